@@ -1,0 +1,82 @@
+#include "schema/arena.h"
+
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARENA_ALIGNMENT 16
+#define ARENA_BLOCK_BYTES (256 * 1024) /* some hundred events a block */
+
+struct arena_block {
+	struct arena_block *next;
+	size_t size;
+	alignas(ARENA_ALIGNMENT) unsigned char bytes[];
+};
+
+/* The block behind `current` if it is large enough, else a new one there. */
+static struct arena_block *next_block(struct arena *arena, size_t size)
+{
+	struct arena_block **link =
+		arena->current == NULL ? &arena->first : &arena->current->next;
+	if (*link != NULL && (*link)->size >= size)
+		return *link;
+	size_t block_size = size > ARENA_BLOCK_BYTES ? size : ARENA_BLOCK_BYTES;
+	struct arena_block *block = malloc(sizeof *block + block_size);
+	if (block == NULL)
+		return NULL;
+	block->size = block_size;
+	block->next = *link;
+	*link = block;
+	return block;
+}
+
+void *arena_take(struct arena *arena, size_t size)
+{
+	if (size > SIZE_MAX / 2)
+		return NULL;
+	size = (size + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
+	if (arena->current == NULL ||
+		arena->current->size - arena->used_bytes < size) {
+		struct arena_block *block = next_block(arena, size);
+		if (block == NULL)
+			return NULL;
+		arena->current = block;
+		arena->used_bytes = 0;
+	}
+	void *bytes = arena->current->bytes + arena->used_bytes;
+	arena->used_bytes += size;
+	arena->total_bytes += size;
+	return bytes;
+}
+
+struct slice arena_copy(struct arena *arena, struct slice bytes)
+{
+	if (bytes.data == NULL)
+		return bytes;
+	char *copy = arena_take(arena, bytes.length + 1);
+	if (copy == NULL)
+		return (struct slice){NULL, 0};
+	if (bytes.length > 0)
+		memcpy(copy, bytes.data, bytes.length);
+	copy[bytes.length] = '\0';
+	return (struct slice){copy, bytes.length};
+}
+
+void arena_reset(struct arena *arena)
+{
+	arena->current = arena->first;
+	arena->used_bytes = 0;
+	arena->total_bytes = 0;
+}
+
+void arena_finish(struct arena *arena)
+{
+	struct arena_block *block = arena->first;
+	while (block != NULL) {
+		struct arena_block *next = block->next;
+		free(block);
+		block = next;
+	}
+	*arena = ARENA_INIT;
+}

@@ -1,0 +1,82 @@
+#include "schema/disposition.h"
+
+#include <assert.h>
+
+static const char *const disposition_names[DISPOSITION_COUNT] = {
+	[DISPOSITION_APPLIED] = "applied",
+	[DISPOSITION_SUPERSEDED] = "superseded",
+	[DISPOSITION_DUPLICATE] = "duplicate",
+	[DISPOSITION_PARKED] = "parked",
+	[DISPOSITION_DEAD] = "dead",
+};
+
+static const struct {
+	const char *name;
+	const char *advice;
+} reasons[REASON_COUNT] = {
+	[REASON_NONE] = {"none", "nothing is wrong"},
+	[REASON_BAD_JSON] = {"bad_json",
+		"the value is not JSON: correct the producer, send it again"},
+	[REASON_BAD_UTF8] = {"bad_utf8",
+		"the value is not UTF-8: correct the producer's encoding"},
+	[REASON_DUPLICATE_MEMBER] = {"duplicate_member",
+		"an object names a member twice: send each once"},
+	[REASON_TOO_DEEP] = {"too_deep",
+		"nested beyond ingest.depth_max: send it flatter"},
+	[REASON_TOO_LONG] = {"too_long",
+		"longer than ingest.value_bytes_max: send less, or raise it"},
+	[REASON_BAD_EVENT] = {"bad_event",
+		"not an event: correct its members, op or features"},
+	[REASON_NO_KEY] = {"no_key",
+		"no idempotency key: send one, or set the source's missing_key "
+		"to position"},
+	[REASON_KEY_REUSED] = {"key_reused",
+		"another event took this key: give each event its own"},
+	[REASON_UNKNOWN_VIEW] = {"unknown_view",
+		"no such view in the schema: it waits for a schema that has "
+		"it"},
+	[REASON_MISSING_ENTITY] = {"missing_entity",
+		"no value for an entity key: correct the event or the mapping"},
+	[REASON_BAD_ENTITY] = {"bad_entity",
+		"an entity key of the wrong type: correct the event"},
+	[REASON_EVENT_TIME_UNREADABLE] = {"event_time_unreadable",
+		"send RFC 3339, or state the source's event_time_unit"},
+	[REASON_EVENT_TIME_IMPLAUSIBLE] = {"event_time_implausible",
+		"before the year 2000: check the source's event_time_unit"},
+	[REASON_EVENT_TIME_IN_FUTURE] = {"event_time_in_future",
+		"beyond ingest.max_skew after the record: check the producer's "
+		"clock"},
+	[REASON_NO_EVENT_TIME] = {"no_event_time",
+		"neither event nor record has a time: send one"},
+	[REASON_UNKNOWN_FEATURE] = {"unknown_feature",
+		"the view has no such feature: extend the schema or the event"},
+	[REASON_TYPE_MISMATCH] = {"type_mismatch",
+		"a value of another type than the schema's: correct the event"},
+	[REASON_OUT_OF_RANGE] = {"out_of_range",
+		"a number the type can't hold: correct the event or the type"},
+	[REASON_WRONG_LENGTH] = {"wrong_length",
+		"a vector of another length than the schema's"},
+	[REASON_OUT_OF_BOUNDS] = {"out_of_bounds",
+		"beyond the feature's minimum, maximum or max_length"},
+	[REASON_OVERFLOW] = {"overflow",
+		"the sum can't hold it: replace or delete the entity, or use a "
+		"wider type"},
+};
+
+const char *disposition_name(enum disposition disposition)
+{
+	assert(disposition < DISPOSITION_COUNT);
+	return disposition_names[disposition];
+}
+
+const char *reason_name(enum reason reason)
+{
+	assert(reason < REASON_COUNT);
+	return reasons[reason].name;
+}
+
+const char *reason_advice(enum reason reason)
+{
+	assert(reason < REASON_COUNT);
+	return reasons[reason].advice;
+}

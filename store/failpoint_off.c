@@ -1,0 +1,6 @@
+#include "store/failpoint.h"
+
+void failpoint(const char *name)
+{
+	(void)name;
+}

@@ -1,0 +1,71 @@
+/*
+ * The store, as its readers see it: lookups and the truth about the pipeline,
+ * each from one snapshot.
+ *
+ * Read-only and safe beside a live writer in another process. Each row's
+ * checksum is checked on each read: a damaged value is never returned.
+ *
+ * Threads: a reader belongs to one thread; open as many as you like.
+ */
+#ifndef HOLDFAST_STORE_READER_H
+#define HOLDFAST_STORE_READER_H
+
+#include "schema/arena.h"
+#include "schema/fault.h"
+#include "schema/row.h"
+#include "store/store.h"
+
+struct reader; /* opaque */
+
+/*
+ * Open the store in directory `path`. On success the caller owns *out, on
+ * failure it is NULL. Errors: FAULT_REFUSED (no store, foreign, newer),
+ * FAULT_CORRUPT, FAULT_IO, FAULT_BUSY, FAULT_OOM.
+ */
+int reader_open(struct reader **out, const char *path, uint32_t busy_timeout_ms,
+	struct fault *fault);
+void reader_close(struct reader *reader); /* NULL is allowed */
+
+const struct schema *reader_schema(const struct reader *reader);
+const char *reader_store_id(const struct reader *reader);
+const char *reader_generation(const struct reader *reader);
+
+/*
+ * Look `entity`[0..view->key_count) up. 1: found, *row is in `arena`.
+ * 0: not there (or deleted; then row->has_floor).
+ * Errors: FAULT_CORRUPT, FAULT_IO, FAULT_BUSY, FAULT_OOM.
+ */
+int reader_get(struct reader *reader, const struct view *view,
+	const struct value *entity, struct arena *arena, struct row *row,
+	struct fault *fault);
+
+struct reader_view_status {
+	const char *name;
+	int64_t rows, deleted;
+	struct digest digest;
+};
+
+struct reader_reason_status {
+	enum reason reason;
+	const char *view; /* "" when the record itself is at fault */
+	int64_t dead, parked;
+};
+
+struct reader_status {
+	const struct store_partition *partitions;
+	size_t partition_count;
+	const struct reader_view_status *views;
+	size_t view_count;
+	const struct reader_reason_status *reasons;
+	size_t reason_count;
+	int64_t keys; /* held by the key window's table */
+	int64_t file_bytes, wal_bytes;
+	int64_t owner_epoch;
+	struct digest digest; /* of all views */
+};
+
+/* All of it from one snapshot, in `arena`. Errors: as reader_get(). */
+int reader_status(struct reader *reader, struct arena *arena,
+	struct reader_status *out, struct fault *fault);
+
+#endif

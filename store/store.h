@@ -1,0 +1,170 @@
+/*
+ * The store, as its one writer sees it: rows, keys, offsets, parked updates,
+ * dead letters, counters and digest, advanced together, one batch a
+ * transaction.
+ *
+ * A batch is there entirely, durably, or not at all. After a crash the store
+ * says for each partition where to go on (`next_offset`); whatever is
+ * delivered again from below that fence changes nothing. No SQLite type shows
+ * here: tests/lib/twin.c implements this header in memory.
+ *
+ * Threads: a store belongs to one thread at a time. One writer a directory,
+ * held by a lock on the directory itself; readers (store/reader.h) are any
+ * number, in any process. Times are microseconds since the Unix epoch.
+ * Source: design sections 4 to 6.
+ */
+#ifndef HOLDFAST_STORE_STORE_H
+#define HOLDFAST_STORE_STORE_H
+
+#include "schema/decode.h"
+#include "schema/digest.h"
+#include "schema/disposition.h"
+#include "schema/fault.h"
+#include "schema/record.h"
+#include "schema/schema.h"
+#include "schema/trail.h"
+#include "schema/update.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct store; /* opaque */
+
+#define STORE_BATCH_RECORDS_MAX 20000 /* a batch may hold so many records */
+#define STORE_NAME_MAX 64	      /* ids of stores, clusters, topics */
+
+struct store_options {
+	const char *path;	     /* the directory; made if it is missing */
+	const struct schema *schema; /* of a new store, borrowed during the
+					call; an existing one keeps its own.
+					NULL: the store must exist */
+	int64_t key_window_us;
+	uint64_t key_window_keys;      /* the newest so many stay anyway */
+	uint64_t key_window_max_bytes; /* memory and table together */
+	uint64_t wal_max_bytes;	       /* checkpoint with TRUNCATE beyond */
+	uint32_t busy_timeout_ms;      /* wait for a foreign lock */
+};
+
+/* Every default, in one place (design sections 6 and 11). */
+struct store_options store_options_default(void);
+
+/* What became of all that a partition held below next_offset (promise P1):
+ * first_offset + taken + gaps + lost = next_offset, and
+ * updates = the sum of dispositions. */
+struct store_accounts {
+	int64_t first_offset, next_offset;
+	int64_t taken;	 /* records */
+	int64_t gaps;	 /* offsets the log does not hold */
+	int64_t lost;	 /* offsets given up by `resume --accept-gap` */
+	int64_t skipped; /* records without an update; part of taken */
+	int64_t updates; /* of taken records */
+	int64_t dispositions[DISPOSITION_COUNT];
+	int64_t late_deletes;	  /* part of applied */
+	int64_t ignored_features; /* members no view has */
+	int64_t redelivered;	  /* records from below the fence */
+};
+
+struct store_partition {
+	struct log log;
+	struct store_accounts accounts;
+	int64_t record_time_us; /* largest record timestamp taken, or
+				   TIMESTAMP_NONE */
+	int64_t as_of_us;	/* all up to here is taken, or TIMESTAMP_NONE */
+	struct trail trail;
+	char cluster_id[STORE_NAME_MAX]; /* "" while unknown */
+	char topic_id[STORE_NAME_MAX];
+};
+
+/*
+ * Open the directory for writing: take its lock, check whose file it is before
+ * any write, recover, raise the owner epoch durably, rebuild the key window's
+ * memory. On success the caller owns *out; on failure *out is NULL.
+ * Errors: FAULT_REFUSED (second writer, foreign or newer store, damaged link),
+ * FAULT_CORRUPT, FAULT_IO, FAULT_FULL, FAULT_BUSY, FAULT_OOM, FAULT_USAGE (no
+ * store there and no schema given).
+ */
+int store_open(struct store **out, const struct store_options *options,
+	struct fault *fault);
+
+/* Give up the lock and free. NULL is allowed. Never fails. */
+void store_close(struct store *store);
+
+/* Borrowed, valid until store_close(). */
+const struct schema *store_schema(const struct store *store);
+const char *store_id(const struct store *store); /* 16 hex digits */
+const unsigned char *store_secret(const struct store *store); /* [16] */
+
+/*
+ * The newest incarnation of a partition: found, or made with first_offset =
+ * next_offset = log_start, durably. *out is borrowed until store_close() and
+ * tells the truth as of the last durable batch.
+ * Errors: FAULT_IO, FAULT_FULL, FAULT_BUSY, FAULT_CORRUPT, FAULT_OOM.
+ */
+int store_partition(struct store *store, const char *topic, int32_t partition,
+	int64_t log_start, const struct store_partition **out,
+	struct fault *fault);
+
+/* Remember where the partition's log lives. Errors: as store_partition(). */
+int store_identify(struct store *store, const struct log *log,
+	const char *cluster_id, const char *topic_id, struct fault *fault);
+
+/* A stopped partition counts as at its end for the key window. */
+void store_stopped(struct store *store, const struct log *log, bool stopped);
+
+struct store_record {
+	struct record record; /* record.log is of store_partition() */
+	struct decoded decoded;
+};
+
+/* How far a partition was read beyond its last record of the batch. */
+struct store_mark {
+	const struct log *log;
+	int64_t next_offset; /* the end's position: the rest are gaps */
+	int64_t as_of_us;    /* the wall clock when the end was reported */
+};
+
+struct store_batch {
+	const struct store_record *records; /* order of arrival */
+	size_t record_count;		    /* <= STORE_BATCH_RECORDS_MAX */
+	const struct store_mark *marks;	    /* come after the records */
+	size_t mark_count;
+};
+
+struct store_tally {
+	int64_t records, skipped, redelivered;
+	int64_t dispositions[DISPOSITION_COUNT];
+	int64_t commit_us; /* of the durable commit alone */
+};
+
+enum store_outcome {
+	STORE_DURABLE = 0,
+	/* The commit failed and nobody can say whether it is there: memory was
+	 * thrown away and read again from the file. Take up each partition at
+	 * its next_offset. */
+	STORE_OUTCOME_UNKNOWN = 1,
+	/* The key window is at its bytes: nothing was changed. */
+	STORE_WINDOW_FULL = 2
+};
+
+/*
+ * Apply a batch in one transaction: records below their partition's
+ * next_offset are counted and skipped; each update gets exactly one
+ * disposition, the one it had if records were taken one by one in order; keys,
+ * dead letters, parked updates, counters, digest and offsets follow.
+ * On any result but STORE_DURABLE and STORE_OUTCOME_UNKNOWN nothing changed.
+ * Nothing is kept of `batch`. `tally` may be NULL.
+ * Errors: FAULT_FENCED (another owner), FAULT_FULL, FAULT_BUSY (try again),
+ * FAULT_IO (exit and start clean), FAULT_CORRUPT, FAULT_OOM.
+ */
+int store_apply(struct store *store, const struct store_batch *batch,
+	struct store_tally *tally, struct fault *fault);
+
+/* Copy what the WAL holds into the file as far as readers allow; between
+ * batches. Returns 0. Errors: FAULT_IO, FAULT_FULL, FAULT_CORRUPT. */
+int store_checkpoint(struct store *store, struct fault *fault);
+
+/* The sum over all views, as of the last durable batch. */
+struct digest store_digest(const struct store *store);
+
+#endif
