@@ -17,14 +17,14 @@ java_is_new_enough() { # Kafka needs 17
 debian_java() { # Debian 12 has 17, Debian 13 has 21
 	local package
 	for package in openjdk-17-jre-headless openjdk-21-jre-headless; do
-		apt-cache policy "$package" | grep -q 'Candidate: [0-9]' && printf '%s\n' "$package" && return
+		apt-cache policy "$package" | grep 'Candidate: [0-9]' >/dev/null && printf '%s\n' "$package" && return
 	done
 	die "the package lists have neither openjdk 17 nor 21: install a Java of 17 or newer by hand"
 }
 
 missing() { # packages: those that dpkg does not have installed
 	for package in "$@"; do
-		dpkg -s "$package" 2>/dev/null | grep -qx 'Status: install ok installed' || printf '%s\n' "$package"
+		dpkg -s "$package" 2>/dev/null | grep -x 'Status: install ok installed' >/dev/null || printf '%s\n' "$package"
 	done
 }
 

@@ -136,7 +136,7 @@ configure() { # broker port, controller port
 
 # A pid file outlives its process, and pids are used again: only a process that runs this DIR's configuration counts.
 running() {
-	[ -s "$dir/pid" ] && tr '\0' '\n' <"/proc/$(cat "$dir/pid")/cmdline" 2>/dev/null | grep -qxF "$dir/server.properties"
+	[ -s "$dir/pid" ] && grep -qzxF "$dir/server.properties" "/proc/$(cat "$dir/pid")/cmdline" 2>/dev/null
 }
 
 await_gone() { # seconds
