@@ -1,0 +1,36 @@
+/*
+ * Kafka as a source: every partition of the topics, by own assignment.
+ *
+ * Starts each partition at the offset the store says, after comparing the log
+ * with the trail (design section 6, log identity). New partitions are found by
+ * metadata refresh. Follows the restricted profile for librdkafka 2.0.2: single
+ * rd_kafka_consumer_poll(), all control calls from the polling thread, own
+ * paused set, never seek.
+ */
+#ifndef HOLDFAST_INGEST_KAFKA_KAFKA_SOURCE_H
+#define HOLDFAST_INGEST_KAFKA_KAFKA_SOURCE_H
+
+#include "ingest/clock.h"
+#include "ingest/kafka/kafka_config.h"
+#include "ingest/source.h"
+
+struct kafka_source_options {
+	struct kafka_settings settings; /* the operator's; borrowed */
+	const char *group_id;		/* for commits and dashboards */
+	const char *const *topics;	/* topics[0..topic_count), borrowed */
+	size_t topic_count;
+	struct clock *clock;
+	bool until_end; /* done when all that was there at the start came */
+	uint32_t metadata_refresh_ms; /* finds new partitions */
+	uint32_t close_timeout_ms;    /* bound of source_close() */
+};
+
+struct kafka_source_options kafka_source_options_default(void);
+
+/* On success the caller owns *out and closes it with source_close(); on failure
+ * it is NULL. A broker that is down is no failure: polling waits for it.
+ * Errors: FAULT_USAGE (refused setting), FAULT_OOM. */
+int kafka_source_open(struct source **out,
+	const struct kafka_source_options *options, struct fault *fault);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * The pipeline: polls a source, decodes, applies, and commits to the source
+ * what is durable. Knows neither SQLite nor Kafka.
+ *
+ * Three batches are in flight at most: one being polled, one being decoded, one
+ * being applied. A batch closes when it is full, when it is `batch_age_us` old,
+ * or, if nothing is in flight behind it, after `linger_us`: batches grow with
+ * the backlog and stay small when caught up.
+ *
+ * Threads: pipeline_run() polls on the caller's thread; with `threads` it
+ * decodes and applies on two of its own, else all in turn on the caller's. The
+ * store must not be touched by anybody else meanwhile.
+ */
+#ifndef HOLDFAST_INGEST_PIPELINE_H
+#define HOLDFAST_INGEST_PIPELINE_H
+
+#include "ingest/clock.h"
+#include "ingest/source.h"
+#include "schema/decode.h"
+#include "store/store.h"
+
+#include <stdatomic.h>
+
+struct pipeline_options {
+	struct source *source;
+	struct store *store;
+	struct decoder decoder; /* limits; schema and secret: the store's */
+	struct clock *clock;
+	bool threads;
+	uint32_t linger_us;	 /* wait for company when caught up */
+	uint32_t batch_age_us;	 /* a batch closes at this age */
+	size_t batch_records;	 /* at so many records */
+	size_t batch_bytes;	 /* or so many bytes of records */
+	const atomic_bool *stop; /* set by a signal: finish and return */
+	/* Told of notices and stopped partitions, on the caller's thread. */
+	void (*notice)(void *payload, const char *text);
+	void *payload;
+};
+
+/* Defaults of design section 11: 3 ms, 1 s, 20,000 records, 64 MiB. Source,
+ * store, clock and stop are left to the caller. */
+struct pipeline_options pipeline_options_default(void);
+
+struct pipeline_result {
+	struct store_tally tally; /* of this run */
+	int64_t batches;
+	int64_t stopped_partitions;
+	int64_t decode_us, apply_us, commit_us, poll_us; /* where time went */
+};
+
+/*
+ * Run until `stop` is set (what was polled is finished first), the source is
+ * done (`until_end`), or every partition has stopped. `result` may be NULL.
+ * Returns 0. Errors: FAULT_LOG when partitions stopped (the text names the
+ * first and the command to run); faults of source and store that waiting does
+ * not heal.
+ */
+int pipeline_run(const struct pipeline_options *options,
+	struct pipeline_result *result, struct fault *fault);
+
+#endif
