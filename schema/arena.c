@@ -1,12 +1,15 @@
 #include "schema/arena.h"
 
 #include <stdalign.h>
+#include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ARENA_ALIGNMENT 16
-#define ARENA_BLOCK_BYTES (256 * 1024) /* some hundred events a block */
+#define ARENA_BLOCK_BYTES ((size_t)256 * 1024) /* some hundred events a block  \
+						*/
 
 struct arena_block {
 	struct arena_block *next;
@@ -61,6 +64,21 @@ struct slice arena_copy(struct arena *arena, struct slice bytes)
 		memcpy(copy, bytes.data, bytes.length);
 	copy[bytes.length] = '\0';
 	return (struct slice){copy, bytes.length};
+}
+
+const char *arena_print(struct arena *arena, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	int length = vsnprintf(NULL, 0, format, arguments);
+	va_end(arguments);
+	char *text = length < 0 ? NULL : arena_take(arena, (size_t)length + 1);
+	if (text == NULL)
+		return NULL;
+	va_start(arguments, format);
+	int printed = vsnprintf(text, (size_t)length + 1, format, arguments);
+	va_end(arguments);
+	return printed == length ? text : NULL;
 }
 
 void arena_reset(struct arena *arena)

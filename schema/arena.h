@@ -29,6 +29,10 @@ void *arena_take(struct arena *arena, size_t size);
  * absent; out of memory gives an absent one as well. */
 struct slice arena_copy(struct arena *arena, struct slice bytes);
 
+/* A text made by printf's rules; NULL when out of memory. */
+const char *arena_print(struct arena *arena, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /* Forget everything handed out; keeps the memory. */
 void arena_reset(struct arena *arena);
 

@@ -19,6 +19,7 @@
 #define SCHEMA_FEATURES_MAX 1900 /* SQLite's 2,000 columns less ours */
 #define SCHEMA_KEYS_MAX 16	 /* join keys of one entity */
 #define SCHEMA_UPDATES_MAX 1024	 /* updates of one record */
+#define SCHEMA_IDS_MAX 16	 /* pointers that make one idempotency key */
 #define SCHEMA_NAME_MAX 63
 
 enum merge_kind { MERGE_LAST, MERGE_SUM, MERGE_MIN, MERGE_MAX };
@@ -66,14 +67,16 @@ enum operation { OPERATION_UPSERT, OPERATION_REPLACE, OPERATION_DELETE };
 
 /* Where a mapped feature's value comes from: a pointer, or a constant. */
 struct mapped_feature {
-	size_t feature;		/* index in the view */
+	size_t feature;		/* index in the view; each once, ascending */
 	struct pointer pointer; /* unused when `constant` is set */
 	const json_t *constant; /* NULL: take the pointer */
+	struct value value;	/* of `constant`, checked against bounds */
 };
 
 struct condition {
 	struct pointer pointer;
-	const json_t *const *values; /* values[0..count): one must be equal */
+	const json_t *const *values; /* values[0..count), scalars: one must be
+					equal, numbers by value */
 	size_t count;
 };
 

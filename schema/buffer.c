@@ -1,0 +1,75 @@
+#include "schema/buffer.h"
+
+#include <string.h>
+
+#define BUFFER_BYTES_FIRST 1024 /* an event's canonical bytes, usually */
+
+static bool reserve(struct buffer *buffer, size_t length)
+{
+	size_t needed = buffer->length + length;
+	if (buffer->failed || needed < length) {
+		buffer->failed = true;
+		return false;
+	}
+	if (needed <= buffer->capacity)
+		return true;
+	size_t capacity = buffer->capacity == 0 ? BUFFER_BYTES_FIRST
+						: 2 * buffer->capacity;
+	if (capacity < needed)
+		capacity = needed;
+	unsigned char *data = arena_take(buffer->arena, capacity);
+	if (data == NULL) {
+		buffer->failed = true;
+		return false;
+	}
+	if (buffer->length > 0)
+		memcpy(data, buffer->data, buffer->length);
+	buffer->data = data;
+	buffer->capacity = capacity;
+	return true;
+}
+
+void buffer_bytes(struct buffer *buffer, const void *bytes, size_t length)
+{
+	if (length == 0 || !reserve(buffer, length))
+		return;
+	memcpy(buffer->data + buffer->length, bytes, length);
+	buffer->length += length;
+}
+
+void buffer_byte(struct buffer *buffer, unsigned char byte)
+{
+	buffer_bytes(buffer, &byte, 1);
+}
+
+void buffer_u32(struct buffer *buffer, uint32_t number)
+{
+	unsigned char bytes[4];
+	for (int i = 0; i < 4; i++)
+		bytes[i] = (unsigned char)(number >> (i * 8));
+	buffer_bytes(buffer, bytes, sizeof bytes);
+}
+
+void buffer_u64(struct buffer *buffer, uint64_t number)
+{
+	unsigned char bytes[8];
+	for (int i = 0; i < 8; i++)
+		bytes[i] = (unsigned char)(number >> (i * 8));
+	buffer_bytes(buffer, bytes, sizeof bytes);
+}
+
+void buffer_slice(struct buffer *buffer, struct slice bytes)
+{
+	/* Nothing that comes in through Kafka or a file reaches 4 GiB. */
+	if (bytes.length > UINT32_MAX) {
+		buffer->failed = true;
+		return;
+	}
+	buffer_u32(buffer, (uint32_t)bytes.length);
+	buffer_bytes(buffer, bytes.data, bytes.length);
+}
+
+struct slice buffer_content(const struct buffer *buffer)
+{
+	return (struct slice){(const char *)buffer->data, buffer->length};
+}

@@ -1,0 +1,85 @@
+#include "schema/pointer.h"
+
+#include <string.h>
+
+static size_t count_tokens(const char *text)
+{
+	size_t count = 0;
+	for (; *text != '\0'; text++)
+		count += *text == '/';
+	return count;
+}
+
+/* Cut one token out of `at`, in place: ~1 is a slash, ~0 a tilde. Returns what
+ * follows its end, or NULL for a tilde of another kind. */
+static char *unescape(char *at)
+{
+	char *out = at;
+	for (; *at != '\0' && *at != '/'; at++) {
+		char c = *at;
+		if (c == '~') {
+			at++;
+			if (*at != '0' && *at != '1')
+				return NULL;
+			c = *at == '0' ? '~' : '/';
+		}
+		*out++ = c;
+	}
+	char *next = *at == '/' ? at + 1 : at;
+	*out = '\0';
+	return next;
+}
+
+const char *pointer_parse(
+	struct pointer *out, const char *text, struct arena *arena)
+{
+	if (text[0] != '\0' && text[0] != '/')
+		return "a JSON pointer starts with / (RFC 6901)";
+	size_t count = count_tokens(text);
+	if (count > POINTER_TOKENS_MAX)
+		return "a JSON pointer with more than 64 steps";
+	struct slice whole = arena_copy(arena, slice_of(text));
+	char *at = arena_take(arena, whole.length + 1);
+	const char **tokens = arena_take(arena, count * sizeof *tokens);
+	if (whole.data == NULL || at == NULL || tokens == NULL)
+		return "out of memory";
+	memcpy(at, text, whole.length + 1);
+	at++; /* the first slash */
+	for (size_t i = 0; i < count; i++) {
+		tokens[i] = at;
+		at = unescape(at);
+		if (at == NULL)
+			return "in a JSON pointer ~ is written ~0, and / "
+			       "within a name ~1 (RFC 6901)";
+	}
+	*out = (struct pointer){whole.data, tokens, count};
+	return NULL;
+}
+
+/* Digits without a leading zero; `-`, the end, is never there. */
+static json_t *element(json_t *array, const char *token)
+{
+	if (token[0] == '\0' || (token[0] == '0' && token[1] != '\0'))
+		return NULL;
+	size_t index = 0;
+	for (; *token != '\0'; token++) {
+		if (*token < '0' || *token > '9')
+			return NULL;
+		index = index * 10 + (size_t)(*token - '0');
+		if (index >= json_array_size(array))
+			return NULL;
+	}
+	return json_array_get(array, index);
+}
+
+json_t *pointer_find(const struct pointer *pointer, json_t *root)
+{
+	json_t *at = root;
+	for (size_t i = 0; i < pointer->count && at != NULL; i++) {
+		if (json_is_array(at))
+			at = element(at, pointer->tokens[i]);
+		else
+			at = json_object_get(at, pointer->tokens[i]);
+	}
+	return at;
+}
