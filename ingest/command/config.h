@@ -1,0 +1,69 @@
+/*
+ * The configuration: one JSON file, then the environment, then `--set`.
+ *
+ * A later one overrides an earlier one. Everything that can be set is one
+ * table of fields (config.c); `kafka.*` goes through to librdkafka. Members
+ * whose name starts with `//` are comments. Source: design section 10.
+ */
+#ifndef HOLDFAST_INGEST_COMMAND_CONFIG_H
+#define HOLDFAST_INGEST_COMMAND_CONFIG_H
+
+#include "ingest/kafka/kafka_config.h"
+#include "schema/fault.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define CONFIG_KAFKA_MAX 256	      /* librdkafka 2.8 has 160 settings */
+#define CONFIG_SECRET_BYTES_MAX 65536 /* a chain of certificates is 10 KiB */
+
+struct config {
+	char *origin; /* the file it was read from; NULL: none was there */
+	char *schema; /* the schema file */
+	struct config_store {
+		char *path;
+		int64_t key_window_us;
+		int64_t key_window_keys;
+		int64_t key_window_max_bytes;
+		int64_t wal_max_bytes;
+		int64_t busy_timeout_us;
+	} store;
+	struct config_ingest {
+		int64_t linger_us;
+		int64_t batch_age_us;
+		int64_t batch_records;
+		int64_t batch_bytes;
+		int64_t max_skew_us;
+		int64_t value_bytes_max;
+		int64_t depth_max;
+	} ingest;
+	struct config_file {
+		char *path, *topic; /* both or none */
+	} file;
+	/* kafka[0..kafka_count): owned texts, names without "kafka." */
+	struct kafka_setting kafka[CONFIG_KAFKA_MAX];
+	size_t kafka_count;
+};
+
+struct config_request {
+	const char *file;		/* of `-c`; NULL: ./holdfast.json, else
+					   /etc/holdfast/holdfast.json, else none */
+	const char *const *environment; /* "NAME=value", ends with NULL */
+	char *const *sets;		/* "name=value", sets[0..set_count) */
+	size_t set_count;
+};
+
+/* On success the caller calls config_finish(out); on failure *out is finished.
+ * Errors: FAULT_USAGE (names file and setting), FAULT_OOM. */
+int config_load(struct config *out, const struct config_request *request,
+	struct fault *fault);
+void config_finish(struct config *config);
+
+/* The value of a kafka setting; NULL: not set. */
+const char *config_kafka(const struct config *config, const char *name);
+
+/* Every setting, with its default. */
+void config_help(FILE *out);
+
+#endif

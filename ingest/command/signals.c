@@ -1,0 +1,51 @@
+#include "ingest/command/signals.h"
+
+#include <errno.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+
+/* A handler can reach nothing else. */
+static atomic_bool stop;
+static sem_t stopped;
+
+static void on_stop(int number)
+{
+	(void)number;
+	int saved = errno;
+	atomic_store(&stop, true);
+	(void)sem_post(&stopped); /* async-signal-safe: signal-safety(7) */
+	errno = saved;
+}
+
+static int handle(int number, const struct sigaction *action)
+{
+	return sigaction(number, action, NULL);
+}
+
+int signals_install(struct fault *fault)
+{
+	struct sigaction on = {
+		.sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND};
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	sigemptyset(&on.sa_mask);
+	sigemptyset(&ignore.sa_mask);
+	if (sem_init(&stopped, 0, 0) < 0 || handle(SIGTERM, &on) < 0 ||
+		handle(SIGINT, &on) < 0 || handle(SIGPIPE, &ignore) < 0 ||
+		handle(SIGXFSZ, &ignore) < 0)
+		return fault_set(fault, FAULT_INTERNAL, "signal handlers: %s",
+			strerror(errno));
+	return 0;
+}
+
+const atomic_bool *signals_stop(void)
+{
+	return &stop;
+}
+
+void signals_wait(void)
+{
+	while (!atomic_load(&stop))
+		(void)sem_wait(&stopped);
+}
