@@ -1,5 +1,6 @@
 #include "schema/trail.h"
 
+#include "schema/bytes.h"
 #include "schema/checksum.h"
 
 #include <assert.h>
@@ -53,31 +54,16 @@ void trail_note(struct trail *trail, const struct footprint *step)
 	trail->count++;
 }
 
-static void put(unsigned char *out, uint64_t number)
-{
-	for (int i = 0; i < 8; i++)
-		out[i] = (unsigned char)(number >> (i * 8));
-}
-
-static uint64_t get(const unsigned char *in)
-{
-	uint64_t number = 0;
-	for (int i = 7; i >= 0; i--)
-		number = number << 8 | in[i];
-	return number;
-}
-
 size_t trail_encode(const struct trail *trail, unsigned char *out)
 {
+	struct byte_writer writer = {out, out + TRAIL_BYTES};
 	for (size_t i = 0; i < trail->count; i++) {
-		const struct footprint *step = &trail->steps[i];
-		unsigned char *at = out + i * TRAIL_STEP_BYTES;
-		put(at, (uint64_t)step->offset);
-		put(at + 8, (uint64_t)step->next_offset);
-		put(at + 16, (uint64_t)step->timestamp_us);
-		put(at + 24, step->checksum);
+		put_u64(&writer, (uint64_t)trail->steps[i].offset);
+		put_u64(&writer, (uint64_t)trail->steps[i].next_offset);
+		put_u64(&writer, (uint64_t)trail->steps[i].timestamp_us);
+		put_u64(&writer, trail->steps[i].checksum);
 	}
-	return trail->count * TRAIL_STEP_BYTES;
+	return (size_t)(writer.at - out);
 }
 
 int trail_decode(struct trail *trail, struct slice bytes, struct fault *fault)
@@ -86,15 +72,13 @@ int trail_decode(struct trail *trail, struct slice bytes, struct fault *fault)
 		return fault_set(fault, FAULT_CORRUPT,
 			"a log trail of %zu bytes", bytes.length);
 	trail->count = bytes.length / TRAIL_STEP_BYTES;
+	struct byte_reader reader = byte_reader_of(bytes);
 	for (size_t i = 0; i < trail->count; i++) {
-		const unsigned char *at = (const unsigned char *)bytes.data +
-					  i * TRAIL_STEP_BYTES;
-		trail->steps[i] = (struct footprint){
-			.offset = (int64_t)get(at),
-			.next_offset = (int64_t)get(at + 8),
-			.timestamp_us = (int64_t)get(at + 16),
-			.checksum = get(at + 24),
-		};
+		struct footprint *step = &trail->steps[i];
+		step->offset = (int64_t)get_u64(&reader);
+		step->next_offset = (int64_t)get_u64(&reader);
+		step->timestamp_us = (int64_t)get_u64(&reader);
+		step->checksum = get_u64(&reader);
 	}
 	return 0;
 }
