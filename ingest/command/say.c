@@ -43,3 +43,9 @@ int say_fault(const struct fault *fault)
 	fprintf(stderr, "holdfast: %s\n", shown.text);
 	return fault_exit_status(fault->code);
 }
+
+int say_last(const struct fault *fault)
+{
+	say(SAY_ERROR, "%s", fault->text);
+	return fault_exit_status(fault->code);
+}

@@ -16,4 +16,7 @@ void say(enum say_level level, const char *format, ...)
 /* A command that failed: "holdfast: <text>". Returns the exit status. */
 int say_fault(const struct fault *fault);
 
+/* A service that ends for a fault: the last line of its log, and the same. */
+int say_last(const struct fault *fault);
+
 #endif

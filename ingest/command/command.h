@@ -1,0 +1,25 @@
+/*
+ * The subcommands of `holdfast`, one file each. argv[0] is the subcommand;
+ * each returns the exit status of design section 10: 0 good, 1 failed, 2 usage
+ * or configuration, 3 the data is wrong, 4 refused.
+ */
+#ifndef HOLDFAST_INGEST_COMMAND_COMMAND_H
+#define HOLDFAST_INGEST_COMMAND_COMMAND_H
+
+enum {
+	STATUS_GOOD = 0,
+	STATUS_FAILED = 1,
+	STATUS_USAGE = 2,
+	STATUS_WRONG = 3,
+};
+
+int command_broker(int argc, char **argv);
+int command_get(int argc, char **argv);
+int command_ingest(int argc, char **argv);
+int command_produce(int argc, char **argv);
+int command_run(int argc, char **argv);
+int command_schema(int argc, char **argv);
+int command_status(int argc, char **argv);
+int command_verify(int argc, char **argv);
+
+#endif

@@ -1,0 +1,265 @@
+#include "ingest/command/ingestion.h"
+
+#include "ingest/command/say.h"
+#include "ingest/command/signals.h"
+#include "ingest/command/summary.h"
+#include "ingest/file_source.h"
+#include "ingest/kafka/kafka_source.h"
+#include "ingest/pipeline.h"
+#include "schema/nearest.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define GROUP_ID "group.id"
+#define GROUP_ID_BYTES (STORE_NAME_MAX + 16)
+
+struct ingestion {
+	const struct ingestion_options *options;
+	const struct config *config;
+	struct schema *file_schema; /* NULL: no usable file; see file_fault */
+	struct fault file_fault;    /* why not */
+	struct store *store;
+	struct source *source;
+};
+
+static bool takes_a_file(const struct config *config)
+{
+	return config->file.path != NULL;
+}
+
+/* The operator's settings but the group id, which the source wants apart. */
+static struct kafka_settings without_group(const struct config *config,
+	struct kafka_setting items[CONFIG_KAFKA_MAX])
+{
+	size_t count = 0;
+	for (size_t i = 0; i < config->kafka_count; i++)
+		if (strcmp(config->kafka[i].name, GROUP_ID) != 0)
+			items[count++] = config->kafka[i];
+	return (struct kafka_settings){items, count};
+}
+
+static int check_kafka(const struct config *config, struct fault *fault)
+{
+	struct kafka_setting items[CONFIG_KAFKA_MAX];
+	struct kafka_settings settings = without_group(config, items);
+	int rc = kafka_settings_check(&settings, fault);
+	if (rc < 0)
+		return rc;
+	if (takes_a_file(config) ||
+		config_kafka(config, "bootstrap.servers") != NULL)
+		return 0;
+	return fault_set(fault, FAULT_USAGE,
+		"kafka.bootstrap.servers is not set: name a broker as "
+		"HOST:PORT, or take a file (file.path and file.topic)");
+}
+
+static struct store_options store_options_of(const struct ingestion *ingestion)
+{
+	const struct config_store *config = &ingestion->config->store;
+	struct store_options options = store_options_default();
+	options.path = config->path;
+	options.schema = ingestion->file_schema;
+	options.key_window_us = config->key_window_us;
+	options.key_window_keys = (uint64_t)config->key_window_keys;
+	options.key_window_max_bytes = (uint64_t)config->key_window_max_bytes;
+	options.wal_max_bytes = (uint64_t)config->wal_max_bytes;
+	options.busy_timeout_ms = (uint32_t)(config->busy_timeout_us / 1000);
+	return options;
+}
+
+/* An existing store rules, so that an unusable file keeps nobody from going
+ * on; a new store can't do without. */
+static int open_store(struct ingestion *ingestion, struct fault *fault)
+{
+	int rc = schema_load(&ingestion->file_schema, ingestion->config->schema,
+		&ingestion->file_fault);
+	if (rc == FAULT_OOM)
+		return fault_set(fault, rc, "%s", ingestion->file_fault.text);
+	struct store_options options = store_options_of(ingestion);
+	rc = store_open(&ingestion->store, &options, fault);
+	if (rc != FAULT_USAGE || ingestion->file_schema != NULL)
+		return rc;
+	return fault_set(fault, FAULT_USAGE,
+		"%s holds no store yet, and a new one needs a schema: %s",
+		ingestion->config->store.path, ingestion->file_fault.text);
+}
+
+/* Both texts are compact JSON without comments; members may be in any order. */
+static bool same_schema(const struct schema *a, const struct schema *b)
+{
+	json_t *one = json_loads(a->text, 0, NULL);
+	json_t *other = json_loads(b->text, 0, NULL);
+	bool same = one != NULL && other != NULL && json_equal(one, other);
+	json_decref(one);
+	json_decref(other);
+	return same;
+}
+
+static void tell_schema(const struct ingestion *ingestion)
+{
+	const char *path = ingestion->config->schema;
+	if (ingestion->file_schema == NULL)
+		say(SAY_WARNING,
+			"the schema in the store rules; the file can't be "
+			"used: %s",
+			ingestion->file_fault.text);
+	else if (!same_schema(ingestion->file_schema,
+			 store_schema(ingestion->store)))
+		say(SAY_WARNING,
+			"the schema file %s differs from the schema in the "
+			"store, which rules; the file is for new stores",
+			path);
+}
+
+static int refuse_topic(
+	const char *topic, const struct schema *schema, struct fault *fault)
+{
+	const char **names = calloc(schema->source_count + 1, sizeof *names);
+	if (names == NULL)
+		return fault_set(fault, FAULT_OOM, "out of memory");
+	for (size_t i = 0; i < schema->source_count; i++)
+		names[i] = schema->sources[i].topic;
+	const char *nearest = nearest_name(topic, names, schema->source_count);
+	if (nearest == NULL && schema->source_count > 0)
+		nearest = names[0];
+	int rc = fault_set(fault, FAULT_USAGE,
+		"file.topic %s is no source of the store's schema%s%s%s", topic,
+		nearest == NULL ? "" : ": did you mean ",
+		nearest == NULL ? "" : nearest, nearest == NULL ? "" : "?");
+	free(names);
+	return rc;
+}
+
+static int open_file(struct ingestion *ingestion, struct fault *fault)
+{
+	const struct config_file *file = &ingestion->config->file;
+	const struct schema *schema = store_schema(ingestion->store);
+	if (schema_source(schema, file->topic) == NULL)
+		return refuse_topic(file->topic, schema, fault);
+	struct file_source_options options = {
+		.path = file->path,
+		.topic = file->topic,
+		.clock = clock_system(),
+		.until_end = ingestion->options->until_end,
+	};
+	say(SAY_INFO, "taking %s as topic %s into %s", file->path, file->topic,
+		ingestion->config->store.path);
+	return file_source_open(&ingestion->source, &options, fault);
+}
+
+static int open_topics(struct ingestion *ingestion, const char *const *topics,
+	struct fault *fault)
+{
+	const struct config *config = ingestion->config;
+	struct kafka_setting items[CONFIG_KAFKA_MAX];
+	char made_id[GROUP_ID_BYTES];
+	const char *group_id = config_kafka(config, GROUP_ID);
+	if (group_id == NULL && snprintf(made_id, sizeof made_id, "holdfast-%s",
+					store_id(ingestion->store)) > 0)
+		group_id = made_id;
+	struct kafka_source_options options = kafka_source_options_default();
+	options.settings = without_group(config, items);
+	options.group_id = group_id;
+	options.topics = topics;
+	options.topic_count = store_schema(ingestion->store)->source_count;
+	options.clock = clock_system();
+	options.until_end = ingestion->options->until_end;
+	say(SAY_INFO, "taking %zu topics of %s as group %s into %s",
+		options.topic_count, config_kafka(config, "bootstrap.servers"),
+		group_id, config->store.path);
+	return kafka_source_open(&ingestion->source, &options, fault);
+}
+
+static int open_kafka(struct ingestion *ingestion, struct fault *fault)
+{
+	const struct schema *schema = store_schema(ingestion->store);
+	if (schema->source_count == 0)
+		return fault_set(fault, FAULT_USAGE,
+			"the store's schema has no sources: there is no topic "
+			"to take");
+	const char **topics = calloc(schema->source_count, sizeof *topics);
+	if (topics == NULL)
+		return fault_set(fault, FAULT_OOM, "out of memory");
+	for (size_t i = 0; i < schema->source_count; i++)
+		topics[i] = schema->sources[i].topic;
+	int rc = open_topics(ingestion, topics, fault);
+	free(topics);
+	return rc;
+}
+
+static void notice(void *payload, const char *text)
+{
+	(void)payload;
+	say(SAY_WARNING, "%s", text);
+}
+
+static struct pipeline_options pipeline_options_of(
+	const struct ingestion *ingestion)
+{
+	const struct config_ingest *config = &ingestion->config->ingest;
+	struct pipeline_options options = pipeline_options_default();
+	options.source = ingestion->source;
+	options.store = ingestion->store;
+	options.decoder.schema = store_schema(ingestion->store);
+	memcpy(options.decoder.secret, store_secret(ingestion->store),
+		SECRET_BYTES);
+	options.decoder.value_bytes_max = (size_t)config->value_bytes_max;
+	options.decoder.depth_max = (uint32_t)config->depth_max;
+	options.decoder.max_skew_us = config->max_skew_us;
+	options.clock = clock_system();
+	options.threads = true;
+	options.linger_us = (uint32_t)config->linger_us;
+	options.batch_age_us = (uint32_t)config->batch_age_us;
+	options.batch_records = (size_t)config->batch_records;
+	options.batch_bytes = (size_t)config->batch_bytes;
+	options.stop = signals_stop();
+	options.notice = notice;
+	return options;
+}
+
+static int stream(struct ingestion *ingestion, struct fault *fault)
+{
+	struct pipeline_options options = pipeline_options_of(ingestion);
+	struct pipeline_result result = {0};
+	int64_t began_us = options.clock->monotonic_us(options.clock);
+	int rc = pipeline_run(&options, &result, fault);
+	int64_t elapsed_us =
+		options.clock->monotonic_us(options.clock) - began_us;
+	if (rc == 0 && atomic_load(signals_stop()))
+		say(SAY_INFO, "told to stop: all that was polled is durable");
+	summary_tell(ingestion->store, &result, elapsed_us,
+		ingestion->options->json);
+	return rc;
+}
+
+static int run(struct ingestion *ingestion, struct fault *fault)
+{
+	int rc = check_kafka(ingestion->config, fault);
+	if (rc == 0)
+		rc = open_store(ingestion, fault);
+	if (rc < 0)
+		return rc;
+	tell_schema(ingestion);
+	if (takes_a_file(ingestion->config))
+		rc = open_file(ingestion, fault);
+	else
+		rc = open_kafka(ingestion, fault);
+	return rc < 0 ? rc : stream(ingestion, fault);
+}
+
+int ingestion_run(const struct ingestion_options *options, struct fault *fault)
+{
+	struct ingestion ingestion = {
+		.options = options, .config = options->config};
+	int rc = run(&ingestion, fault);
+	source_close(ingestion.source);
+	store_close(ingestion.store);
+	schema_free(ingestion.file_schema);
+	return rc;
+}

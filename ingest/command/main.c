@@ -1,0 +1,89 @@
+/* Picks a subcommand. */
+#include "ingest/command/command.h"
+#include "schema/nearest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	const char *summary;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{"run", "stream the topics of the schema into the store, for ever",
+		command_run},
+	{"ingest", "the same, of a file too, or until all is taken",
+		command_ingest},
+	{"get", "look one entity up", command_get},
+	{"status",
+		"what the pipeline took, how far behind it is, what is wrong",
+		command_status},
+	{"verify", "does the store hold what it says it holds?",
+		command_verify},
+	{"schema", "check a schema file", command_schema},
+	{"produce", "send events to a topic, from a file or generated",
+		command_produce},
+	{"broker", "a development broker in memory", command_broker},
+};
+#define COMMAND_COUNT (sizeof commands / sizeof commands[0])
+
+static void help(FILE *out)
+{
+	fputs("Usage: holdfast COMMAND [OPTION…] [ARGUMENT…]\n\n"
+	      "Streams feature events from Kafka into one SQLite store, each "
+	      "exactly once in effect.\n\n",
+		out);
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		fprintf(out, "  %-9s %s\n", commands[i].name,
+			commands[i].summary);
+	fputs("\n`holdfast COMMAND --help` tells its options, and every "
+	      "setting "
+	      "with its default.\n"
+	      "Exit status: 0 good, 1 failed, 2 usage or configuration, 3 the "
+	      "data is wrong, 4 refused.\n",
+		out);
+}
+
+static int unknown(const char *name)
+{
+	const char *names[COMMAND_COUNT];
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		names[i] = commands[i].name;
+	const char *nearest = nearest_name(name, names, COMMAND_COUNT);
+	fprintf(stderr, "holdfast: there is no command %s: ", name);
+	if (nearest == NULL)
+		fputs("see `holdfast --help`\n", stderr);
+	else
+		fprintf(stderr, "did you mean %s?\n", nearest);
+	return STATUS_USAGE;
+}
+
+static int pick(int argc, char **argv)
+{
+	if (argc < 2) {
+		help(stderr);
+		return STATUS_USAGE;
+	}
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		help(stdout);
+		return STATUS_GOOD;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		puts("holdfast " HOLDFAST_VERSION);
+		return STATUS_GOOD;
+	}
+	return unknown(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+	int status = pick(argc, argv);
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return status;
+	fputs("holdfast: the answer could not be written to stdout whole\n",
+		stderr);
+	return status == STATUS_GOOD ? STATUS_FAILED : status;
+}
