@@ -104,6 +104,16 @@ const char *config_kafka(const struct config *config, const char *name)
 	return found == NULL ? NULL : found->value;
 }
 
+struct kafka_settings config_kafka_settings(const struct config *config,
+	struct kafka_setting items[CONFIG_KAFKA_MAX])
+{
+	size_t count = 0;
+	for (size_t i = 0; i < config->kafka_count; i++)
+		if (strcmp(config->kafka[i].name, CONFIG_GROUP_ID) != 0)
+			items[count++] = config->kafka[i];
+	return (struct kafka_settings){items, count};
+}
+
 /* The texts are owned by the config; kafka_setting shows them as const. */
 static void kafka_release(struct kafka_setting *setting)
 {

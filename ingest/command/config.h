@@ -63,6 +63,13 @@ void config_finish(struct config *config);
 /* The value of a kafka setting; NULL: not set. */
 const char *config_kafka(const struct config *config, const char *name);
 
+/* All of them for librdkafka, but the group id, which the Kafka source takes
+ * apart and a producer not at all; `items` is the room, names and values are
+ * borrowed from `config`. */
+#define CONFIG_GROUP_ID "group.id"
+struct kafka_settings config_kafka_settings(const struct config *config,
+	struct kafka_setting items[CONFIG_KAFKA_MAX]);
+
 /* Every setting, with its default. */
 void config_help(FILE *out);
 

@@ -67,6 +67,17 @@ static int64_t event_time_us(
 	       ticket->back;
 }
 
+/* Without a timestamp of its own, a line of a file takes its event time's, and
+ * is never in the future. */
+static void put_timestamp(struct text *text,
+	const struct generate_options *options, const struct ticket *ticket)
+{
+	char time[RFC3339_SIZE];
+	if (ticket->poison == POISON_EVENT_TIME_IN_FUTURE)
+		put(text, ",\"timestamp\":\"%s\"",
+			rfc3339_print(event_time_us(options, ticket), time));
+}
+
 static void put_event_time(struct text *text,
 	const struct generate_options *options, const struct ticket *ticket)
 {
@@ -286,6 +297,7 @@ size_t generate_line(const struct generate_options *options,
 		put(&text, "{\"key\":\"%" PRIu32 "\"", ticket->entity);
 	else
 		put(&text, "{\"key\":\"c%08" PRIu32 "\"", ticket->entity);
+	put_timestamp(&text, options, ticket);
 	put(&text, ",\"value\":");
 	put_value(&text, options, ticket, attempt);
 	put(&text, "}");

@@ -16,7 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define GROUP_ID "group.id"
 #define GROUP_ID_BYTES (STORE_NAME_MAX + 16)
 
 struct ingestion {
@@ -33,21 +32,10 @@ static bool takes_a_file(const struct config *config)
 	return config->file.path != NULL;
 }
 
-/* The operator's settings but the group id, which the source wants apart. */
-static struct kafka_settings without_group(const struct config *config,
-	struct kafka_setting items[CONFIG_KAFKA_MAX])
-{
-	size_t count = 0;
-	for (size_t i = 0; i < config->kafka_count; i++)
-		if (strcmp(config->kafka[i].name, GROUP_ID) != 0)
-			items[count++] = config->kafka[i];
-	return (struct kafka_settings){items, count};
-}
-
 static int check_kafka(const struct config *config, struct fault *fault)
 {
 	struct kafka_setting items[CONFIG_KAFKA_MAX];
-	struct kafka_settings settings = without_group(config, items);
+	struct kafka_settings settings = config_kafka_settings(config, items);
 	int rc = kafka_settings_check(&settings, fault);
 	if (rc < 0)
 		return rc;
@@ -159,12 +147,12 @@ static int open_topics(struct ingestion *ingestion, const char *const *topics,
 	const struct config *config = ingestion->config;
 	struct kafka_setting items[CONFIG_KAFKA_MAX];
 	char made_id[GROUP_ID_BYTES];
-	const char *group_id = config_kafka(config, GROUP_ID);
+	const char *group_id = config_kafka(config, CONFIG_GROUP_ID);
 	if (group_id == NULL && snprintf(made_id, sizeof made_id, "holdfast-%s",
 					store_id(ingestion->store)) > 0)
 		group_id = made_id;
 	struct kafka_source_options options = kafka_source_options_default();
-	options.settings = without_group(config, items);
+	options.settings = config_kafka_settings(config, items);
 	options.group_id = group_id;
 	options.topics = topics;
 	options.topic_count = store_schema(ingestion->store)->source_count;

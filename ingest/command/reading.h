@@ -1,0 +1,28 @@
+/*
+ * What the reading commands have in common: options, configuration, the store
+ * opened for reading, faults told.
+ */
+#ifndef HOLDFAST_INGEST_COMMAND_READING_H
+#define HOLDFAST_INGEST_COMMAND_READING_H
+
+#include "ingest/command/options.h"
+#include "store/reader.h"
+
+struct reading {
+	struct options options;
+	struct config config;
+	struct reader *reader;
+	struct arena arena; /* for what the answer needs */
+};
+
+/* Returns the exit status, or a fault. */
+typedef int reading_answer(struct reading *reading, struct fault *fault);
+
+/*
+ * Parse, load, open, answer, close; returns the exit status. Where there is no
+ * store that is 1, and a message what to do.
+ */
+int reading_run(const struct options_spec *spec, int argc, char **argv,
+	reading_answer *answer);
+
+#endif

@@ -1,0 +1,98 @@
+/* holdfast verify: does the store hold what it says it holds? */
+#include "store/verify.h"
+#include "ingest/command/command.h"
+#include "ingest/command/reading.h"
+#include "ingest/command/table.h"
+#include "ingest/command/value_text.h"
+
+#include <inttypes.h>
+
+static const struct options_spec spec = {
+	.usage = "verify [--json]",
+	.summary = "Checks integrity, every row's checksum, every partition's "
+		   "accounts and the digest of every view,\nin one snapshot, "
+		   "beside a live writer if there is one. Exit status 3 when "
+		   "something is wrong.",
+	.configured = true,
+	.json = true,
+};
+
+static int64_t problems_shown(const struct verify_report *report)
+{
+	return report->problem_count < VERIFY_PROBLEMS_MAX
+		       ? report->problem_count
+		       : VERIFY_PROBLEMS_MAX;
+}
+
+static int tell_people(const struct verify_report *report, struct fault *fault)
+{
+	static const struct column columns[] = {{"view", false}, {"rows", true},
+		{"deleted", true}, {"digest", false}};
+	char digest[2 * DIGEST_BYTES + 1];
+	struct table *table = table_new(columns, 4);
+	if (table == NULL)
+		return fault_set(fault, FAULT_OOM, "out of memory");
+	for (size_t i = 0; i < report->view_count; i++) {
+		const struct reader_view_status *view = &report->views[i];
+		digest_print(view->digest, digest);
+		table_add(table, "%s", view->name);
+		table_add(table, "%" PRId64, view->rows);
+		table_add(table, "%" PRId64, view->deleted);
+		table_add(table, "%s", digest);
+	}
+	bool printed = table_print(table, stdout);
+	table_free(table);
+	if (!printed)
+		return fault_set(fault, FAULT_OOM, "out of memory");
+	digest_print(report->digest, digest);
+	printf("\ndigest of all views: %s\n", digest);
+	for (int64_t i = 0; i < problems_shown(report); i++)
+		printf("wrong: %s\n", report->problems[i]);
+	printf("%" PRId64 " rows checked: %" PRId64 " wrong\n", report->rows,
+		report->problem_count);
+	return 0;
+}
+
+static void tell_programs(const struct verify_report *report)
+{
+	char digest[2 * DIGEST_BYTES + 1];
+	digest_print(report->digest, digest);
+	printf("{\"good\": %s, \"rows\": %" PRId64
+	       ", \"digest\": \"%s\", \"views\": {",
+		report->problem_count == 0 ? "true" : "false", report->rows,
+		digest);
+	for (size_t i = 0; i < report->view_count; i++) {
+		const struct reader_view_status *view = &report->views[i];
+		digest_print(view->digest, digest);
+		printf("%s\"%s\": {\"rows\": %" PRId64 ", \"deleted\": %" PRId64
+		       ", \"digest\": \"%s\"}",
+			i == 0 ? "" : ", ", view->name, view->rows,
+			view->deleted, digest);
+	}
+	printf("}, \"problem_count\": %" PRId64 ", \"problems\": [",
+		report->problem_count);
+	for (int64_t i = 0; i < problems_shown(report); i++) {
+		fputs(i == 0 ? "" : ", ", stdout);
+		string_print_json(slice_of(report->problems[i]), stdout);
+	}
+	fputs("]}\n", stdout);
+}
+
+static int answer(struct reading *reading, struct fault *fault)
+{
+	struct verify_report report = {0};
+	int rc =
+		reader_verify(reading->reader, &reading->arena, &report, fault);
+	if (rc == 0 && reading->options.json)
+		tell_programs(&report);
+	else if (rc == 0)
+		rc = tell_people(&report, fault);
+	if (rc < 0)
+		return rc;
+	return report.problem_count == 0 ? STATUS_GOOD : STATUS_WRONG;
+}
+
+int command_verify(int argc, char **argv)
+{
+	return reading_run(&spec, argc, argv, answer);
+}
