@@ -18,7 +18,6 @@ static const char *const poison_names[POISON_COUNT] = {
 	[POISON_BAD_UTF8] = "bad_utf8",
 	[POISON_DUPLICATE_MEMBER] = "duplicate_member",
 	[POISON_TOO_DEEP] = "too_deep",
-	[POISON_BAD_EVENT] = "bad_event",
 	[POISON_NO_KEY] = "no_key",
 	[POISON_KEY_REUSED] = "key_reused",
 	[POISON_MISSING_ENTITY] = "missing_entity",

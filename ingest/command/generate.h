@@ -51,15 +51,15 @@ struct generate_options {
 	int64_t base_time_us;	/* event times begin here */
 };
 
-/* How a record is broken. `too_long` is not among them: Kafka refuses it
- * first. */
+/* How a record is broken: every reason that a mapped record can die for, but
+ * `too_long`, which Kafka refuses first, and `overflow`, which depends on the
+ * row. */
 enum poison {
 	POISON_NONE,
 	POISON_BAD_JSON,
 	POISON_BAD_UTF8,
 	POISON_DUPLICATE_MEMBER,
 	POISON_TOO_DEEP,
-	POISON_BAD_EVENT,
 	POISON_NO_KEY,
 	POISON_KEY_REUSED,
 	POISON_MISSING_ENTITY,

@@ -283,10 +283,6 @@ size_t generate_line(const struct generate_options *options,
 	const struct ticket *ticket, int attempt, char *out)
 {
 	struct text text = {out, 0, generate_line_room(options)};
-	if (ticket->poison == POISON_BAD_EVENT) {
-		put(&text, "[\"bad_event\",%" PRIu32 "]", ticket->serial);
-		return text.length;
-	}
 	if (is_bare(ticket->poison)) {
 		put_value(&text, options, ticket, attempt);
 		if (ticket->poison == POISON_BAD_JSON)

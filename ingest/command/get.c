@@ -185,9 +185,10 @@ static int answer(struct reading *reading, struct fault *fault)
 	if (rc == 0)
 		rc = parse_entity(&question, options->arguments + 1,
 			options->argument_count - 1, fault);
-	if (rc == 0)
-		rc = reader_get(reading->reader, question.view, question.entity,
-			&reading->arena, &row, fault);
+	if (rc < 0)
+		return rc;
+	rc = reader_get(reading->reader, question.view, question.entity,
+		&reading->arena, &row, fault);
 	if (rc < 0)
 		return rc;
 	bool found = rc == 1;
