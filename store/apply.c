@@ -1,0 +1,148 @@
+#include "store/batch.h"
+
+#include "store/failpoint.h"
+
+#include <assert.h>
+#include <time.h>
+
+static int64_t now_us(void)
+{
+	struct timespec now;
+	if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
+		return 0;
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static bool is_newest(const struct store *store, size_t index)
+{
+	const struct log *log = &store->partitions.items[index]->log;
+	return partitions_find(&store->partitions, log->topic, log->partition)
+		       ->log.incarnation == log->incarnation;
+}
+
+/* Let keys go by how far the partitions are with this batch. */
+static int let_go(struct batch *batch, struct fault *fault)
+{
+	struct store *store = batch->store;
+	size_t count = store->partitions.count;
+	int64_t *times = arena_take(&store->batch_arena, count * sizeof *times);
+	bool *at_end = arena_take(&store->batch_arena, count * sizeof *at_end);
+	if (times == NULL || at_end == NULL)
+		return fault_set(fault, FAULT_OOM, "no memory for a batch");
+	for (size_t i = 0; i < count; i++) {
+		const struct store_partition *partition =
+			batch->partitions[i] != NULL
+				? batch->partitions[i]
+				: store->partitions.items[i];
+		bool newest = is_newest(store, i);
+		times[i] = newest ? partition->record_time_us : INT64_MAX;
+		at_end[i] = batch->moods[i].at_end || batch->moods[i].stopped ||
+			    !newest;
+	}
+	struct key_horizon horizon = {store->options.key_window_us,
+		store->options.key_window_keys, times, at_end, count};
+	return keys_let_go(&store->keys, &horizon, fault);
+}
+
+static int write_partitions(struct batch *batch, struct fault *fault)
+{
+	struct store *store = batch->store;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < store->partitions.count; i++)
+		if (batch->partitions[i] != NULL)
+			rc = partition_update(store->update_partition,
+				batch->partitions[i],
+				store->partitions.items[i]
+					->accounts.next_offset,
+				fault);
+	return rc;
+}
+
+static int write_totals(struct batch *batch, struct fault *fault)
+{
+	struct store *store = batch->store;
+	const struct schema *schema = store->identity.schema;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < schema->view_count; i++)
+		if (batch->view_touched[i])
+			rc = view_totals_write(store->db, schema->views[i].name,
+				&batch->totals[i], fault);
+	return rc;
+}
+
+/* Everything between BEGIN and COMMIT. */
+static int write_batch(struct batch *batch, struct fault *fault)
+{
+	int rc = batch_run(batch, fault);
+	if (rc == 0)
+		rc = let_go(batch, fault);
+	if (rc == 0)
+		rc = write_partitions(batch, fault);
+	if (rc == 0)
+		rc = write_totals(batch, fault);
+	if (rc == 0)
+		rc = keys_prepare(&batch->store->keys, fault);
+	return rc;
+}
+
+/* The batch is durable: memory follows. */
+static void settle(struct batch *batch)
+{
+	struct store *store = batch->store;
+	for (size_t i = 0; i < store->partitions.count; i++)
+		if (batch->partitions[i] != NULL)
+			*store->partitions.items[i] = *batch->partitions[i];
+	memcpy(store->moods, batch->moods,
+		store->partitions.count * sizeof *store->moods);
+	for (size_t i = 0; i < store->identity.schema->view_count; i++)
+		store->views[i].totals = batch->totals[i];
+	keys_settle(&store->keys);
+}
+
+/* The batch never was: memory keeps what it held before. */
+static void forget(struct store *store, const struct letter_ids *ids)
+{
+	store_rollback(store);
+	keys_forget(&store->keys);
+	store->letters.next = *ids;
+}
+
+static bool window_is_full(struct store *store, const struct store_batch *input)
+{
+	size_t more = 0;
+	for (size_t i = 0; i < input->record_count; i++)
+		more += input->records[i].decoded.update_count;
+	return more > 0 && keys_bytes(&store->keys, more) >
+				   store->options.key_window_max_bytes;
+}
+
+int store_apply(struct store *store, const struct store_batch *input,
+	struct store_tally *tally, struct fault *fault)
+{
+	assert(input->record_count <= STORE_BATCH_RECORDS_MAX);
+	if (window_is_full(store, input))
+		return STORE_WINDOW_FULL;
+	arena_reset(&store->batch_arena);
+	struct letter_ids ids = store->letters.next;
+	struct batch batch;
+	int rc = batch_take(&batch, store, input, fault);
+	if (rc == 0)
+		rc = store_begin(store, fault);
+	if (rc < 0)
+		return rc;
+	rc = write_batch(&batch, fault);
+	if (rc < 0) {
+		forget(store, &ids);
+		return rc;
+	}
+	int64_t start_us = now_us();
+	rc = store_commit(store, fault);
+	batch.tally.commit_us = now_us() - start_us;
+	if (rc != STORE_DURABLE)
+		return rc;
+	settle(&batch);
+	failpoint("store_committed");
+	if (tally != NULL)
+		*tally = batch.tally;
+	return STORE_DURABLE;
+}

@@ -1,0 +1,55 @@
+/*
+ * The store's directory: names, the lock, the link to the live generation.
+ *
+ *     DIR/features.db -> generations/g1.db
+ *     DIR/generations/g1.db, g1.db-wal, g1.db-shm
+ */
+#ifndef HOLDFAST_STORE_LAYOUT_H
+#define HOLDFAST_STORE_LAYOUT_H
+
+#include "schema/fault.h"
+
+#include <limits.h>
+#include <stdbool.h>
+
+#define GENERATION_NAME_MAX 16
+
+struct layout {
+	char directory[PATH_MAX];
+	char generation[GENERATION_NAME_MAX]; /* "g1" */
+	char database[PATH_MAX];	      /* the live generation's file */
+	char draft[PATH_MAX]; /* a new store is made here, then renamed */
+	char link[PATH_MAX];  /* DIR/features.db */
+};
+
+/* Names of the store in `path`, by its link; the first generation's where
+ * there is none. *exists: a store is there. Changes nothing.
+ * Errors: FAULT_USAGE (path too long), FAULT_REFUSED (not ours). */
+int layout_find(struct layout *layout, const char *path, bool *exists,
+	struct fault *fault);
+
+/* Make the directories that are missing. Errors: FAULT_IO, FAULT_REFUSED. */
+int layout_make(const struct layout *layout, struct fault *fault);
+
+/* Lock the directory itself, for life: a lock file could be deleted. The caller
+ * owns the descriptor in *out. Errors: FAULT_REFUSED (a second writer),
+ * FAULT_IO. */
+int layout_lock(const struct layout *layout, int *out, struct fault *fault);
+
+/* Remove an unfinished draft. Errors: FAULT_IO. */
+int layout_clear_draft(const struct layout *layout, struct fault *fault);
+
+/* The draft is complete: rename it, then link it, each made durable. A crash in
+ * between is finished by the next call. Errors: FAULT_IO. */
+int layout_publish(const struct layout *layout, struct fault *fault);
+
+/* Let the kernel forget cached pages of the file and its WAL: after a failed
+ * fsync they may hold what the disk does not. Before the process's first
+ * sqlite3_open(), since closing would drop SQLite's locks. Best effort. */
+void layout_drop_cache(const struct layout *layout);
+
+/* Bytes of the file, of its WAL; 0 when missing. */
+long long layout_file_bytes(const struct layout *layout);
+long long layout_wal_bytes(const struct layout *layout);
+
+#endif

@@ -1,0 +1,112 @@
+#include "store/meta.h"
+
+#include <sodium.h>
+
+int meta_put(sqlite3 *db, const char *name, const struct column *value,
+	struct fault *fault)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc = sql_prepare(
+		db, &statement, "REPLACE INTO _meta VALUES (?, ?, ?)", fault);
+	struct column row[2] = {column_text(slice_of(name)), *value};
+	if (rc == 0 && !sql_bind_row(statement, "_meta", row, 2))
+		rc = fault_set(fault, FAULT_OOM, "no memory to write %s", name);
+	if (rc == 0)
+		rc = sql_run(statement, fault);
+	sqlite3_finalize(statement);
+	return rc;
+}
+
+int meta_get(sqlite3 *db, const char *name, struct column *value,
+	struct arena *arena, struct fault *fault)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc = sql_prepare(
+		db, &statement, "SELECT * FROM _meta WHERE name = ?", fault);
+	if (rc < 0)
+		return rc;
+	struct column row[2] = {column_text(slice_of(name))};
+	sql_bind(statement, row, 1);
+	rc = sql_step(statement, fault);
+	if (rc == 0)
+		rc = fault_set(fault, FAULT_CORRUPT,
+			"table _meta: %s is missing", name);
+	else if (rc == 1)
+		rc = sql_read_row(statement, "_meta", row, 2, fault);
+	if (rc == 0 && !columns_keep(row, 2, arena))
+		rc = fault_set(fault, FAULT_OOM, "no memory to read %s", name);
+	*value = row[1];
+	sqlite3_finalize(statement);
+	return rc;
+}
+
+static int read_bytes(sqlite3 *db, const char *name, void *out, size_t size,
+	struct arena *arena, struct fault *fault)
+{
+	struct column value;
+	int rc = meta_get(db, name, &value, arena, fault);
+	if (rc < 0)
+		return rc;
+	struct slice bytes = column_as_bytes(&value);
+	if (bytes.length != size)
+		return fault_set(fault, FAULT_CORRUPT,
+			"table _meta: %s has %zu bytes, not %zu", name,
+			bytes.length, size);
+	memcpy(out, bytes.data, size);
+	return 0;
+}
+
+int meta_read_identity(sqlite3 *db, struct identity *out, struct arena *arena,
+	struct fault *fault)
+{
+	*out = (struct identity){0};
+	int rc = read_bytes(
+		db, "store_id", out->store_id, STORE_ID_SIZE - 1, arena, fault);
+	if (rc == 0)
+		rc = read_bytes(
+			db, "secret", out->secret, SECRET_BYTES, arena, fault);
+	struct column text;
+	if (rc == 0)
+		rc = meta_get(db, "schema", &text, arena, fault);
+	if (rc == 0)
+		rc = schema_parse(&out->schema, column_as_bytes(&text),
+			"the store's schema", fault);
+	return rc;
+}
+
+int meta_write_identity(
+	sqlite3 *db, const struct schema *schema, struct fault *fault)
+{
+	unsigned char chance[SECRET_BYTES + 8];
+	randombytes_buf(chance, sizeof chance);
+	char id[STORE_ID_SIZE];
+	sodium_bin2hex(id, sizeof id, chance + SECRET_BYTES, 8);
+	struct column value = column_text(slice_of(id));
+	int rc = meta_put(db, "store_id", &value, fault);
+	value = column_blob((struct slice){(const char *)chance, SECRET_BYTES});
+	if (rc == 0)
+		rc = meta_put(db, "secret", &value, fault);
+	value = column_text(slice_of(schema->text));
+	if (rc == 0)
+		rc = meta_put(db, "schema", &value, fault);
+	if (rc == 0)
+		rc = meta_write_epoch(db, 0, fault);
+	return rc;
+}
+
+int meta_read_epoch(sqlite3 *db, int64_t *epoch, struct fault *fault)
+{
+	struct arena arena = ARENA_INIT;
+	struct column value;
+	int rc = meta_get(db, "owner_epoch", &value, &arena, fault);
+	if (rc == 0)
+		*epoch = column_as_integer(&value);
+	arena_finish(&arena);
+	return rc;
+}
+
+int meta_write_epoch(sqlite3 *db, int64_t epoch, struct fault *fault)
+{
+	struct column value = column_integer(epoch);
+	return meta_put(db, "owner_epoch", &value, fault);
+}

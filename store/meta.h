@@ -1,0 +1,38 @@
+/*
+ * `_meta`: facts about the store itself, by name.
+ *
+ * store_id, secret, schema, generation, owner_epoch.
+ */
+#ifndef HOLDFAST_STORE_META_H
+#define HOLDFAST_STORE_META_H
+
+#include "schema/decode.h"
+#include "store/sql.h"
+
+#define STORE_ID_SIZE 17 /* 16 hexadecimal digits and a NUL */
+
+struct identity {
+	char store_id[STORE_ID_SIZE];
+	unsigned char secret[SECRET_BYTES];
+	struct schema *schema; /* owned: schema_free() */
+};
+
+int meta_put(sqlite3 *db, const char *name, const struct column *value,
+	struct fault *fault);
+
+/* The value in `arena`. Errors: FAULT_CORRUPT when it is not there. */
+int meta_get(sqlite3 *db, const char *name, struct column *value,
+	struct arena *arena, struct fault *fault);
+
+/* Who a store is: what it was given when it was made. */
+int meta_read_identity(sqlite3 *db, struct identity *out, struct arena *arena,
+	struct fault *fault);
+
+/* Of a new store: id and secret by chance, the schema's text. */
+int meta_write_identity(
+	sqlite3 *db, const struct schema *schema, struct fault *fault);
+
+int meta_read_epoch(sqlite3 *db, int64_t *epoch, struct fault *fault);
+int meta_write_epoch(sqlite3 *db, int64_t epoch, struct fault *fault);
+
+#endif

@@ -1,0 +1,315 @@
+#include "store/writer.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define HOUR_US (3600 * INT64_C(1000000))
+#define CACHE_KIB (128 * 1024) /* pages of some 500,000 rows of 250 bytes */
+
+struct store_options store_options_default(void)
+{
+	return (struct store_options){
+		.key_window_us = HOUR_US,
+		.key_window_keys = 1000000,
+		.key_window_max_bytes = UINT64_C(8) << 30,
+		.wal_max_bytes = UINT64_C(200) << 20,
+		.busy_timeout_ms = 5000,
+	};
+}
+
+static int check_pragma(
+	sqlite3 *db, const char *sql, const char *expected, struct fault *fault)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc = sql_prepare(db, &statement, sql, fault);
+	if (rc == 0)
+		rc = sql_step(statement, fault);
+	if (rc == 1) {
+		const char *text =
+			(const char *)sqlite3_column_text(statement, 0);
+		rc = text != NULL && strcmp(text, expected) == 0
+			     ? 0
+			     : fault_set(fault, FAULT_IO,
+				       "%s gave %s, not %s: this file system "
+				       "can't "
+				       "keep the store's promises",
+				       sql, text == NULL ? "nothing" : text,
+				       expected);
+	}
+	sqlite3_finalize(statement);
+	return rc;
+}
+
+/* The writer's own settings, each read back (faults.md S2, S3). */
+static int configure(sqlite3 *db, struct fault *fault)
+{
+	char cache[64];
+	sqlite3_snprintf(
+		sizeof cache, cache, "PRAGMA cache_size = -%d", CACHE_KIB);
+	int on = 1;
+	int rc = check_pragma(db, "PRAGMA journal_mode = WAL", "wal", fault);
+	if (rc == 0)
+		rc = check_pragma(db, "PRAGMA synchronous", "2", fault);
+	if (rc == 0)
+		rc = sql_execute(db, cache, fault);
+	if (rc == 0 && sqlite3_file_control(db, "main",
+			       SQLITE_FCNTL_PERSIST_WAL, &on) != SQLITE_OK)
+		rc = fault_set(fault, FAULT_INTERNAL,
+			"SQLite refuses a persistent WAL");
+	return rc;
+}
+
+static int fill_new(sqlite3 *db, const struct schema *schema,
+	struct arena *arena, struct fault *fault)
+{
+	char header[128];
+	sqlite3_snprintf(sizeof header, header,
+		"PRAGMA application_id = %d; PRAGMA user_version = %d;",
+		STORE_APPLICATION_ID, STORE_FORMAT);
+	int rc = sql_execute(db, "BEGIN IMMEDIATE", fault);
+	if (rc == 0)
+		rc = tables_create(db, schema, arena, fault);
+	if (rc == 0)
+		rc = meta_write_identity(db, schema, fault);
+	for (size_t i = 0; rc == 0 && i < schema->view_count; i++) {
+		struct view_totals totals = {0};
+		rc = view_totals_write(
+			db, schema->views[i].name, &totals, fault);
+	}
+	if (rc == 0)
+		rc = sql_execute(db, header, fault);
+	if (rc == 0)
+		rc = sql_execute(db, "COMMIT", fault);
+	return rc;
+}
+
+/* Made as a draft and renamed when complete: a crash leaves no half store. */
+static int create(
+	struct store *store, const struct schema *schema, struct fault *fault)
+{
+	if (access(store->layout.database, F_OK) == 0)
+		return layout_publish(&store->layout, fault);
+	sqlite3 *db = NULL;
+	int rc = layout_clear_draft(&store->layout, fault);
+	if (rc == 0)
+		rc = sql_open(&db, store->layout.draft, SQL_CREATE, 0, fault);
+	if (rc == 0)
+		rc = fill_new(db, schema, &store->memory, fault);
+	sqlite3_close(db);
+	if (rc == 0)
+		rc = layout_publish(&store->layout, fault);
+	return rc < 0 ? fault_wrap(fault, rc, "making a new store in %s",
+				store->layout.directory)
+		      : 0;
+}
+
+static int on_commit(void *payload, sqlite3 *db, const char *name, int pages)
+{
+	struct store *store = payload;
+	(void)db;
+	(void)name;
+	store->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+static int prepare(struct store *store, struct fault *fault)
+{
+	sqlite3 *db = store->db;
+	const struct schema *schema = store->identity.schema;
+	int rc = sql_prepare(db, &store->begin, "BEGIN IMMEDIATE", fault);
+	if (rc == 0)
+		rc = sql_prepare(db, &store->commit, "COMMIT", fault);
+	if (rc == 0)
+		rc = sql_prepare(db, &store->rollback, "ROLLBACK", fault);
+	if (rc == 0)
+		rc = partition_update_prepare(
+			db, &store->update_partition, fault);
+	store->views = arena_take(
+		&store->memory, schema->view_count * sizeof *store->views);
+	if (rc == 0 && store->views == NULL)
+		rc = fault_set(fault, FAULT_OOM, "no memory for views");
+	if (store->views != NULL)
+		memset(store->views, 0,
+			schema->view_count * sizeof *store->views);
+	for (size_t i = 0; rc == 0 && i < schema->view_count; i++)
+		rc = view_rows_init(&store->views[i], db, &schema->views[i],
+			true, &store->memory, fault);
+	return rc;
+}
+
+static int load(struct store *store, struct fault *fault)
+{
+	int rc = partitions_load(&store->partitions, store->db, fault);
+	size_t count = store->partitions.count + 1;
+	store->moods = calloc(count, sizeof *store->moods);
+	if (rc == 0 && store->moods == NULL)
+		rc = fault_set(fault, FAULT_OOM, "no memory for partitions");
+	if (rc == 0)
+		rc = letters_init(&store->letters, store->db, fault);
+	if (rc == 0)
+		rc = keys_init(&store->keys, store->db, fault);
+	return rc;
+}
+
+/* Raise the owner epoch: a durable commit of our own, which syncs the whole
+ * WAL, and which fences whoever else believes to be the owner. */
+static int claim(struct store *store, struct fault *fault)
+{
+	int rc = sql_execute(store->db, "BEGIN IMMEDIATE", fault);
+	if (rc == 0)
+		rc = meta_read_epoch(store->db, &store->owner_epoch, fault);
+	if (rc == 0)
+		rc = meta_write_epoch(store->db, ++store->owner_epoch, fault);
+	if (rc == 0)
+		rc = sql_execute(store->db, "COMMIT", fault);
+	return rc < 0 ? fault_wrap(fault, rc, "taking ownership of %s",
+				store->layout.directory)
+		      : 0;
+}
+
+static int checkpoint(struct store *store, int mode, struct fault *fault)
+{
+	int code =
+		sqlite3_wal_checkpoint_v2(store->db, "main", mode, NULL, NULL);
+	if (code == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
+		store->wal_pages = 0;
+	/* BUSY: a reader holds it up; tried again between batches. */
+	if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY)
+		return 0;
+	return sql_fault(store->db, code, fault, "checkpoint");
+}
+
+/* TRUNCATE only after peaks: it stalls by the size of the WAL (design 6). */
+int store_checkpoint(struct store *store, struct fault *fault)
+{
+	uint64_t wal_bytes =
+		(uint64_t)store->wal_pages * (uint64_t)store->page_bytes;
+	if (wal_bytes > store->options.wal_max_bytes)
+		return checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, fault);
+	if (wal_bytes > store->options.wal_max_bytes / 2)
+		return checkpoint(store, SQLITE_CHECKPOINT_PASSIVE, fault);
+	return 0;
+}
+
+static int connect_database(struct store *store, struct fault *fault)
+{
+	const char *path = store->layout.database;
+	layout_drop_cache(&store->layout);
+	int rc = sql_open(&store->db, path, SQL_WRITE,
+		store->options.busy_timeout_ms, fault);
+	if (rc == 0)
+		rc = tables_check(store->db, path, fault);
+	if (rc == 0)
+		rc = configure(store->db, fault);
+	if (rc == 0)
+		rc = checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, fault);
+	if (rc == 0)
+		rc = claim(store, fault);
+	if (rc == 0)
+		rc = sql_integer(store->db, "PRAGMA page_size",
+			&store->page_bytes, fault);
+	if (rc == 0)
+		sqlite3_wal_hook(store->db, on_commit, store);
+	return rc;
+}
+
+static int open_directory(struct store *store, struct fault *fault)
+{
+	bool exists = false;
+	const struct store_options *options = &store->options;
+	int rc = layout_find(&store->layout, options->path, &exists, fault);
+	if (rc == 0 && !exists && options->schema == NULL)
+		rc = fault_set(fault, FAULT_USAGE,
+			"%s holds no store, and no schema was given to make "
+			"one: set `schema` in the configuration",
+			options->path);
+	if (rc == 0)
+		rc = layout_make(&store->layout, fault);
+	if (rc == 0)
+		rc = layout_lock(&store->layout, &store->lock, fault);
+	if (rc == 0 && !exists)
+		rc = create(store, options->schema, fault);
+	return rc;
+}
+
+int store_open(struct store **out, const struct store_options *options,
+	struct fault *fault)
+{
+	*out = NULL;
+	struct store *store = calloc(1, sizeof *store);
+	if (store == NULL || sodium_init() < 0) {
+		free(store);
+		return fault_set(fault, FAULT_OOM, "no memory for the store");
+	}
+	store->lock = -1;
+	store->options = *options;
+	int rc = open_directory(store, fault);
+	if (rc == 0)
+		rc = connect_database(store, fault);
+	if (rc == 0)
+		rc = meta_read_identity(
+			store->db, &store->identity, &store->memory, fault);
+	if (rc == 0)
+		rc = prepare(store, fault);
+	if (rc == 0)
+		rc = load(store, fault);
+	store->options.schema = NULL;
+	store->options.path = store->layout.directory;
+	if (rc < 0)
+		store_close(store);
+	else
+		*out = store;
+	return rc;
+}
+
+void store_close(struct store *store)
+{
+	if (store == NULL)
+		return;
+	for (size_t i = 0;
+		store->views != NULL && i < store->identity.schema->view_count;
+		i++)
+		view_rows_finish(&store->views[i]);
+	sqlite3_finalize(store->begin);
+	sqlite3_finalize(store->commit);
+	sqlite3_finalize(store->rollback);
+	sqlite3_finalize(store->update_partition);
+	letters_finish(&store->letters);
+	keys_finish(&store->keys);
+	int code = sqlite3_close(store->db);
+	assert(code == SQLITE_OK); /* else a statement was left open */
+	partitions_finish(&store->partitions);
+	schema_free(store->identity.schema);
+	free(store->moods);
+	arena_finish(&store->memory);
+	arena_finish(&store->batch_arena);
+	arena_finish(&store->row_arena);
+	if (store->lock >= 0)
+		close(store->lock);
+	free(store);
+}
+
+const struct schema *store_schema(const struct store *store)
+{
+	return store->identity.schema;
+}
+
+const char *store_id(const struct store *store)
+{
+	return store->identity.store_id;
+}
+
+const unsigned char *store_secret(const struct store *store)
+{
+	return store->identity.secret;
+}
+
+struct digest store_digest(const struct store *store)
+{
+	struct digest sum = DIGEST_ZERO;
+	for (size_t i = 0; i < store->identity.schema->view_count; i++)
+		sum = digest_add(sum, store->views[i].totals.digest);
+	return sum;
+}

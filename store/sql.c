@@ -1,0 +1,319 @@
+#include "store/sql.h"
+
+#include "schema/bytes.h"
+#include "schema/checksum.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* Rows up to this size are checked on the stack; nearly all are. */
+#define CHECK_BYTES 2048
+
+struct column column_null(void)
+{
+	return (struct column){.kind = COLUMN_NULL};
+}
+
+struct column column_integer(int64_t integer)
+{
+	return (struct column){COLUMN_INTEGER, {.integer = integer}};
+}
+
+struct column column_real(double real)
+{
+	return (struct column){COLUMN_REAL, {.real = real}};
+}
+
+struct column column_text(struct slice text)
+{
+	return text.data == NULL
+		       ? column_null()
+		       : (struct column){COLUMN_TEXT, {.bytes = text}};
+}
+
+struct column column_blob(struct slice bytes)
+{
+	return bytes.data == NULL
+		       ? column_null()
+		       : (struct column){COLUMN_BLOB, {.bytes = bytes}};
+}
+
+int64_t column_as_integer(const struct column *column)
+{
+	return column->kind == COLUMN_INTEGER ? column->as.integer : 0;
+}
+
+struct slice column_as_bytes(const struct column *column)
+{
+	if (column->kind == COLUMN_TEXT || column->kind == COLUMN_BLOB)
+		return column->as.bytes;
+	return (struct slice){NULL, 0};
+}
+
+static int fault_code(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return FAULT_BUSY;
+	case SQLITE_FULL:
+		return FAULT_FULL;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return FAULT_CORRUPT;
+	case SQLITE_NOMEM:
+		return FAULT_OOM;
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+	case SQLITE_AUTH:
+		return FAULT_IO;
+	default:
+		return FAULT_INTERNAL;
+	}
+}
+
+int sql_fault(sqlite3 *db, int code, struct fault *fault, const char *what)
+{
+	const char *text =
+		db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(db);
+	return fault_set(fault, fault_code(code), "%s: %s (SQLite %d)", what,
+		text, code);
+}
+
+/* Settings of every connection (faults.md S1, S2, S17); the page cache is the
+ * store's business. */
+static const char settings[] = "PRAGMA trusted_schema = OFF;"
+			       "PRAGMA cell_size_check = ON;"
+			       "PRAGMA mmap_size = 0;"
+			       "PRAGMA temp_store = MEMORY;"
+			       "PRAGMA wal_autocheckpoint = 0;"
+			       "PRAGMA synchronous = FULL;";
+
+int sql_open(sqlite3 **out, const char *path, enum sql_mode mode,
+	uint32_t busy_timeout_ms, struct fault *fault)
+{
+	static const int flags[] = {
+		[SQL_READ] = SQLITE_OPEN_READONLY,
+		[SQL_WRITE] = SQLITE_OPEN_READWRITE,
+		[SQL_CREATE] = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+	};
+	sqlite3 *db = NULL;
+	int code = sqlite3_open_v2(path, &db,
+		flags[mode] | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+		NULL);
+	int rc = 0;
+	if (code != SQLITE_OK)
+		rc = sql_fault(db, code, fault, path);
+	if (rc == 0) {
+		sqlite3_busy_timeout(db, (int)busy_timeout_ms);
+		sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+		rc = sql_execute(db, settings, fault);
+	}
+	if (rc < 0) {
+		sqlite3_close(db);
+		db = NULL;
+	}
+	*out = db;
+	return rc;
+}
+
+int sql_execute(sqlite3 *db, const char *sql, struct fault *fault)
+{
+	int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
+	return code == SQLITE_OK ? 0 : sql_fault(db, code, fault, sql);
+}
+
+int sql_prepare(
+	sqlite3 *db, sqlite3_stmt **out, const char *sql, struct fault *fault)
+{
+	int code = sqlite3_prepare_v3(
+		db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
+	return code == SQLITE_OK ? 0 : sql_fault(db, code, fault, sql);
+}
+
+int sql_integer(sqlite3 *db, const char *sql, int64_t *out, struct fault *fault)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc = sql_prepare(db, &statement, sql, fault);
+	if (rc == 0)
+		rc = sql_step(statement, fault);
+	if (rc == 1)
+		*out = sqlite3_column_int64(statement, 0);
+	else if (rc == 0)
+		rc = fault_set(fault, FAULT_CORRUPT, "%s: no row", sql);
+	sqlite3_finalize(statement);
+	return rc < 0 ? rc : 0;
+}
+
+static void bind_column(
+	sqlite3_stmt *statement, int index, const struct column *column)
+{
+	const struct slice *bytes = &column->as.bytes;
+	/* Binding fails only for a wrong index (ours: asserted), or a value
+	 * beyond SQLite's billion bytes, which the record limits keep out. */
+	int code = SQLITE_OK;
+	switch (column->kind) {
+	case COLUMN_NULL:
+		code = sqlite3_bind_null(statement, index);
+		break;
+	case COLUMN_INTEGER:
+		code = sqlite3_bind_int64(statement, index, column->as.integer);
+		break;
+	case COLUMN_REAL:
+		code = sqlite3_bind_double(statement, index, column->as.real);
+		break;
+	case COLUMN_TEXT:
+		code = sqlite3_bind_text64(statement, index, bytes->data,
+			bytes->length, SQLITE_STATIC, SQLITE_UTF8);
+		break;
+	case COLUMN_BLOB:
+		code = sqlite3_bind_blob64(statement, index, bytes->data,
+			bytes->length, SQLITE_STATIC);
+		break;
+	}
+	assert(code == SQLITE_OK);
+}
+
+void sql_bind(
+	sqlite3_stmt *statement, const struct column *columns, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		bind_column(statement, (int)i + 1, &columns[i]);
+}
+
+static bool has_bytes(const struct column *column)
+{
+	return column->kind == COLUMN_TEXT || column->kind == COLUMN_BLOB;
+}
+
+static size_t check_size(
+	const char *table, const struct column *columns, size_t count)
+{
+	size_t size = strlen(table) + 1;
+	for (size_t i = 0; i < count; i++) {
+		size += 9;
+		if (has_bytes(&columns[i]))
+			size += columns[i].as.bytes.length;
+	}
+	return size;
+}
+
+static void put_column(struct byte_writer *writer, const struct column *column)
+{
+	uint64_t bits = 0;
+	put_byte(writer, (unsigned char)column->kind);
+	if (has_bytes(column))
+		bits = column->as.bytes.length;
+	else if (column->kind != COLUMN_NULL)
+		memcpy(&bits, &column->as, sizeof bits);
+	put_u64(writer, bits);
+	if (has_bytes(column))
+		put_bytes(writer, column->as.bytes);
+}
+
+/* False when out of memory. */
+static bool row_checksum(const char *table, const struct column *columns,
+	size_t count, int64_t *out)
+{
+	unsigned char stack[CHECK_BYTES];
+	size_t size = check_size(table, columns, count);
+	unsigned char *bytes = size <= sizeof stack ? stack : malloc(size);
+	if (bytes == NULL)
+		return false;
+	struct byte_writer writer = {bytes, bytes + size};
+	put_bytes(&writer, (struct slice){table, strlen(table) + 1});
+	for (size_t i = 0; i < count; i++)
+		put_column(&writer, &columns[i]);
+	*out = (int64_t)checksum((struct slice){(const char *)bytes, size});
+	if (bytes != stack)
+		free(bytes);
+	return true;
+}
+
+bool sql_bind_row(sqlite3_stmt *statement, const char *table,
+	const struct column *columns, size_t count)
+{
+	int64_t sum;
+	if (!row_checksum(table, columns, count, &sum))
+		return false;
+	sql_bind(statement, columns, count);
+	struct column check = column_integer(sum);
+	bind_column(statement, (int)count + 1, &check);
+	return true;
+}
+
+int sql_run(sqlite3_stmt *statement, struct fault *fault)
+{
+	int rc = sql_step(statement, fault);
+	assert(rc <= 0);
+	sqlite3_reset(statement);
+	return rc;
+}
+
+int sql_step(sqlite3_stmt *statement, struct fault *fault)
+{
+	int code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		return 1;
+	if (code == SQLITE_DONE)
+		return 0;
+	int rc = sql_fault(sqlite3_db_handle(statement), code, fault,
+		sqlite3_sql(statement));
+	sqlite3_reset(statement);
+	return rc;
+}
+
+static struct column read_column(sqlite3_stmt *statement, int index)
+{
+	switch (sqlite3_column_type(statement, index)) {
+	case SQLITE_INTEGER:
+		return column_integer(sqlite3_column_int64(statement, index));
+	case SQLITE_FLOAT:
+		return column_real(sqlite3_column_double(statement, index));
+	case SQLITE_NULL:
+		return column_null();
+	default:
+		break;
+	}
+	bool text = sqlite3_column_type(statement, index) == SQLITE_TEXT;
+	const char *data = sqlite3_column_blob(statement, index);
+	size_t length = (size_t)sqlite3_column_bytes(statement, index);
+	/* SQLite gives no pointer for an empty value, which is not NULL. */
+	struct slice bytes = {data == NULL ? "" : data, length};
+	return text ? column_text(bytes) : column_blob(bytes);
+}
+
+int sql_read_row(sqlite3_stmt *statement, const char *table,
+	struct column *columns, size_t count, struct fault *fault)
+{
+	assert((size_t)sqlite3_column_count(statement) == count + 1);
+	for (size_t i = 0; i < count; i++)
+		columns[i] = read_column(statement, (int)i);
+	int64_t sum;
+	if (!row_checksum(table, columns, count, &sum))
+		return fault_set(fault, FAULT_OOM,
+			"table %s: no memory to "
+			"check a row",
+			table);
+	struct column stored = read_column(statement, (int)count);
+	if (stored.kind == COLUMN_INTEGER && stored.as.integer == sum)
+		return 0;
+	return fault_set(fault, FAULT_CORRUPT,
+		"table %s: a row whose checksum does not fit its values: run "
+		"`holdfast verify`, then restore a backup",
+		table);
+}
+
+bool columns_keep(struct column *columns, size_t count, struct arena *arena)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!has_bytes(&columns[i]))
+			continue;
+		columns[i].as.bytes = arena_copy(arena, columns[i].as.bytes);
+		if (columns[i].as.bytes.data == NULL)
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,38 @@
+/*
+ * The tables: what a store's file consists of.
+ *
+ * One table a view, readable with plain SQL; our own tables and columns start
+ * with `_`. All are STRICT. Source: design section 6.
+ */
+#ifndef HOLDFAST_STORE_TABLES_H
+#define HOLDFAST_STORE_TABLES_H
+
+#include "schema/schema.h"
+#include "store/sql.h"
+
+#define STORE_APPLICATION_ID 0x68666431 /* "hfd1" */
+#define STORE_FORMAT 1			/* PRAGMA user_version */
+
+/* Columns of ours behind the features of a view's table, checksum apart:
+ * _event_time, _log, _offset, _place, _floor, _versions. */
+#define VIEW_OWN_COLUMNS 6
+
+/* Make every table of an empty database, within the caller's transaction.
+ * Errors: as sql_fault(). */
+int tables_create(sqlite3 *db, const struct schema *schema, struct arena *arena,
+	struct fault *fault);
+
+/* Is the file ours, and of a format we know? Reads only.
+ * Errors: FAULT_REFUSED (foreign, newer), else as sql_fault(). */
+int tables_check(sqlite3 *db, const char *path, struct fault *fault);
+
+/* Statements of one view's tables. NULL: out of memory. */
+struct view_sql {
+	const char *get, *put, *remove;
+	const char *get_deleted, *put_deleted, *remove_deleted;
+	const char *all, *all_deleted;
+};
+bool view_sql_make(
+	const struct view *view, struct arena *arena, struct view_sql *out);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * What store/open.c, apply.c and their helpers share: the writer's insides.
+ */
+#ifndef HOLDFAST_STORE_WRITER_H
+#define HOLDFAST_STORE_WRITER_H
+
+#include "store/keys.h"
+#include "store/layout.h"
+#include "store/letters.h"
+#include "store/meta.h"
+#include "store/partitions.h"
+#include "store/store.h"
+#include "store/view_rows.h"
+
+/* What only the running process knows of a partition. */
+struct partition_mood {
+	bool at_end;
+	bool stopped;
+};
+
+struct store {
+	struct layout layout;
+	int lock; /* descriptor of the locked directory */
+	struct store_options options;
+	struct identity identity;
+	int64_t owner_epoch;
+
+	sqlite3 *db;
+	sqlite3_stmt *begin, *commit, *rollback, *update_partition;
+	struct partitions partitions;
+	struct partition_mood *moods; /* by log id - 1 */
+	struct view_rows *views;      /* by index in the schema */
+	struct keys keys;
+	struct letters letters;
+
+	struct arena memory;	  /* lives as long as the store */
+	struct arena batch_arena; /* reset by each batch */
+	struct arena row_arena;	  /* reset by each entity */
+	int wal_pages;		  /* behind the last commit */
+	int64_t page_bytes;
+};
+
+/* Is `view` one of the store's? Its index. */
+static inline size_t store_view_index(
+	const struct store *store, const struct view *view)
+{
+	return (size_t)(view - store->identity.schema->views);
+}
+
+/* Throw away what memory holds of the file's state and read it again.
+ * Errors: FAULT_CORRUPT, FAULT_IO, FAULT_BUSY, FAULT_OOM. */
+int store_reload(struct store *store, struct fault *fault);
+
+/* Begin IMMEDIATE, and check that this process still owns the store.
+ * Errors: FAULT_FENCED, FAULT_BUSY, FAULT_IO, FAULT_CORRUPT. */
+int store_begin(struct store *store, struct fault *fault);
+
+/* Give up the open transaction, if there still is one. */
+void store_rollback(struct store *store);
+
+/*
+ * Commit. 0: durable. STORE_OUTCOME_UNKNOWN: it failed, and memory was read
+ * again. Errors: FAULT_IO (exit), those of store_reload().
+ */
+int store_commit(struct store *store, struct fault *fault);
+
+#endif
