@@ -181,14 +181,23 @@ static int checkpoint(struct store *store, int mode, struct fault *fault)
 	return sql_fault(store->db, code, fault, "checkpoint");
 }
 
-/* TRUNCATE only after peaks: it stalls by the size of the WAL (design 6). */
-int store_checkpoint(struct store *store, struct fault *fault)
+/* While there is a backlog pages are rewritten again and again: copying them
+ * rarely saves most of the work. Caught up, often and little keeps latency low.
+ * TRUNCATE only after peaks: it stalls by the size of the WAL (design section
+ * 6), and it must not wait for readers here. */
+int store_checkpoint(struct store *store, bool caught_up, struct fault *fault)
 {
 	uint64_t wal_bytes =
 		(uint64_t)store->wal_pages * (uint64_t)store->page_bytes;
-	if (wal_bytes > store->options.wal_max_bytes)
-		return checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, fault);
-	if (wal_bytes > store->options.wal_max_bytes / 2)
+	uint64_t limit = store->options.wal_max_bytes;
+	if (wal_bytes > limit) {
+		sqlite3_busy_timeout(store->db, 0);
+		int rc = checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, fault);
+		sqlite3_busy_timeout(
+			store->db, (int)store->options.busy_timeout_ms);
+		return rc;
+	}
+	if (wal_bytes > (caught_up ? limit / 50 : limit / 2))
 		return checkpoint(store, SQLITE_CHECKPOINT_PASSIVE, fault);
 	return 0;
 }

@@ -1,5 +1,7 @@
 #include "store/batch.h"
 
+#include "schema/merge.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>

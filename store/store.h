@@ -161,8 +161,9 @@ int store_apply(struct store *store, const struct store_batch *batch,
 	struct store_tally *tally, struct fault *fault);
 
 /* Copy what the WAL holds into the file as far as readers allow; between
- * batches. Returns 0. Errors: FAULT_IO, FAULT_FULL, FAULT_CORRUPT. */
-int store_checkpoint(struct store *store, struct fault *fault);
+ * batches: rarely while there is a backlog, often and little when `caught_up`.
+ * Returns 0. Errors: FAULT_IO, FAULT_FULL, FAULT_CORRUPT. */
+int store_checkpoint(struct store *store, bool caught_up, struct fault *fault);
 
 /* The sum over all views, as of the last durable batch. */
 struct digest store_digest(const struct store *store);

@@ -1,0 +1,228 @@
+#include "store/verify.h"
+
+#include "store/reader_inside.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define COLUMNS_MAX 32 /* our own tables have at most 24 */
+
+struct verification {
+	struct reader *reader;
+	struct arena *arena;
+	struct verify_report *report;
+};
+
+__attribute__((format(printf, 2, 3))) static void problem(
+	struct verification *check, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+	va_start(arguments, format);
+	int length = vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	struct verify_report *report = check->report;
+	if (length >= 0 && report->problem_count < VERIFY_PROBLEMS_MAX)
+		report->problems[report->problem_count] =
+			arena_copy(check->arena, slice_of(text)).data;
+	report->problem_count++;
+}
+
+/* A damaged page makes reading fail: that is a finding, not a fault. */
+static int as_finding(
+	struct verification *check, int rc, const struct fault *fault)
+{
+	if (rc != FAULT_CORRUPT)
+		return rc;
+	problem(check, "%s", fault->text);
+	return 0;
+}
+
+static int check_integrity(struct verification *check, struct fault *fault)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc = sql_prepare(check->reader->db, &statement,
+		"PRAGMA integrity_check(20)", fault);
+	while (rc == 0 && (rc = sql_step(statement, fault)) == 1) {
+		const char *text =
+			(const char *)sqlite3_column_text(statement, 0);
+		if (text != NULL && strcmp(text, "ok") != 0)
+			problem(check, "integrity: %s", text);
+		rc = 0;
+	}
+	sqlite3_finalize(statement);
+	return as_finding(check, rc, fault);
+}
+
+/* Every row's checksum of one of our own tables. */
+static int check_table(
+	struct verification *check, const char *table, struct fault *fault)
+{
+	char sql[64];
+	sqlite3_snprintf(sizeof sql, sql, "SELECT * FROM %s", table);
+	sqlite3_stmt *statement = NULL;
+	int rc = sql_prepare(check->reader->db, &statement, sql, fault);
+	while (rc == 0 && (rc = sql_step(statement, fault)) == 1) {
+		struct column row[COLUMNS_MAX];
+		size_t count = (size_t)sqlite3_column_count(statement) - 1;
+		rc = sql_read_row(statement, table, row, count, fault);
+		rc = as_finding(check, rc, fault);
+		check->report->rows++;
+	}
+	sqlite3_finalize(statement);
+	return as_finding(check, rc, fault);
+}
+
+/* Rows of a view's table, or of its deleted ones, into `totals`. */
+static int sum_rows(struct verification *check, struct view_rows *rows,
+	bool deleted, struct view_totals *totals, struct fault *fault)
+{
+	struct value entity[SCHEMA_KEYS_MAX];
+	struct arena arena = ARENA_INIT;
+	sqlite3_stmt *statement = NULL;
+	int rc = sql_prepare(check->reader->db, &statement,
+		deleted ? rows->sql.all_deleted : rows->sql.all, fault);
+	while (rc == 0 && (rc = sql_step(statement, fault)) == 1) {
+		struct row row;
+		arena_reset(&arena);
+		rc = view_rows_read(rows, statement, deleted,
+			partitions_logs(&check->reader->partitions), &arena,
+			entity, &row, fault);
+		if (rc == 0)
+			totals->digest = digest_add(totals->digest,
+				row_hash(rows->view, entity, &row));
+		*(deleted ? &totals->deleted : &totals->rows) += 1;
+		check->report->rows++;
+		rc = as_finding(check, rc, fault);
+	}
+	sqlite3_finalize(statement);
+	arena_finish(&arena);
+	return as_finding(check, rc, fault);
+}
+
+static void compare_totals(struct verification *check, const char *view,
+	const struct view_totals *stored, const struct view_totals *found)
+{
+	char a[2 * DIGEST_BYTES + 1], b[2 * DIGEST_BYTES + 1];
+	digest_print(stored->digest, a);
+	digest_print(found->digest, b);
+	if (stored->rows != found->rows || stored->deleted != found->deleted)
+		problem(check,
+			"view %s: %" PRId64 " rows and %" PRId64
+			" deleted, counted as %" PRId64 " and %" PRId64,
+			view, found->rows, found->deleted, stored->rows,
+			stored->deleted);
+	if (!digest_equal(stored->digest, found->digest))
+		problem(check, "view %s: digest is %s, the rows give %s", view,
+			a, b);
+}
+
+static int check_views(struct verification *check, struct fault *fault)
+{
+	struct reader *reader = check->reader;
+	size_t count = reader->identity.schema->view_count;
+	struct reader_view_status *views =
+		arena_take(check->arena, count * sizeof *views);
+	if (views == NULL)
+		return fault_set(fault, FAULT_OOM, "no memory to verify");
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		struct view_rows *rows = &reader->views[i];
+		struct view_totals found = {0};
+		rc = as_finding(check,
+			view_rows_load_totals(rows, reader->db, fault), fault);
+		if (rc == 0)
+			rc = sum_rows(check, rows, false, &found, fault);
+		if (rc == 0)
+			rc = sum_rows(check, rows, true, &found, fault);
+		if (rc < 0)
+			break;
+		compare_totals(check, rows->view->name, &rows->totals, &found);
+		views[i] = (struct reader_view_status){rows->view->name,
+			found.rows, found.deleted, found.digest};
+		check->report->digest =
+			digest_add(check->report->digest, found.digest);
+		check->report->view_count = i + 1;
+	}
+	check->report->views = views;
+	return rc;
+}
+
+/* Promise P1: every update below next_offset has one disposition. */
+static void check_accounts(
+	struct verification *check, const struct store_partition *partition)
+{
+	const struct store_accounts *accounts = &partition->accounts;
+	const char *topic = partition->log.topic;
+	int32_t number = partition->log.partition;
+	int64_t offsets = accounts->first_offset + accounts->taken +
+			  accounts->gaps + accounts->lost;
+	int64_t updates = 0;
+	for (size_t i = 0; i < DISPOSITION_COUNT; i++)
+		updates += accounts->dispositions[i];
+	if (offsets != accounts->next_offset)
+		problem(check,
+			"%s:%" PRId32 ": first_offset + taken + gaps + lost is "
+			"%" PRId64 ", next_offset %" PRId64,
+			topic, number, offsets, accounts->next_offset);
+	if (updates != accounts->updates)
+		problem(check,
+			"%s:%" PRId32 ": %" PRId64 " updates, %" PRId64
+			" dispositions",
+			topic, number, accounts->updates, updates);
+	if (accounts->skipped > accounts->taken)
+		problem(check, "%s:%" PRId32 ": more skipped than taken", topic,
+			number);
+}
+
+/* Letters must be as many as the partitions counted. */
+static int check_letters(struct verification *check, const char *table,
+	enum disposition disposition, struct fault *fault)
+{
+	char sql[96];
+	sqlite3_snprintf(sizeof sql, sql, "SELECT count(*) FROM %s", table);
+	int64_t rows = 0;
+	int rc = sql_integer(check->reader->db, sql, &rows, fault);
+	int64_t counted = 0;
+	for (size_t i = 0; i < check->reader->partitions.count; i++)
+		counted += check->reader->partitions.items[i]
+				   ->accounts.dispositions[disposition];
+	if (rc == 0 && rows != counted)
+		problem(check,
+			"table %s: %" PRId64 " rows, counted as %" PRId64,
+			table, rows, counted);
+	return as_finding(check, rc, fault);
+}
+
+static int check_all(struct verification *check, struct fault *fault)
+{
+	static const char *const tables[] = {"_meta", "_partition", "_view",
+		"_key", "_record", "_dead", "_parked"};
+	int rc = check_integrity(check, fault);
+	for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0]; i++)
+		rc = check_table(check, tables[i], fault);
+	if (rc == 0)
+		rc = check_views(check, fault);
+	for (size_t i = 0; rc == 0 && i < check->reader->partitions.count; i++)
+		check_accounts(check, check->reader->partitions.items[i]);
+	if (rc == 0)
+		rc = check_letters(check, "_dead", DISPOSITION_DEAD, fault);
+	if (rc == 0)
+		rc = check_letters(check, "_parked", DISPOSITION_PARKED, fault);
+	return rc;
+}
+
+int reader_verify(struct reader *reader, struct arena *arena,
+	struct verify_report *out, struct fault *fault)
+{
+	*out = (struct verify_report){0};
+	struct verification check = {reader, arena, out};
+	int rc = reader_begin(reader, fault);
+	if (rc == 0)
+		rc = check_all(&check, fault);
+	else
+		rc = as_finding(&check, rc, fault);
+	reader_end(reader);
+	return rc;
+}
