@@ -73,25 +73,14 @@ static void put_content(
 		canonical_json(&decoding->scratch, entity[i]);
 }
 
-static bool same_entity(const struct update *a, const struct update *b)
-{
-	if (a->view != b->view || a->entity == NULL || b->entity == NULL ||
-		a->reason == REASON_BAD_ENTITY ||
-		b->reason == REASON_BAD_ENTITY)
-		return false;
-	for (size_t i = 0; i < a->view->key_count; i++)
-		if (!value_equal(a->view->keys[i].type.kind, &a->entity[i],
-			    &b->entity[i]))
-			return false;
-	return true;
-}
-
-/* One delete of an entity is enough: the first stays. */
+/* One delete of an entity is enough: the first stays. The content of a delete
+ * is its entity, whether that is good or bad. */
 static void drop_repeated(struct decoded *out)
 {
 	const struct update *last = &out->updates[out->update_count - 1];
 	for (size_t i = 0; i + 1 < out->update_count; i++)
-		if (same_entity(&out->updates[i], last)) {
+		if (out->updates[i].view == last->view &&
+			out->updates[i].content == last->content) {
 			out->update_count--;
 			return;
 		}

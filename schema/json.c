@@ -46,7 +46,7 @@ static enum reason reason_of(const json_error_t *error)
  * character: the position says where without it. */
 static const char *detail_of(const json_error_t *error, struct arena *arena)
 {
-	const char *quote = strstr(error->text, " near ");
+	const char *quote = strstr(error->text, " near '");
 	int length = quote == NULL ? (int)strlen(error->text)
 				   : (int)(quote - error->text);
 	return arena_print(
