@@ -10,7 +10,9 @@
 #define PROFILE_SHARE 0.1      /* of the sample: profile_changed */
 #define HISTORY_DISTANCES 4    /* copies come from so many distances back */
 #define HISTORY_RECORDS_MIN 64 /* and from at least so many records */
-#define FAR_SHARE 0.5	       /* of copies: from beyond the distance */
+/* Of copies, those from beyond the distance: half, and that wherever the stream
+ * is cut off. */
+#define FAR_SHARE 0.51
 
 static const char *const poison_names[POISON_COUNT] = {
 	[POISON_NONE] = "none",

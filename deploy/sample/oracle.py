@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""oracle.py SENT.ndjson FEATURES.db [--rough]: does the store hold what the log of the sample says it must?
+
+SENT.ndjson is what `holdfast produce --generate … --tee` sent, FEATURES.db the store's. The log is folded here by rules of
+its own, in plain Python, and compared with every stored row, both ways. The last line is `checked N entities: W wrong`.
+--rough: the log must also be as rough as deploy/run.sh --check promises. Exit status: 0 the same, 1 not, 2 can't tell.
+"""
+
+import argparse
+import json
+import pathlib
+import sqlite3
+import struct
+import sys
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+FAR = 20_000  # records between an event and its copy
+SHOWN_MAX = 10
+
+VIEWS = {
+    "card": ("card_id", ["txns", "spend", "largest", "smallest", "country", "last_merchant", "last_seen"]),
+    "merchant": ("merchant_id", ["payments", "revenue", "last_card"]),
+    "card_profile": ("card_id", ["tier", "credit_limit", "contactless", "segment", "taste"]),
+}
+
+
+def events(path):
+    """(number of the line, value) of each line that is an event; poison is none."""
+    with open(path, "rb") as lines:
+        for number, line in enumerate(lines):
+            try:
+                value = json.loads(line, parse_float=Decimal)
+            except (ValueError, RecursionError):
+                continue
+            value = value.get("value", value)
+            if "poison" not in value:
+                yield number, value
+
+
+def microseconds(text):
+    return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
+
+
+def euro(cents):
+    return cents / 100  # the nearest double: Python divides integers exactly
+
+
+class Newest:
+    """The value with the newest event time."""
+
+    def __init__(self):
+        self.at, self.value = None, None
+
+    def see(self, at, value):
+        if self.at is None or at > self.at:
+            self.at, self.value = at, value
+
+
+class Money:
+    """A card or a merchant: what is counted, and what the newest payment said."""
+
+    def __init__(self):
+        self.count, self.cents, self.amounts, self.newest = 0, 0, [], Newest()
+
+    def see(self, at, amount, value):
+        cents = int(amount * 100)
+        self.count += 1
+        self.cents += cents
+        self.amounts.append(cents)
+        self.newest.see(at, value)
+
+
+class Profile:
+    """What is newer than the newest delete stands, each feature by itself."""
+
+    def __init__(self):
+        self.closed, self.seen = 0, []
+
+    def row(self):
+        newest = {name: Newest() for name in VIEWS["card_profile"][1]}
+        for at, value in self.seen:
+            for name, feature in newest.items():
+                if at > self.closed and name in value:
+                    feature.see(at, value[name])
+        if all(feature.at is None for feature in newest.values()):
+            return None
+        tier, limit, contactless, segment, taste = (feature.value for feature in newest.values())
+        return (tier, limit, None if contactless is None else int(contactless), segment,
+                None if taste is None else struct.pack("<4f", *map(float, taste)))
+
+
+class Census:
+    """How rough the log is."""
+
+    def __init__(self):
+        self.lines = self.copies = self.far = self.events = self.late = self.deletes = self.doubles = 0
+        self.first, self.newest = {}, {}
+
+    def copy(self, number, value):
+        first = self.first.setdefault(value["id"], number)
+        if first == number:
+            return False
+        self.copies += 1
+        self.far += number - first > FAR
+        return True
+
+    def event(self, at, value):
+        payment = value["type"] == "payment"
+        entity = value["card"], payment
+        self.events += 1
+        self.late += at < self.newest.get(entity, 0)
+        self.newest[entity] = max(at, self.newest.get(entity, 0))
+        self.deletes += value["type"] == "card_closed"
+        self.doubles += payment
+
+    def tell(self):
+        print(f"{self.events} events and {self.copies} copies ({self.copies / (self.copies + self.events):.1%}), "
+              f"{self.far} of them more than {FAR} records later; {self.late} events ({self.late / self.events:.1%}) behind "
+              f"a newer one of their entity; {self.doubles} with two updates, {self.deletes} deletes")
+
+    def rough(self):
+        return (self.copies + self.events >= 195_000 and self.copies >= 0.1 * (self.copies + self.events)
+                and self.far >= 0.5 * self.copies and self.late >= 0.2 * self.events and self.doubles > 0 and self.deletes > 0)
+
+
+def fold(path):
+    cards, merchants, profiles, census = {}, {}, {}, Census()
+    for number, value in events(path):
+        if census.copy(number, value):
+            continue
+        at, card = microseconds(value["at"]), value["card"]
+        census.event(at, value)
+        if value["type"] == "payment":
+            merchant = value["merchant"]
+            cards.setdefault(card, Money()).see(at, value["amount"], (value["country"], merchant, at))
+            merchants.setdefault(merchant, Money()).see(at, value["amount"], (card,))
+        elif value["type"] == "profile_changed":
+            profiles.setdefault(card, Profile()).seen.append((at, value))
+        else:
+            profile = profiles.setdefault(card, Profile())
+            profile.closed = max(profile.closed, at)
+    rows = {card: profile.row() for card, profile in profiles.items()}
+    return census, {
+        "card": {card: (money.count, euro(money.cents), euro(max(money.amounts)), euro(min(money.amounts)), *money.newest.value)
+                 for card, money in cards.items()},
+        "merchant": {merchant: (money.count, euro(money.cents), *money.newest.value) for merchant, money in merchants.items()},
+        "card_profile": {card: row for card, row in rows.items() if row is not None},
+    }
+
+
+def stored(db, view):
+    key, features = VIEWS[view]
+    return {row[0]: row[1:] for row in db.execute(f"SELECT {', '.join([key, *features])} FROM {view}")}
+
+
+def compare(view, must, has):
+    wrong = [entity for entity in must.keys() | has.keys() if must.get(entity) != has.get(entity)]
+    for entity in sorted(wrong)[:SHOWN_MAX]:
+        print(f"{view} {entity} ({', '.join(VIEWS[view][1])}):\n"
+              f"  must be {must.get(entity, 'absent')}\n  is      {has.get(entity, 'absent')}")
+    return len(wrong)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("sent", type=pathlib.Path)
+    arguments.add_argument("features_db", type=pathlib.Path)
+    arguments.add_argument("--rough", action="store_true")
+    given = arguments.parse_args()
+    for path in (given.sent, given.features_db):
+        if not path.is_file():
+            print(f"oracle.py: {path} is no file", file=sys.stderr)
+            sys.exit(2)
+
+    census, must = fold(given.sent)
+    census.tell()
+    if given.rough and not census.rough():
+        print("oracle.py: the log is tamer than promised", file=sys.stderr)
+        sys.exit(2)
+    checked = wrong = 0
+    db = sqlite3.connect(f"{given.features_db.resolve().as_uri()}?mode=ro", uri=True)
+    with db:
+        db.execute("BEGIN")  # one snapshot for all views
+        for view, rows in must.items():
+            has = stored(db, view)
+            checked += len(rows.keys() | has.keys())
+            wrong += compare(view, rows, has)
+    print(f"checked {checked} entities: {wrong} wrong")
+    sys.exit(wrong > 0)
+
+
+if __name__ == "__main__":
+    main()
