@@ -10,6 +10,11 @@
 #define PROFILE_SHARE 0.1      /* of the sample: profile_changed */
 #define HISTORY_DISTANCES 4    /* copies come from so many distances back */
 #define HISTORY_RECORDS_MIN 64 /* and from at least so many records */
+
+/* Ids are reused so soon: within the key window, also where records have no
+ * times but their event times (1,000 s). */
+#define REUSE_RECORDS 20000
+
 /* Of copies, those from beyond the distance: half, and that wherever the stream
  * is cut off. */
 #define FAR_SHARE 0.51
@@ -46,7 +51,7 @@ struct sent {
 /* What the stream has of an entity so far; serials from 1, 0: none. */
 struct past {
 	uint32_t newest[2];    /* in order: payments or stats; profile */
-	uint32_t good_payment; /* whose id a poison record may take */
+	uint32_t good_payment; /* in order: whose id poison may take */
 };
 
 struct generator {
@@ -133,7 +138,9 @@ static enum poison next_poison(
 				 ? POISON_WRONG_LENGTH - 1
 				 : POISON_COUNT - 1;
 	enum poison poison = (enum poison)(1 + generator->poisoned++ % kinds);
-	if (poison == POISON_KEY_REUSED && past->good_payment == 0)
+	if (poison == POISON_KEY_REUSED &&
+		(past->good_payment == 0 ||
+			generator->serial - past->good_payment > REUSE_RECORDS))
 		return POISON_NO_KEY;
 	return poison;
 }
@@ -174,10 +181,11 @@ static void remember(struct generator *generator, const struct ticket *ticket)
 		       ticket->type == EVENT_CARD_CLOSED;
 	if (ticket->poison != POISON_NONE)
 		return;
+	if (ticket->back != 0)
+		return;
+	past->newest[profile] = ticket->serial + 1;
 	if (!profile)
 		past->good_payment = ticket->serial + 1;
-	if (ticket->back == 0)
-		past->newest[profile] = ticket->serial + 1;
 }
 
 static struct ticket new_ticket(struct generator *generator)
