@@ -31,8 +31,11 @@ const char *kafka_version_refused(int version)
 static void print(const char *facility, const char *text)
 {
 	/* Settings that concern only the other kind of client: both are given
-	 * the same ones, on purpose. */
-	if (strcmp(facility, "CONFWARN") != 0)
+	 * the same ones, on purpose. And brokers before 0.11, as the
+	 * development broker takes itself for, can't be asked not to create
+	 * topics. */
+	if (strcmp(facility, "CONFWARN") != 0 &&
+		strcmp(facility, "AUTOCREATE") != 0)
 		fprintf(stderr, "kafka: %s: %s\n", facility, text);
 }
 

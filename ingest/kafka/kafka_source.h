@@ -22,7 +22,8 @@ struct kafka_source_options {
 	struct clock *clock;
 	bool until_end; /* done when all that was there at the start came */
 	uint32_t metadata_refresh_ms; /* finds new partitions */
-	uint32_t close_timeout_ms;    /* bound of source_close() */
+	uint32_t identity_check_ms; /* each running log is compared so often */
+	uint32_t close_timeout_ms;  /* bound of source_close() */
 };
 
 struct kafka_source_options kafka_source_options_default(void);

@@ -1,0 +1,510 @@
+#include "ingest/kafka/kafka_scout.h"
+
+#include "ingest/kafka/kafka_client.h"
+#include "ingest/kafka/kafka_discovery.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A topic or partition that could not be found is looked for so often. */
+#define RETRY_MS 1000
+
+struct asked {
+	struct asked *next;
+	struct kafka_question question;
+};
+
+struct answered {
+	struct answered *next;
+	struct kafka_answer answer;
+};
+
+/* One topic, as far as it was found. The scout's thread only. */
+struct scouted {
+	char *name;
+	bool *found; /* found[0..capacity), by partition */
+	size_t capacity;
+	bool whole;    /* in the last look: all partitions */
+	bool reported; /* why it was not found */
+};
+
+struct kafka_scout {
+	rd_kafka_conf_t *conf;
+	struct scouted *topics;
+	size_t topic_count;
+	uint32_t refresh_ms;
+	void (*wake)(void *payload);
+	void *payload;
+	bool complete; /* said; the scout's thread only */
+
+	pthread_t thread;
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	atomic_bool stop;
+	atomic_bool answers_wait; /* spares the mutex when there is nothing */
+	/* Under the mutex: */
+	struct asked *questions, **questions_end;
+	struct answered *answers, **answers_end;
+	struct fault failed; /* why the thread ended, if it did */
+	bool done;	     /* the thread has ended */
+	bool abandoned;	     /* it frees itself */
+};
+
+static void destroy(struct kafka_scout *scout)
+{
+	while (scout->questions != NULL) {
+		struct asked *next = scout->questions->next;
+		free(scout->questions);
+		scout->questions = next;
+	}
+	while (scout->answers != NULL) {
+		struct answered *next = scout->answers->next;
+		free(scout->answers);
+		scout->answers = next;
+	}
+	for (size_t i = 0; scout->topics != NULL && i < scout->topic_count;
+		i++) {
+		free(scout->topics[i].name);
+		free(scout->topics[i].found);
+	}
+	free(scout->topics);
+	if (scout->conf != NULL)
+		rd_kafka_conf_destroy(scout->conf);
+	pthread_cond_destroy(&scout->changed);
+	pthread_mutex_destroy(&scout->mutex);
+	free(scout);
+}
+
+/* Hand an answer over. It is waited for no longer once `stop` is set: then
+ * nobody may be there to be woken. */
+static int answer(struct kafka_scout *scout, const struct kafka_answer *given,
+	struct fault *fault)
+{
+	struct answered *node = malloc(sizeof *node);
+	if (node == NULL)
+		return fault_set(
+			fault, FAULT_OOM, "no memory for what Kafka answered");
+	node->next = NULL;
+	node->answer = *given;
+	pthread_mutex_lock(&scout->mutex);
+	*scout->answers_end = node;
+	scout->answers_end = &node->next;
+	atomic_store(&scout->answers_wait, true);
+	if (!atomic_load(&scout->stop))
+		scout->wake(scout->payload);
+	pthread_mutex_unlock(&scout->mutex);
+	return 0;
+}
+
+static int give_notice(struct kafka_scout *scout, const struct fault *notice,
+	struct fault *fault)
+{
+	struct kafka_answer given = {.kind = ANSWER_NOTICE};
+	given.judgement.fault = *notice;
+	return answer(scout, &given, fault);
+}
+
+static int make_room(
+	struct scouted *topic, int32_t partition, struct fault *fault)
+{
+	size_t wanted = (size_t)partition + 1;
+	if (wanted <= topic->capacity)
+		return 0;
+	bool *found = realloc(topic->found, wanted * sizeof *found);
+	if (found == NULL)
+		return fault_set(fault, FAULT_OOM,
+			"no memory for partitions of %s", topic->name);
+	memset(found + topic->capacity, 0,
+		(wanted - topic->capacity) * sizeof *found);
+	topic->found = found;
+	topic->capacity = wanted;
+	return 0;
+}
+
+/* bounds[0..*count) of those numbers that were not found before; the caller
+ * frees. NULL with *count 0: none is new. */
+static struct kafka_bounds *pick_new(struct scouted *topic,
+	const int32_t *numbers, size_t number_count, size_t *count,
+	struct fault *fault)
+{
+	*count = 0;
+	if (number_count == 0)
+		return NULL;
+	struct kafka_bounds *bounds = calloc(number_count, sizeof *bounds);
+	if (bounds == NULL)
+		fault_set(fault, FAULT_OOM, "no memory for partitions of %s",
+			topic->name);
+	for (size_t i = 0; bounds != NULL && i < number_count; i++) {
+		if (make_room(topic, numbers[i], fault) != 0) {
+			free(bounds);
+			return NULL;
+		}
+		if (!topic->found[numbers[i]])
+			bounds[(*count)++] = (struct kafka_bounds){
+				.topic = topic->name, .partition = numbers[i]};
+	}
+	return bounds;
+}
+
+static int announce(struct kafka_scout *scout, size_t topic_index,
+	const struct kafka_bounds *bounds, const char *cluster_id,
+	struct fault *fault)
+{
+	struct kafka_answer given = {
+		.kind = ANSWER_PARTITION,
+		.topic_index = topic_index,
+		.partition = bounds->partition,
+		.low = bounds->low,
+		.high = bounds->high,
+	};
+	memcpy(given.judgement.cluster_id, cluster_id, KAFKA_CLUSTER_ID_SIZE);
+	int rc = answer(scout, &given, fault);
+	if (rc == 0)
+		scout->topics[topic_index].found[bounds->partition] = true;
+	return rc;
+}
+
+static int announce_new(struct kafka_scout *scout, rd_kafka_t *client,
+	size_t topic_index, struct kafka_bounds *bounds, size_t count,
+	struct fault *fault)
+{
+	char cluster_id[KAFKA_CLUSTER_ID_SIZE] = "";
+	kafka_find_bounds(client, bounds, count);
+	kafka_find_cluster(client, cluster_id, sizeof cluster_id);
+	int rc = 0;
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		if (bounds[i].known)
+			rc = announce(scout, topic_index, &bounds[i],
+				cluster_id, fault);
+		else
+			scout->topics[topic_index].whole = false;
+	}
+	return rc;
+}
+
+static int report_once(struct kafka_scout *scout, struct scouted *topic,
+	const struct fault *why, struct fault *fault)
+{
+	if (topic->reported)
+		return 0;
+	topic->reported = true;
+	return give_notice(scout, why, fault);
+}
+
+static int discover_topic(struct kafka_scout *scout, rd_kafka_t *client,
+	size_t topic_index, struct fault *fault)
+{
+	struct scouted *topic = &scout->topics[topic_index];
+	struct fault why = {0};
+	int32_t *numbers = NULL;
+	size_t number_count = 0, count = 0;
+	int rc = kafka_topic_partitions(
+		client, topic->name, &numbers, &number_count, &why);
+	topic->whole = rc == KAFKA_TOPIC_KNOWN;
+	if (rc == KAFKA_TOPIC_REFUSED)
+		return report_once(scout, topic, &why, fault);
+	if (rc < 0)
+		return fault_set(fault, rc, "%s", why.text);
+	if (topic->whole)
+		topic->reported = false;
+	struct fault oom = {0};
+	struct kafka_bounds *bounds =
+		pick_new(topic, numbers, number_count, &count, &oom);
+	rc = oom.code == 0 ? 0 : fault_set(fault, oom.code, "%s", oom.text);
+	if (count > 0)
+		rc = announce_new(
+			scout, client, topic_index, bounds, count, fault);
+	free(bounds);
+	free(numbers);
+	return rc;
+}
+
+static bool all_whole(const struct kafka_scout *scout)
+{
+	for (size_t i = 0; i < scout->topic_count; i++)
+		if (!scout->topics[i].whole)
+			return false;
+	return true;
+}
+
+static int discover(struct kafka_scout *scout, struct fault *fault)
+{
+	rd_kafka_t *client = NULL;
+	int rc = kafka_client_open(
+		&client, rd_kafka_conf_dup(scout->conf), KAFKA_READER, fault);
+	for (size_t i = 0;
+		rc == 0 && i < scout->topic_count && !atomic_load(&scout->stop);
+		i++)
+		rc = discover_topic(scout, client, i, fault);
+	kafka_client_close(client);
+	if (rc == 0 && !scout->complete && all_whole(scout)) {
+		struct kafka_answer given = {.kind = ANSWER_COMPLETE};
+		rc = answer(scout, &given, fault);
+		scout->complete = true;
+	}
+	return rc;
+}
+
+static int judge(struct kafka_scout *scout,
+	const struct kafka_question *questions, size_t count,
+	struct fault *fault)
+{
+	struct kafka_judgement *judgements = calloc(count, sizeof *judgements);
+	if (judgements == NULL)
+		return fault_set(fault, FAULT_OOM, "no memory to compare logs");
+	int rc = kafka_identity_judge(
+		scout->conf, &scout->stop, questions, count, judgements, fault);
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		struct kafka_answer given = {
+			.kind = ANSWER_JUDGEMENT,
+			.topic_index = questions[i].topic_index,
+			.partition = questions[i].partition,
+			.life = questions[i].life,
+			.judgement = judgements[i],
+		};
+		rc = answer(scout, &given, fault);
+	}
+	free(judgements);
+	return rc;
+}
+
+/* Take up to KAFKA_IDENTITY_PARTITIONS_MAX questions. */
+static size_t take_questions(
+	struct kafka_scout *scout, struct kafka_question *questions)
+{
+	size_t count = 0;
+	pthread_mutex_lock(&scout->mutex);
+	while (scout->questions != NULL &&
+		count < KAFKA_IDENTITY_PARTITIONS_MAX) {
+		struct asked *node = scout->questions;
+		scout->questions = node->next;
+		if (scout->questions == NULL)
+			scout->questions_end = &scout->questions;
+		questions[count++] = node->question;
+		free(node);
+	}
+	pthread_mutex_unlock(&scout->mutex);
+	return count;
+}
+
+static int judge_asked(struct kafka_scout *scout, struct fault *fault)
+{
+	struct kafka_question *questions =
+		calloc(KAFKA_IDENTITY_PARTITIONS_MAX, sizeof *questions);
+	if (questions == NULL)
+		return fault_set(fault, FAULT_OOM, "no memory to compare logs");
+	size_t count = take_questions(scout, questions);
+	int rc = count == 0 ? 0 : judge(scout, questions, count, fault);
+	free(questions);
+	return rc;
+}
+
+static struct timespec later(uint32_t ms)
+{
+	struct timespec at = {0};
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_sec += ms / 1000;
+	at.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (at.tv_nsec >= 1000000000) {
+		at.tv_nsec -= 1000000000;
+		at.tv_sec++;
+	}
+	return at;
+}
+
+/* Sleep until there is a question, or it is time. */
+static void sleep_until(
+	struct kafka_scout *scout, const struct timespec *wake_at)
+{
+	int rc = 0;
+	pthread_mutex_lock(&scout->mutex);
+	while (rc == 0 && scout->questions == NULL &&
+		!atomic_load(&scout->stop))
+		rc = pthread_cond_timedwait(
+			&scout->changed, &scout->mutex, wake_at);
+	pthread_mutex_unlock(&scout->mutex);
+}
+
+static bool is_past(const struct timespec *at)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec != at->tv_sec ? now.tv_sec > at->tv_sec
+					: now.tv_nsec >= at->tv_nsec;
+}
+
+static int work(struct kafka_scout *scout, struct fault *fault)
+{
+	struct timespec discover_at = {0};
+	int rc = 0;
+	while (rc == 0 && !atomic_load(&scout->stop)) {
+		if (is_past(&discover_at)) {
+			rc = discover(scout, fault);
+			discover_at = later(all_whole(scout) ? scout->refresh_ms
+							     : RETRY_MS);
+		}
+		if (rc == 0)
+			rc = judge_asked(scout, fault);
+		if (rc == 0)
+			sleep_until(scout, &discover_at);
+	}
+	return rc;
+}
+
+static void *run(void *payload)
+{
+	struct kafka_scout *scout = payload;
+	struct fault fault = {0};
+	int rc = work(scout, &fault);
+	pthread_mutex_lock(&scout->mutex);
+	if (rc != 0) {
+		scout->failed = fault;
+		atomic_store(&scout->answers_wait, true);
+		if (!atomic_load(&scout->stop))
+			scout->wake(scout->payload);
+	}
+	scout->done = true;
+	bool abandoned = scout->abandoned;
+	pthread_cond_broadcast(&scout->changed);
+	pthread_mutex_unlock(&scout->mutex);
+	if (abandoned)
+		destroy(scout);
+	return NULL;
+}
+
+static int copy_topics(struct kafka_scout *scout,
+	const struct kafka_scout_options *options, struct fault *fault)
+{
+	scout->topics = calloc(options->topic_count, sizeof scout->topics[0]);
+	if (scout->topics == NULL)
+		return fault_set(fault, FAULT_OOM, "no memory for topics");
+	scout->topic_count = options->topic_count;
+	for (size_t i = 0; i < options->topic_count; i++) {
+		scout->topics[i].name = strdup(options->topics[i]);
+		if (scout->topics[i].name == NULL)
+			return fault_set(
+				fault, FAULT_OOM, "no memory for topics");
+	}
+	return 0;
+}
+
+static int init_locks(struct kafka_scout *scout)
+{
+	pthread_condattr_t monotonic;
+	int rc = pthread_mutex_init(&scout->mutex, NULL);
+	if (rc != 0)
+		return rc;
+	rc = pthread_condattr_init(&monotonic);
+	if (rc == 0) {
+		pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+		rc = pthread_cond_init(&scout->changed, &monotonic);
+		pthread_condattr_destroy(&monotonic);
+	}
+	if (rc != 0)
+		pthread_mutex_destroy(&scout->mutex);
+	return rc;
+}
+
+int kafka_scout_open(struct kafka_scout **out,
+	const struct kafka_scout_options *options, struct fault *fault)
+{
+	*out = NULL;
+	struct kafka_scout *scout = calloc(1, sizeof *scout);
+	if (scout == NULL || init_locks(scout) != 0) {
+		free(scout);
+		return fault_set(fault, FAULT_OOM, "no memory for a thread");
+	}
+	scout->refresh_ms = options->metadata_refresh_ms;
+	scout->wake = options->wake;
+	scout->payload = options->payload;
+	scout->questions_end = &scout->questions;
+	scout->answers_end = &scout->answers;
+	int rc = copy_topics(scout, options, fault);
+	if (rc == 0)
+		rc = kafka_client_conf(&scout->conf, &options->settings,
+			KAFKA_READER, options->group_id, fault);
+	if (rc == 0 && pthread_create(&scout->thread, NULL, run, scout) != 0)
+		rc = fault_set(fault, FAULT_OOM, "no memory for a thread");
+	if (rc != 0) {
+		destroy(scout);
+		return rc;
+	}
+	*out = scout;
+	return 0;
+}
+
+int kafka_scout_ask(struct kafka_scout *scout,
+	const struct kafka_question *question, struct fault *fault)
+{
+	struct asked *node = malloc(sizeof *node);
+	if (node == NULL)
+		return fault_set(fault, FAULT_OOM, "no memory to ask Kafka");
+	node->next = NULL;
+	node->question = *question;
+	node->question.topic = scout->topics[question->topic_index].name;
+	pthread_mutex_lock(&scout->mutex);
+	*scout->questions_end = node;
+	scout->questions_end = &node->next;
+	pthread_cond_signal(&scout->changed);
+	pthread_mutex_unlock(&scout->mutex);
+	return 0;
+}
+
+int kafka_scout_take(struct kafka_scout *scout, struct kafka_answer *answer,
+	struct fault *fault)
+{
+	if (!atomic_load_explicit(&scout->answers_wait, memory_order_relaxed))
+		return KAFKA_SCOUT_NOTHING;
+	int rc = KAFKA_SCOUT_NOTHING;
+	pthread_mutex_lock(&scout->mutex);
+	struct answered *node = scout->answers;
+	if (node != NULL) {
+		rc = KAFKA_SCOUT_ANSWER;
+		scout->answers = node->next;
+		if (scout->answers == NULL)
+			scout->answers_end = &scout->answers;
+		*answer = node->answer;
+	} else if (scout->failed.code != 0) {
+		rc = scout->failed.code;
+		if (fault != NULL)
+			*fault = scout->failed;
+	} else {
+		atomic_store(&scout->answers_wait, false);
+	}
+	pthread_mutex_unlock(&scout->mutex);
+	free(node);
+	return rc;
+}
+
+/* True where the thread has ended within the time. */
+static bool await_done(struct kafka_scout *scout, int64_t timeout_ms)
+{
+	struct timespec until = later((uint32_t)timeout_ms);
+	int rc = 0;
+	while (rc == 0 && !scout->done)
+		rc = pthread_cond_timedwait(
+			&scout->changed, &scout->mutex, &until);
+	return scout->done;
+}
+
+void kafka_scout_close(struct kafka_scout *scout, int64_t timeout_ms)
+{
+	if (scout == NULL)
+		return;
+	pthread_mutex_lock(&scout->mutex);
+	atomic_store(&scout->stop, true);
+	pthread_cond_broadcast(&scout->changed);
+	bool done = await_done(scout, timeout_ms < 0 ? 0 : timeout_ms);
+	scout->abandoned = !done;
+	pthread_t thread = scout->thread;
+	pthread_mutex_unlock(&scout->mutex);
+	if (done) {
+		pthread_join(thread, NULL);
+		destroy(scout);
+	} else {
+		pthread_detach(thread);
+	}
+}
