@@ -2,7 +2,10 @@
 
 #include "schema/fault.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#define PROBE_BYTES 4096 /* more than any one node of jansson's tree */
 
 /* Brackets within brackets, counted outside of strings; stops counting beyond
  * `limit`. Before parsing, because a parser recurses. */
@@ -53,6 +56,19 @@ static const char *detail_of(const json_error_t *error, struct arena *arena)
 		arena, "%.*s at byte %d", length, error->text, error->position);
 }
 
+/* jansson gives a failed allocation no code of its own, and within a string
+ * calls it an invalid token (2.14, load.c). Lack of memory must not condemn an
+ * event, so what a parser would have needed is asked for here. */
+static bool memory_is_out(const json_error_t *error, size_t text_length)
+{
+	/* volatile: or the compiler drops a pair of malloc and free */
+	void *volatile probe = malloc(2 * text_length + PROBE_BYTES);
+	bool out = probe == NULL || error->text[0] == '\0' ||
+		   json_error_code(error) == json_error_out_of_memory;
+	free(probe);
+	return out;
+}
+
 int json_read(struct slice text, size_t depth_max, struct arena *arena,
 	struct json_text *out)
 {
@@ -65,7 +81,7 @@ int json_read(struct slice text, size_t depth_max, struct arena *arena,
 			arena, "nested deeper than %zu brackets", depth_max);
 		return 0;
 	}
-	json_error_t error;
+	json_error_t error = {.line = 0}; /* jansson leaves parts unset */
 	out->root = json_loadb(text.data, text.length, flags, &error);
 	if (out->root == NULL &&
 		json_error_code(&error) == json_error_numeric_overflow) {
@@ -75,7 +91,7 @@ int json_read(struct slice text, size_t depth_max, struct arena *arena,
 	}
 	if (out->root != NULL)
 		return 0;
-	if (json_error_code(&error) == json_error_out_of_memory)
+	if (memory_is_out(&error, text.length))
 		return FAULT_OOM;
 	out->reason = reason_of(&error);
 	out->detail = detail_of(&error, arena);

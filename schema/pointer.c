@@ -30,21 +30,13 @@ static char *unescape(char *at)
 	return next;
 }
 
-const char *pointer_parse(
-	struct pointer *out, const char *text, struct arena *arena)
+/* NULL, or what is wrong with the text. */
+static const char *split(char *text, const char **tokens, size_t count)
 {
+	char *at = text;
 	if (text[0] != '\0' && text[0] != '/')
 		return "a JSON pointer starts with / (RFC 6901)";
-	size_t count = count_tokens(text);
-	if (count > POINTER_TOKENS_MAX)
-		return "a JSON pointer with more than 64 steps";
-	struct slice whole = arena_copy(arena, slice_of(text));
-	char *at = arena_take(arena, whole.length + 1);
-	const char **tokens = arena_take(arena, count * sizeof *tokens);
-	if (whole.data == NULL || at == NULL || tokens == NULL)
-		return "out of memory";
-	memcpy(at, text, whole.length + 1);
-	at++; /* the first slash */
+	at++;
 	for (size_t i = 0; i < count; i++) {
 		tokens[i] = at;
 		at = unescape(at);
@@ -52,8 +44,26 @@ const char *pointer_parse(
 			return "in a JSON pointer ~ is written ~0, and / "
 			       "within a name ~1 (RFC 6901)";
 	}
-	*out = (struct pointer){whole.data, tokens, count};
 	return NULL;
+}
+
+int pointer_parse(struct pointer *out, const char *text, struct arena *arena,
+	const char **wrong)
+{
+	size_t count = count_tokens(text);
+	if (count > POINTER_TOKENS_MAX) {
+		*wrong = "a JSON pointer with more than 64 steps";
+		return POINTER_WRONG;
+	}
+	struct slice whole = arena_copy(arena, slice_of(text));
+	char *parts = arena_take(arena, strlen(text) + 1);
+	const char **tokens = arena_take(arena, count * sizeof *tokens);
+	if (whole.data == NULL || parts == NULL || tokens == NULL)
+		return FAULT_OOM;
+	memcpy(parts, text, strlen(text) + 1);
+	*wrong = split(parts, tokens, count);
+	*out = (struct pointer){whole.data, tokens, count};
+	return *wrong == NULL ? POINTER_GOOD : POINTER_WRONG;
 }
 
 /* Digits without a leading zero; `-`, the end, is never there. */

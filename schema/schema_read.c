@@ -177,6 +177,19 @@ int reader_duration(const struct reader *reader,
 }
 
 int reader_pointer(const struct reader *reader, const struct place *place,
+	const char *text, struct pointer *out)
+{
+	const char *wrong = NULL;
+	int rc = pointer_parse(out, text, reader->arena, &wrong);
+	if (rc < 0)
+		return fault_set(
+			reader->fault, rc, "%s: out of memory", reader->name);
+	if (rc == POINTER_WRONG)
+		return reader_refuse(reader, place, "\"%s\": %s", text, wrong);
+	return 0;
+}
+
+int reader_json_pointer(const struct reader *reader, const struct place *place,
 	const json_t *json, struct pointer *out)
 {
 	const char *text = json_string_value(json);
@@ -184,10 +197,7 @@ int reader_pointer(const struct reader *reader, const struct place *place,
 		return reader_refuse(reader, place,
 			"must be a JSON pointer, a string such as "
 			"\"/user/id\"");
-	const char *wrong = pointer_parse(out, text, reader->arena);
-	if (wrong != NULL)
-		return reader_refuse(reader, place, "\"%s\": %s", text, wrong);
-	return 0;
+	return reader_pointer(reader, place, text, out);
 }
 
 /* reader_names() reads the first member. */

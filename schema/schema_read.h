@@ -64,8 +64,10 @@ int reader_duration(const struct reader *reader,
 	const struct place *object_place, const json_t *object,
 	const char *member, int64_t *out_us);
 
-/* `json` as an RFC 6901 pointer. */
+/* `text`, or the string that `json` must be, as an RFC 6901 pointer. */
 int reader_pointer(const struct reader *reader, const struct place *place,
+	const char *text, struct pointer *out);
+int reader_json_pointer(const struct reader *reader, const struct place *place,
 	const json_t *json, struct pointer *out);
 
 /* Refuse a name that `what` does not have, naming the nearest of `known`. */

@@ -2,7 +2,6 @@
  * Reading the schema file: the sources, and how they map onto views.
  */
 #include "schema/convert.h"
-#include "schema/pointer.h"
 #include "schema/schema_read.h"
 
 #include <stdlib.h>
@@ -43,10 +42,10 @@ static int read_ids(const struct reader *reader, const struct place *place,
 		return FAULT_OOM;
 	source->id_count = count;
 	if (!json_is_array(json))
-		return reader_pointer(reader, place, json, source->ids);
+		return reader_json_pointer(reader, place, json, source->ids);
 	for (size_t i = 0; i < count; i++) {
 		const struct place at = {place, NULL, i};
-		int rc = reader_pointer(
+		int rc = reader_json_pointer(
 			reader, &at, json_array_get(json, i), &source->ids[i]);
 		if (rc < 0)
 			return rc;
@@ -77,7 +76,8 @@ static int read_entity(const struct reader *reader, const struct place *place,
 				"says nothing of the join key \"%s\" of view "
 				"\"%s\": add a pointer to it",
 				name, view->name);
-		rc = reader_pointer(reader, &at, pointer, &mapping->entity[i]);
+		rc = reader_json_pointer(
+			reader, &at, pointer, &mapping->entity[i]);
 		if (rc < 0)
 			return rc;
 	}
@@ -121,7 +121,7 @@ static int read_mapped_feature(const struct reader *reader,
 	if (!json_is_string(json))
 		return reader_refuse(reader, place,
 			"must be a JSON pointer or {\"const\": value}");
-	return reader_pointer(reader, place, json, &mapped->pointer);
+	return reader_json_pointer(reader, place, json, &mapped->pointer);
 }
 
 static int by_feature(const void *a, const void *b)
@@ -186,11 +186,10 @@ static int read_mapped(const struct reader *reader, const struct place *place,
 static int read_condition(const struct reader *reader,
 	const struct place *place, json_t *json, struct condition *condition)
 {
-	const char *wrong = pointer_parse(
-		&condition->pointer, place->member, reader->arena);
-	if (wrong != NULL)
-		return reader_refuse(
-			reader, place, "\"%s\": %s", place->member, wrong);
+	int rc = reader_pointer(
+		reader, place, place->member, &condition->pointer);
+	if (rc < 0)
+		return rc;
 	condition->count = json_is_array(json) ? json_array_size(json) : 1;
 	if (condition->count == 0)
 		return reader_refuse(reader, place,
@@ -334,7 +333,7 @@ static int read_mapped_source(const struct reader *reader,
 			"has no event_time to go with: add a pointer to it");
 	if (event_time != NULL) {
 		source->has_event_time = true;
-		rc = reader_pointer(
+		rc = reader_json_pointer(
 			reader, &time, event_time, &source->event_time);
 	}
 	if (rc == 0)
@@ -361,13 +360,13 @@ static int read_envelope_source(const struct reader *reader,
 	source->has_event_time = true;
 	source->id_count = 1;
 	source->ids = reader_take(reader, sizeof *source->ids);
-	if (source->ids == NULL ||
-		pointer_parse(source->ids, "/id", reader->arena) != NULL ||
-		pointer_parse(&source->event_time, "/event_time",
-			reader->arena) != NULL)
-		return fault_set(reader->fault, FAULT_OOM, "%s: out of memory",
-			reader->name);
-	return 0;
+	if (source->ids == NULL)
+		return FAULT_OOM;
+	int rc = reader_pointer(reader, place, "/id", source->ids);
+	if (rc == 0)
+		rc = reader_pointer(
+			reader, place, "/event_time", &source->event_time);
+	return rc;
 }
 
 static int read_policies(const struct reader *reader, const struct place *place,

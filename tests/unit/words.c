@@ -25,6 +25,13 @@ static void a_slip_finds_the_name_that_was_meant(void **state)
 			cases[i].meant);
 }
 
+static void a_swap_is_nearer_than_two_changes(void **state)
+{
+	(void)state;
+	static const char *const near[] = {"lot", "ttl"};
+	assert_string_equal(nearest_name("tlt", near, 2), "ttl");
+}
+
 static void what_resembles_nothing_finds_nothing(void **state)
 {
 	(void)state;
@@ -78,6 +85,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_slip_finds_the_name_that_was_meant),
+		cmocka_unit_test(a_swap_is_nearer_than_two_changes),
 		cmocka_unit_test(what_resembles_nothing_finds_nothing),
 		cmocka_unit_test(durations_are_read_in_their_units),
 		cmocka_unit_test(what_is_not_a_duration_is_refused),
