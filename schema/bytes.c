@@ -28,19 +28,19 @@ void put_u64(struct byte_writer *writer, uint64_t number)
 		put_byte(writer, (unsigned char)(number >> (i * 8)));
 }
 
-void put_varint(struct byte_writer *writer, uint64_t number)
+void put_decimal(struct byte_writer *writer, int64_t number)
 {
-	while (number >= 0x80) {
-		put_byte(writer, (unsigned char)(number | 0x80));
-		number >>= 7;
-	}
-	put_byte(writer, (unsigned char)number);
-}
-
-void put_signed(struct byte_writer *writer, int64_t number)
-{
-	uint64_t sign = number < 0 ? UINT64_MAX : 0;
-	put_varint(writer, (uint64_t)number << 1 ^ sign);
+	unsigned char digits[DECIMAL_CHARACTERS];
+	size_t count = 0;
+	uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
+	do {
+		digits[count++] = (unsigned char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest > 0);
+	if (number < 0)
+		put_byte(writer, '-');
+	while (count > 0)
+		put_byte(writer, digits[--count]);
 }
 
 unsigned char get_byte(struct byte_reader *reader)
@@ -60,22 +60,32 @@ uint64_t get_u64(struct byte_reader *reader)
 	return number;
 }
 
-uint64_t get_varint(struct byte_reader *reader)
+static bool is_digit(const struct byte_reader *reader)
 {
-	uint64_t number = 0;
-	for (int i = 0; i < VARINT_BYTES_MAX; i++) {
-		unsigned char byte = get_byte(reader);
-		number |= (uint64_t)(byte & 0x7f) << (i * 7);
-		if (byte < 0x80)
-			return number;
-	}
-	reader->failed = true;
-	return 0;
+	return reader->at != reader->end && *reader->at >= '0' &&
+	       *reader->at <= '9';
 }
 
-int64_t get_signed(struct byte_reader *reader)
+int64_t get_decimal(struct byte_reader *reader)
 {
-	uint64_t coded = get_varint(reader);
-	uint64_t sign = (coded & 1) != 0 ? UINT64_MAX : 0;
-	return (int64_t)(coded >> 1 ^ sign);
+	bool negative = reader->at != reader->end && *reader->at == '-';
+	reader->at += negative;
+	int64_t number = 0;
+	bool overflow = !is_digit(reader);
+	while (is_digit(reader)) {
+		int digit = *reader->at++ - '0';
+		/* Downwards: the smallest number has no positive twin. */
+		overflow |= __builtin_mul_overflow(number, 10, &number);
+		overflow |= __builtin_sub_overflow(number, digit, &number);
+	}
+	if (!negative)
+		overflow |= __builtin_sub_overflow(0, number, &number);
+	reader->failed = reader->failed || overflow;
+	return reader->failed ? 0 : number;
+}
+
+void expect_byte(struct byte_reader *reader, unsigned char byte)
+{
+	if (get_byte(reader) != byte)
+		reader->failed = true;
 }

@@ -1,5 +1,5 @@
 /*
- * Writing and reading compact binary columns.
+ * Writing and reading compact columns.
  *
  * A writer fills a buffer that is known to be large enough (asserted); a reader
  * turns `failed` at the first byte that isn't there and gives zeros from then
@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-#define VARINT_BYTES_MAX 10
+#define DECIMAL_CHARACTERS 20 /* of an int64, sign included */
 
 struct byte_writer {
 	unsigned char *at, *end;
@@ -29,12 +29,11 @@ void put_byte(struct byte_writer *writer, unsigned char byte);
 void put_bytes(struct byte_writer *writer, struct slice bytes);
 void put_u64(
 	struct byte_writer *writer, uint64_t number); /* 8, little-endian */
-void put_varint(struct byte_writer *writer, uint64_t number); /* LEB128 */
-void put_signed(struct byte_writer *writer, int64_t number);  /* zigzag */
+void put_decimal(struct byte_writer *writer, int64_t number);
 
 unsigned char get_byte(struct byte_reader *reader);
 uint64_t get_u64(struct byte_reader *reader);
-uint64_t get_varint(struct byte_reader *reader);
-int64_t get_signed(struct byte_reader *reader);
+int64_t get_decimal(struct byte_reader *reader);
+void expect_byte(struct byte_reader *reader, unsigned char byte);
 
 #endif

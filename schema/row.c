@@ -4,16 +4,19 @@
 
 #include <assert.h>
 
-/* The compact column starts a feature with one of these. */
-enum stored_state {
-	STORED_SET = 0,	    /* set, at the row's version */
-	STORED_NULL = 1,    /* null, at the row's version */
-	STORED_UNSET = 2,   /* no version */
-	STORED_SET_OWN = 3, /* set, its own version follows */
-	STORED_NULL_OWN = 4 /* null, its own version follows */
-};
-
-#define STORED_VERSION_BYTES_MAX (4 * VARINT_BYTES_MAX)
+/*
+ * The compact column is text, one word a feature in the schema's order, with
+ * commas between them:
+ *
+ *     (nothing)  set, at the row's version
+ *     n          null, at the row's version
+ *     -          unset
+ *     V or nV    set or null at a version of its own
+ *
+ * A version V is time/log/offset/place, its time in microseconds relative to
+ * the row's event time. The floor is one V relative to 1970.
+ */
+#define VERSION_CHARACTERS (4 * (DECIMAL_CHARACTERS + 1))
 
 struct row row_empty(const struct view *view, struct arena *arena)
 {
@@ -47,26 +50,18 @@ struct version row_version(const struct view *view, const struct row *row)
 	return *newest;
 }
 
-static enum stored_state cell_state(
-	const struct cell *cell, const struct version *row_version)
-{
-	if (cell->value.state == VALUE_UNSET)
-		return STORED_UNSET;
-	bool same = version_compare(&cell->version, row_version) == 0;
-	if (cell->value.state == VALUE_SET)
-		return same ? STORED_SET : STORED_SET_OWN;
-	return same ? STORED_NULL : STORED_NULL_OWN;
-}
-
 static void put_version(struct byte_writer *writer,
 	const struct version *version, int64_t base_us)
 {
 	/* Wraps around rather than overflows; the reader wraps it back. */
-	put_signed(writer,
+	put_decimal(writer,
 		(int64_t)((uint64_t)version->event_us - (uint64_t)base_us));
-	put_varint(writer, version->log->id);
-	put_signed(writer, version->offset);
-	put_varint(writer, version->place);
+	put_byte(writer, '/');
+	put_decimal(writer, version->log->id);
+	put_byte(writer, '/');
+	put_decimal(writer, version->offset);
+	put_byte(writer, '/');
+	put_decimal(writer, version->place);
 }
 
 static struct version get_version(
@@ -74,11 +69,15 @@ static struct version get_version(
 {
 	struct version version = {0};
 	version.event_us =
-		(int64_t)((uint64_t)get_signed(reader) + (uint64_t)base_us);
-	uint64_t id = get_varint(reader);
-	version.offset = get_signed(reader);
-	uint64_t place = get_varint(reader);
-	if (id < 1 || id > logs.count || place > UINT32_MAX) {
+		(int64_t)((uint64_t)get_decimal(reader) + (uint64_t)base_us);
+	expect_byte(reader, '/');
+	int64_t id = get_decimal(reader);
+	expect_byte(reader, '/');
+	version.offset = get_decimal(reader);
+	expect_byte(reader, '/');
+	int64_t place = get_decimal(reader);
+	if (reader->failed || id < 1 || (uint64_t)id > logs.count ||
+		place < 0 || place > UINT32_MAX) {
 		reader->failed = true;
 		return version;
 	}
@@ -87,27 +86,40 @@ static struct version get_version(
 	return version;
 }
 
+/* One feature's word; true if it is the empty one. */
+static bool put_cell(struct byte_writer *writer, const struct cell *cell,
+	const struct version *row_version)
+{
+	if (cell->value.state == VALUE_UNSET) {
+		put_byte(writer, '-');
+		return false;
+	}
+	if (cell->value.state == VALUE_NULL)
+		put_byte(writer, 'n');
+	bool own = version_compare(&cell->version, row_version) != 0;
+	if (own)
+		put_version(writer, &cell->version, row_version->event_us);
+	return !own && cell->value.state == VALUE_SET;
+}
+
 bool row_encode_versions(const struct view *view, const struct row *row,
 	struct arena *arena, struct slice *out)
 {
 	struct version newest = row_version(view, row);
-	size_t room = view->feature_count * (1 + STORED_VERSION_BYTES_MAX);
+	size_t room = view->feature_count * (2 + VERSION_CHARACTERS);
 	unsigned char *bytes = arena_take(arena, room);
 	if (bytes == NULL)
 		return false;
 	struct byte_writer writer = {bytes, bytes + room};
 	bool plain = true;
 	for (size_t i = 0; i < view->feature_count; i++) {
-		const struct cell *cell = &row->cells[i];
-		enum stored_state state = cell_state(cell, &newest);
-		put_byte(&writer, (unsigned char)state);
-		if (state == STORED_SET_OWN || state == STORED_NULL_OWN)
-			put_version(&writer, &cell->version, newest.event_us);
-		plain = plain && state == STORED_SET;
+		if (i > 0)
+			put_byte(&writer, ',');
+		plain = put_cell(&writer, &row->cells[i], &newest) && plain;
 	}
+	size_t length = (size_t)(writer.at - bytes);
 	*out = plain ? (struct slice){NULL, 0}
-		     : (struct slice){(const char *)bytes,
-			       (size_t)(writer.at - bytes)};
+		     : (struct slice){(const char *)bytes, length};
 	return true;
 }
 
@@ -117,10 +129,10 @@ bool row_encode_floor(
 	*out = (struct slice){NULL, 0};
 	if (!row->has_floor)
 		return true;
-	unsigned char *bytes = arena_take(arena, STORED_VERSION_BYTES_MAX);
+	unsigned char *bytes = arena_take(arena, VERSION_CHARACTERS);
 	if (bytes == NULL)
 		return false;
-	struct byte_writer writer = {bytes, bytes + STORED_VERSION_BYTES_MAX};
+	struct byte_writer writer = {bytes, bytes + VERSION_CHARACTERS};
 	put_version(&writer, &row->floor, 0);
 	*out = (struct slice){(const char *)bytes, (size_t)(writer.at - bytes)};
 	return true;
@@ -136,24 +148,29 @@ static void decode_plain(const struct view *view, struct row *row,
 			row->cells[i].version = *row_version;
 }
 
+static bool at_word_end(const struct byte_reader *reader)
+{
+	return reader->at == reader->end || *reader->at == ',';
+}
+
 static void decode_cell(struct cell *cell, struct byte_reader *reader,
 	const struct version *row_version, struct log_table logs)
 {
-	unsigned char state = get_byte(reader);
 	bool has_value = cell->value.state == VALUE_SET;
-	bool says_value = state == STORED_SET || state == STORED_SET_OWN;
-	if (state > STORED_NULL_OWN || has_value != says_value) {
-		reader->failed = true;
+	/* "-" alone; before a digit it is a time's sign. */
+	if (!has_value && reader->at != reader->end && *reader->at == '-') {
+		reader->at++;
+		reader->failed = reader->failed || !at_word_end(reader);
 		return;
 	}
-	if (state == STORED_UNSET)
-		return;
-	if (!says_value)
+	if (!has_value) {
+		expect_byte(reader, 'n');
 		cell->value.state = VALUE_NULL;
-	cell->version = *row_version;
-	if (state == STORED_SET_OWN || state == STORED_NULL_OWN)
-		cell->version =
-			get_version(reader, row_version->event_us, logs);
+	}
+	cell->version =
+		at_word_end(reader)
+			? *row_version
+			: get_version(reader, row_version->event_us, logs);
 }
 
 int row_decode_versions(const struct view *view, struct row *row,
@@ -165,10 +182,13 @@ int row_decode_versions(const struct view *view, struct row *row,
 		return 0;
 	}
 	struct byte_reader reader = byte_reader_of(column);
-	size_t i = 0;
-	while (i < view->feature_count && reader.at != reader.end &&
-		!reader.failed)
-		decode_cell(&row->cells[i++], &reader, row_version, logs);
+	for (size_t i = 0; i < view->feature_count && !reader.failed; i++) {
+		if (i > 0 && reader.at == reader.end)
+			break; /* the rest is younger than the row */
+		if (i > 0)
+			expect_byte(&reader, ',');
+		decode_cell(&row->cells[i], &reader, row_version, logs);
+	}
 	if (reader.failed || reader.at != reader.end)
 		return fault_set(fault, FAULT_CORRUPT,
 			"view %s: a row whose version column does not fit its "

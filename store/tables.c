@@ -125,13 +125,13 @@ static void define_view(struct buffer *sql, const struct view *view)
 	}
 	text(sql, "_event_time INTEGER NOT NULL, _log INTEGER NOT NULL,"
 		  " _offset INTEGER NOT NULL, _place INTEGER NOT NULL,"
-		  " _floor BLOB, _versions BLOB, _checksum INTEGER NOT NULL");
+		  " _floor TEXT, _versions TEXT, _checksum INTEGER NOT NULL");
 	primary_key(sql, view);
 	text(sql, "CREATE TABLE ");
 	name(sql, "_deleted_", view->name);
 	text(sql, " (");
 	key_definitions(sql, view);
-	text(sql, "_event_time INTEGER NOT NULL, _floor BLOB NOT NULL,"
+	text(sql, "_event_time INTEGER NOT NULL, _floor TEXT NOT NULL,"
 		  " _checksum INTEGER NOT NULL");
 	primary_key(sql, view);
 }

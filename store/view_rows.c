@@ -271,8 +271,8 @@ static int put_present(struct view_rows *rows, const struct value *entity,
 	*column++ = column_integer(version.log->id);
 	*column++ = column_integer(version.offset);
 	*column++ = column_integer(version.place);
-	*column++ = column_blob(floor);
-	*column++ = column_blob(versions);
+	*column++ = column_text(floor);
+	*column++ = column_text(versions);
 	size_t count = (size_t)(column - rows->columns);
 	assert(count == present_columns(view));
 	if (!sql_bind_row(rows->put, view->name, rows->columns, count))
@@ -289,7 +289,7 @@ static int put_deleted(struct view_rows *rows, const struct value *entity,
 		return no_memory(rows, fault);
 	entity_columns(rows->view, entity, rows->columns);
 	rows->columns[keys] = column_integer(row->floor.event_us);
-	rows->columns[keys + 1] = column_blob(floor);
+	rows->columns[keys + 1] = column_text(floor);
 	if (!sql_bind_row(rows->put_deleted, rows->deleted_table, rows->columns,
 		    keys + 2))
 		return no_memory(rows, fault);
