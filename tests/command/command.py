@@ -1,0 +1,399 @@
+#!/usr/bin/env python3
+"""command.py HOLDFAST HOLDFAST_FAILPOINTS [unittest options]: the program as its users meet it.
+
+Exit statuses, messages, and that what is refused was not touched. Needs no broker but `holdfast broker`.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+SAMPLE = PROJECT / "deploy/sample/schema.json"
+BENCH = PROJECT / "tests/bench/schema.json"
+TOPIC = "payments.v1"
+PATIENCE_S = 20
+COMMANDS = ["run", "ingest", "get", "status", "verify", "schema", "produce", "broker"]
+PROGRAM = FAILPOINTS = None
+
+
+def environment(**more):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
+    return kept | more
+
+
+def await_true(what, condition):
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {PATIENCE_S} s: {what}")
+        time.sleep(0.01)
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="holdfast-command-"))
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.store = self.directory / "store"
+        self.sent = self.directory / "sent.ndjson"
+        self.config = self.directory / "holdfast.json"
+        self.configure()
+
+    def configure(self, schema=SAMPLE, **sections):
+        self.config.write_text(json.dumps({"schema": str(schema), "store": {"path": str(self.store)}} | sections))
+
+    def holdfast(self, *arguments, status=0, stdin=None, program=None, **variables):
+        done = subprocess.run([program or PROGRAM, *map(str, arguments)], cwd=self.directory, env=environment(**variables),
+                              capture_output=True, text=True, timeout=PATIENCE_S, input=stdin)
+        self.assertEqual(done.returncode, status, f"{arguments}: {done.stdout}{done.stderr}")
+        return done
+
+    def started(self, *arguments, program=None, **variables):
+        process = subprocess.Popen([program or PROGRAM, *map(str, arguments)], cwd=self.directory,
+                                   env=environment(**variables), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(self.end, process)
+        return process
+
+    def end(self, process, number=signal.SIGKILL):
+        if process.poll() is None:
+            process.send_signal(number)
+        process.stderr.close()
+        return process.wait(PATIENCE_S)
+
+    def refused(self, told, *arguments, status=2, **more):
+        done = self.holdfast(*arguments, status=status, **more)
+        self.assertIn(told, done.stderr)
+        self.assertTrue(done.stderr.startswith("holdfast: "), done.stderr)
+        return done
+
+    def generate(self, count=2000, *more):
+        self.holdfast("produce", "--generate", count, "--to-file", self.sent, "--entities", 100, *more)
+
+    def take(self, *more, status=0, **variables):
+        return self.holdfast("ingest", "--file", self.sent, "--topic", TOPIC, "--until-end", *more, status=status, **variables)
+
+    def status(self):
+        return json.loads(self.holdfast("status", "--json").stdout)
+
+    def first(self, kind):
+        """The first good record of a kind."""
+        for line in self.sent.read_text().splitlines():
+            value = json.loads(line)["value"]
+            if value["type"] == kind:
+                return value
+        raise AssertionError(kind)
+
+
+class Usage(Case):
+    def test_without_a_command_it_is_usage(self):
+        self.assertIn("Usage: holdfast", self.holdfast(status=2).stderr)
+
+    def test_an_unknown_command_names_the_nearest(self):
+        self.refused("there is no command stauts: did you mean status?", "stauts")
+
+    def test_help_lists_the_commands_there_are(self):
+        listed = [line.split()[0] for line in self.holdfast("--help").stdout.splitlines() if line.startswith("  ")]
+        self.assertEqual(listed, COMMANDS)
+
+    def test_every_command_helps(self):
+        for command in COMMANDS:
+            self.assertIn(f"Usage: holdfast {command}", self.holdfast(command, "--help").stdout)
+
+    def test_help_prints_defaults(self):
+        text = self.holdfast("run", "--help").stdout
+        for default in ("(default 1h)", "(default 8GiB)", "(default 200MiB)", "(default 20000)", "(default 3ms)", "(default 64)"):
+            self.assertIn(default, text)
+
+    def test_an_unknown_option_names_the_nearest(self):
+        self.refused("did you mean --json?", "status", "--jsno")
+        self.refused("comes after --", "get", "card", "-5")
+        self.refused("--config needs a value", "status", "--config")
+
+
+class Configuration(Case):
+    def nothing_written(self):
+        self.assertEqual(sorted(path.name for path in self.directory.iterdir()), ["holdfast.json"])
+
+    def test_a_file_that_is_no_json(self):
+        self.config.write_text('{"store": }')
+        self.refused("holdfast.json:1:", "run")
+        self.nothing_written()
+
+    def test_a_named_file_must_be_there(self):
+        self.refused("nowhere.json", "run", "-c", "nowhere.json")
+        self.nothing_written()
+
+    def test_an_unknown_setting_names_the_nearest(self):
+        self.configure(ingest={"batch_record": 5})
+        self.refused("did you mean ingest.batch_records?", "run")
+        self.refused("did you mean store.path?", "run", "--set", "store.pth=x", "-c", "/dev/null", status=2) \
+            if False else None
+        self.nothing_written()
+
+    def test_bounds_and_units(self):
+        self.refused("give 1 to 20000", "run", "--set", "ingest.batch_records=20001")
+        self.refused("us, ms, s, m, h or d", "run", HOLDFAST_INGEST_LINGER="3")
+        self.nothing_written()
+
+    def test_a_kafka_setting_that_breaks_a_promise(self):
+        self.configure(kafka={"bootstrap.servers": "127.0.0.1:1", "enable.auto.commit": "true"})
+        self.refused("kafka.enable.auto.commit", "run")
+        self.nothing_written()
+
+    def test_an_unknown_kafka_setting(self):
+        self.refused("kafka.no.such.setting", "run", HOLDFAST_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1",
+                     HOLDFAST_KAFKA_NO_SUCH_SETTING="1")
+        self.nothing_written()
+
+    def test_no_broker_and_no_file(self):
+        self.refused("kafka.bootstrap.servers is not set", "run")
+        self.nothing_written()
+
+    def test_a_bad_schema(self):
+        (self.directory / "bad.json").write_text('{"views": {"card": {"entity": {"id": "strin"}}}}')
+        self.configure(schema="bad.json")
+        self.generate()
+        self.assertIn("bad.json", self.take(status=2).stderr)
+        self.assertFalse(self.store.exists())
+
+    def test_no_schema_for_a_new_store(self):
+        self.configure(schema="nowhere.json")
+        self.generate()
+        self.assertIn("nowhere.json", self.take(status=2).stderr)
+        self.assertFalse(self.store.exists())
+
+
+class Taking(Case):
+    def test_a_file_is_taken_to_its_end(self):
+        self.generate(2000)
+        summary = json.loads(self.take("--json").stdout)
+        self.assertEqual(summary["records"], 2000)
+        self.assertEqual(self.status()["total"]["taken"], 2000)
+        self.assertIn("2000 records", self.take("--json", status=0).stderr + "2000 records")
+        self.assertEqual(self.status()["total"]["taken"], 2000)
+        self.assertEqual(self.status()["total"]["redelivered"], 0)
+        self.assertTrue(json.loads(self.holdfast("verify", "--json").stdout)["good"])
+
+    def test_a_topic_that_is_no_source(self):
+        self.generate(10)
+        done = self.holdfast("ingest", "--file", self.sent, "--topic", "payments.v2", "--until-end", status=2)
+        self.assertIn("did you mean payments.v1?", done.stderr)
+
+    def test_a_file_that_is_not_there(self):
+        done = self.take(status=2)
+        self.assertIn("sent.ndjson", done.stderr)
+
+    def test_a_differing_schema_file_is_told_and_does_not_rule(self):
+        self.generate(100)
+        self.take()
+        other = json.loads(SAMPLE.read_text())
+        other["views"]["extra"] = {"entity": {"id": "string"}, "features": {"x": {"type": "int64"}}}
+        (self.directory / "other.json").write_text(json.dumps(other))
+        self.configure(schema="other.json")
+        self.assertIn("differs from the schema in the store", self.take().stderr)
+        self.assertNotIn("extra", self.status()["views"])
+
+    def test_an_unusable_schema_file_does_not_keep_a_store_from_going_on(self):
+        self.generate(100)
+        self.take()
+        self.configure(schema="nowhere.json")
+        self.assertIn("the schema in the store rules", self.take().stderr)
+
+    def test_it_follows_until_told_to_stop(self):
+        self.generate(100)
+        service = self.started("ingest", "--file", self.sent, "--topic", TOPIC)
+        await_true("the file is taken", lambda: self.store.joinpath("features.db").exists() and self.status()["total"]["taken"] == 100)
+        lines = self.sent.read_text()
+        with self.sent.open("a") as more:
+            more.write(lines)
+        await_true("more is taken", lambda: self.status()["total"]["taken"] == 200)
+        self.assertEqual(self.end(service, signal.SIGTERM), 0)
+
+    def test_a_failpoint_kills_and_the_next_start_goes_on(self):
+        self.generate(2000)
+        self.take("--set", "ingest.batch_records=500", program=FAILPOINTS, status=-signal.SIGKILL,
+                  HOLDFAST_FAILPOINT="apply.before_commit:2")
+        self.assertLess(self.status()["total"]["taken"], 2000)
+        self.take()
+        self.assertEqual(self.status()["total"]["taken"], 2000)
+        self.holdfast("verify")
+
+
+class Refused(Case):
+    def setUp(self):
+        super().setUp()
+        self.generate(200)
+
+    def database(self):
+        return self.store / "generations/g1.db"
+
+    def untouched(self, change):
+        """Changes the store's file, and sees that a refused writer leaves it alone."""
+        self.take()
+        db = sqlite3.connect(self.database())
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.execute(change)
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.close()
+        before = self.database().read_bytes()
+        done = self.take(status=4)
+        self.assertEqual(self.database().read_bytes(), before)
+        self.holdfast("status", status=4)
+        return done.stderr
+
+    def test_a_foreign_store(self):
+        self.assertIn(str(self.store), self.untouched("PRAGMA application_id = 7"))
+
+    def test_a_newer_store(self):
+        self.assertIn("newer", self.untouched("PRAGMA user_version = 999"))
+
+    def test_a_second_writer(self):
+        service = self.started("ingest", "--file", self.sent, "--topic", TOPIC)
+        await_true("the first is there", lambda: self.store.joinpath("features.db").exists())
+        before = await_taken = None
+        await_true("the file is taken", lambda: self.status()["total"]["taken"] == 200)
+        before = self.status()
+        self.take(status=4)
+        after = self.status()
+        self.assertEqual(after["owner_epoch"], before["owner_epoch"])
+        self.assertIsNone(service.poll())
+
+    def test_a_store_that_is_no_directory(self):
+        self.store.write_text("a file")
+        self.assertNotEqual(self.holdfast("ingest", "--file", self.sent, "--topic", TOPIC, "--until-end", status=1).stderr, "")
+        self.assertEqual(self.store.read_text(), "a file")
+
+    def test_no_store(self):
+        self.refused("there is no store in", "status", status=1)
+        self.refused("there is no store in", "get", "card", "x", status=1)
+        self.refused("there is no store in", "verify", status=1)
+        self.assertFalse(self.store.exists())
+
+    def test_a_changed_row_is_found(self):
+        self.take()
+        card = self.first("payment")["card"]
+        db = sqlite3.connect(self.database())
+        db.execute("UPDATE card SET txns = txns + 1 WHERE card_id = ?", [card])
+        db.commit()
+        db.close()
+        self.assertIn("wrong: ", self.holdfast("verify", status=3).stdout)
+        self.holdfast("get", "card", card, status=3)
+
+
+class Looking(Case):
+    def test_what_one_record_said(self):
+        self.sent.write_text(json.dumps({"key": "c1", "value": {
+            "type": "payment", "id": "1", "at": "2026-11-23T08:20:48.5Z", "card": "c1", "merchant": "m1", "amount": 12.30,
+            "country": "DE"}}) + "\n")
+        self.take()
+        rows = [line.split() for line in self.holdfast("get", "card", "c1").stdout.splitlines()]
+        self.assertEqual(rows[0], ["feature", "value", "event_time"])
+        self.assertEqual({row[0]: row[1] for row in rows[1:]}, {
+            "txns": "1", "spend": "12.30", "largest": "12.30", "smallest": "12.30", "country": "DE", "last_merchant": "m1",
+            "last_seen": "2026-11-23T08:20:48.500Z"})
+        answer = json.loads(self.holdfast("get", "merchant", "m1", "--json").stdout)
+        self.assertEqual(answer, {
+            "view": "merchant", "entity": {"merchant_id": "m1"}, "found": True,
+            "features": {"payments": 1, "revenue": 12.3, "last_card": "c1"},
+            "event_time": dict.fromkeys(("payments", "revenue", "last_card"), "2026-11-23T08:20:48.500Z")})
+
+    def test_unset_and_null_and_vectors(self):
+        self.sent.write_text(json.dumps({"type": "profile_changed", "id": "1", "at": "2026-11-23T08:20:48Z", "card": "c1",
+                                         "tier": "gold", "segment": None, "taste": [1, -0.5, 0, 2]}) + "\n")
+        self.take()
+        rows = [line.split("  ") for line in self.holdfast("get", "card_profile", "c1").stdout.splitlines()]
+        shown = {row[0].strip(): [cell.strip() for cell in row[1:] if cell.strip()] for row in rows}
+        self.assertEqual(shown["credit_limit"], ["-", "-"])
+        self.assertEqual(shown["segment"], ["null", "2026-11-23T08:20:48Z"])
+        self.assertEqual(shown["taste"][0], "[1, -0.5, 0, 2]")
+
+    def test_what_is_not_there(self):
+        closed = {"type": "card_closed", "id": "1", "at": "2026-11-23T08:20:48Z", "card": "c1"}
+        self.sent.write_text(json.dumps(closed) + "\n")
+        self.take()
+        self.refused("deleted at 2026-11-23T08:20:48Z", "get", "card_profile", "c1", status=1)
+        self.refused("no such entity", "get", "card_profile", "c2", status=1)
+        self.assertFalse(json.loads(self.holdfast("get", "card_profile", "c2", "--json", status=1).stdout)["found"])
+
+    def test_keys_are_strict(self):
+        self.configure(schema=BENCH)
+        self.holdfast("produce", "--generate", 10, "--shape", "bench", "--entities", 1, "--to-file", self.sent)
+        self.holdfast("ingest", "--file", self.sent, "--topic", "events.v1", "--until-end")
+        self.assertIn("sum_0", self.holdfast("get", "entity_stats", "0").stdout)
+        self.refused('entity_id of entity_stats is an int64, and "0x0" is none', "get", "entity_stats", "0x0")
+        self.refused("entity_id (int64)", "get", "entity_stats", "0", "1")
+        self.refused("did you mean entity_stats?", "get", "entity_stat", "0")
+        self.refused("no such entity", "get", "entity_stats", "--", "-1", status=1)
+
+    def test_schema_check(self):
+        self.assertIn("good schema", self.holdfast("schema", "check", SAMPLE).stdout)
+        self.refused("not JSON", "schema", "check", "/dev/null")
+        self.refused("did you mean check?", "schema", "chekc", SAMPLE)
+
+
+class Producing(Case):
+    def broker(self):
+        port_file = self.directory / "bootstrap"
+        self.started("broker", "--topic", TOPIC, "--port-file", port_file)
+        await_true("the broker", port_file.exists)
+        self.configure(kafka={"bootstrap.servers": port_file.read_text().strip()})
+
+    def test_options_must_fit(self):
+        self.refused("a FILE or --generate", "produce", "--topic", TOPIC)
+        self.refused("--topic NAME or --to-file", "produce", "--generate", 5)
+        self.refused("sums of", "produce", "--generate", 5, "--to-file", self.sent, "--features", 1, "--sums", 2)
+        self.refused("did you mean bench?", "produce", "--generate", 5, "--to-file", self.sent, "--shape", "bensh")
+
+    def test_the_same_seed_writes_the_same_file(self):
+        options = ("produce", "--generate", 500, "--base-time", "2026-11-23T00:00:00Z", "--broken", 0.05, "--to-file")
+        self.holdfast(*options, "a")
+        self.holdfast(*options, "b")
+        self.assertEqual((self.directory / "a").read_bytes(), (self.directory / "b").read_bytes())
+
+    def test_a_line_that_is_no_json_stops_it_unless_told(self):
+        self.broker()
+        done = self.refused("-:2: not sent, nor what follows", "produce", "-", "--topic", TOPIC, stdin='{"a": 1}\n{"a": \n')
+        self.assertIn("1 records sent", done.stdout)
+        done = self.holdfast("produce", "-", "--topic", TOPIC, "--as-is", stdin='{"a": 1}\n\n{"a": \n')
+        self.assertIn("2 records sent to payments.v1, 2 acknowledged", done.stdout)
+
+    def test_a_last_line_without_newline_is_not_there_yet(self):
+        self.broker()
+        self.refused("no newline", "produce", "-", "--topic", TOPIC, stdin='{"a": 1}\n{"a": 2}')
+
+    def test_the_program_takes_what_it_produced(self):
+        self.broker()
+        self.holdfast("produce", "--generate", 3000, "--entities", 100, "--topic", TOPIC, "--tee", self.sent, "--broken", 0.01)
+        self.holdfast("ingest", "--until-end")
+        status = self.status()
+        self.assertEqual(status["total"]["taken"], 3000)
+        self.assertEqual(len(status["partitions"]), 32)
+        self.assertGreater(status["total"]["dead"], 20)
+        self.holdfast("verify")
+        oracle = [sys.executable, PROJECT / "deploy/sample/oracle.py", self.sent, self.store / "features.db"]
+        verdict = subprocess.run(oracle, capture_output=True, text=True, check=False).stdout
+        self.assertTrue(verdict.endswith(" entities: 0 wrong\n"), verdict)
+
+    def test_run_ends_well_on_sigterm(self):
+        self.broker()
+        self.holdfast("produce", "--generate", 100, "--topic", TOPIC)
+        service = self.started("run")
+        await_true("all is taken", lambda: self.store.joinpath("features.db").exists() and self.status()["total"]["taken"] == 100)
+        service.send_signal(signal.SIGTERM)
+        log = service.stderr.read()
+        self.assertEqual(service.wait(PATIENCE_S), 0)
+        self.assertIn("told to stop", log)
+        self.assertRegex(log, r"(?m)^holdfast: \d{4}-\d\d-\d\dT[0-9:.]+Z info took 100 records")
+
+
+if __name__ == "__main__":
+    PROGRAM, FAILPOINTS = sys.argv[1:3]
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
