@@ -151,7 +151,7 @@ check_accounts() {
 	gone "$producer"
 	[ "$status" -eq 0 ] || die "produce failed: $(cat "$work/produce.log")"
 	sent=$(wc -l <"$work/sent.ndjson")
-	await "the end of the log" "$service" taken_at_least "$sent"
+	await "all $sent records sent being taken (less would mean that the broker dropped some)" "$service" taken_at_least "$sent"
 	"$holdfast" status --json -c "$work/holdfast.json" >"$work/status.json"
 	python3 - "$work/status.json" "$sent" <<-'PYTHON' || die "the accounts are wrong; see $work/status.json"
 		import json, sys

@@ -134,8 +134,9 @@ class Configuration(Case):
     def test_an_unknown_setting_names_the_nearest(self):
         self.configure(ingest={"batch_record": 5})
         self.refused("did you mean ingest.batch_records?", "run")
-        self.refused("did you mean store.path?", "run", "--set", "store.pth=x", "-c", "/dev/null", status=2) \
-            if False else None
+        self.config.unlink()
+        self.refused("did you mean store.path?", "run", "--set", "store.pth=x")
+        self.configure()
         self.nothing_written()
 
     def test_bounds_and_units(self):
@@ -177,9 +178,8 @@ class Taking(Case):
         summary = json.loads(self.take("--json").stdout)
         self.assertEqual(summary["records"], 2000)
         self.assertEqual(self.status()["total"]["taken"], 2000)
-        self.assertIn("2000 records", self.take("--json", status=0).stderr + "2000 records")
+        self.assertEqual(json.loads(self.take("--json").stdout)["records"], 0)
         self.assertEqual(self.status()["total"]["taken"], 2000)
-        self.assertEqual(self.status()["total"]["redelivered"], 0)
         self.assertTrue(json.loads(self.holdfast("verify", "--json").stdout)["good"])
 
     def test_a_topic_that_is_no_source(self):
@@ -220,7 +220,7 @@ class Taking(Case):
     def test_a_failpoint_kills_and_the_next_start_goes_on(self):
         self.generate(2000)
         self.take("--set", "ingest.batch_records=500", program=FAILPOINTS, status=-signal.SIGKILL,
-                  HOLDFAST_FAILPOINT="apply.before_commit:2")
+                  HOLDFAST_FAILPOINT="store_before_commit:2")
         self.assertLess(self.status()["total"]["taken"], 2000)
         self.take()
         self.assertEqual(self.status()["total"]["taken"], 2000)
@@ -258,7 +258,6 @@ class Refused(Case):
     def test_a_second_writer(self):
         service = self.started("ingest", "--file", self.sent, "--topic", TOPIC)
         await_true("the first is there", lambda: self.store.joinpath("features.db").exists())
-        before = await_taken = None
         await_true("the file is taken", lambda: self.status()["total"]["taken"] == 200)
         before = self.status()
         self.take(status=4)
@@ -268,8 +267,20 @@ class Refused(Case):
 
     def test_a_store_that_is_no_directory(self):
         self.store.write_text("a file")
-        self.assertNotEqual(self.holdfast("ingest", "--file", self.sent, "--topic", TOPIC, "--until-end", status=1).stderr, "")
+        self.assertIn("is not a directory", self.take(status=4).stderr)
         self.assertEqual(self.store.read_text(), "a file")
+
+    def test_a_damaged_store(self):
+        self.take()
+        db = sqlite3.connect(self.database())
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.close()
+        with self.database().open("r+b") as file:
+            file.write(bytes(4096))
+        before = self.database().read_bytes()
+        self.take(status=3)
+        self.holdfast("status", status=3)
+        self.assertEqual(self.database().read_bytes(), before)
 
     def test_no_store(self):
         self.refused("there is no store in", "status", status=1)
@@ -395,5 +406,5 @@ class Producing(Case):
 
 
 if __name__ == "__main__":
-    PROGRAM, FAILPOINTS = sys.argv[1:3]
+    PROGRAM, FAILPOINTS = map(os.path.abspath, sys.argv[1:3])
     unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
