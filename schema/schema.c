@@ -28,9 +28,12 @@ static int parse_json(
 		return fault_set(
 			reader->fault, rc, "%s: out of memory", reader->name);
 	if (json.root == NULL)
-		return reader_refuse(reader, NULL, "not JSON (%s): %s",
+		return reader_refuse(reader, NULL, "not JSON (%s): %s%s",
 			reason_name(json.reason),
-			json.detail == NULL ? "" : json.detail);
+			json.detail == NULL ? "" : json.detail,
+			json.reason == REASON_DUPLICATE_MEMBER
+				? "; comments need different names, too"
+				: "");
 	if (json.lossy)
 		return reader_refuse(reader, NULL,
 			"holds an integer beyond 64 bits: write it smaller");

@@ -230,6 +230,8 @@ static void files_that_are_no_schema_are_refused(void **state)
 		{"{}", {"/views", "must be an object"}},
 		{"{\"views\": {}} x", {"bad_json"}},
 		{"{\"views\": {}, \"views\": {}}", {"duplicate_member"}},
+		{"{\"//\": 1, \"//\": 2, \"views\": {}}",
+			{"duplicate_member", "comments need different names"}},
 		{"{\"views\": {}, \"veiws\": {}}", {"veiws", "\"views\"?"}},
 		{"{\"views\": {}, \"x\": 99999999999999999999}",
 			{"beyond 64 bits"}},
