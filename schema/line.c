@@ -100,6 +100,8 @@ int line_open(json_t *line, struct arena *arena, struct record *record,
 	json_t **value, const char **wrong)
 {
 	*wrong = NULL;
+	record->key = (struct slice){NULL, 0};
+	record->header_count = 0;
 	*value = json_object_get(line, "value");
 	if (json_is_null(*value))
 		*value = NULL;

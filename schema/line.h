@@ -20,10 +20,10 @@
 bool line_is_whole_record(const json_t *line);
 
 /*
- * Put key, headers and timestamp of a whole record into *record, in `arena`,
- * and its value into *value, borrowed from `line`; NULL for a null one.
- * *wrong says what is wrong with it, NULL if nothing. Errors: FAULT_OOM
- * (without text).
+ * Put key, headers and timestamp of a whole record into *record in place of
+ * what it has (but a timestamp only if there is one), in `arena`, and its value
+ * into *value, borrowed from `line`; NULL for a null one. *wrong says what is
+ * wrong with it, NULL if nothing. Errors: FAULT_OOM (without text).
  */
 int line_open(json_t *line, struct arena *arena, struct record *record,
 	json_t **value, const char **wrong);

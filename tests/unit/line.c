@@ -101,6 +101,21 @@ static void headers_and_key_of_a_line_count(void **state)
 	assert_int_equal(update->entity[0].as.integer, 5);
 }
 
+static void a_whole_record_replaces_what_stands_around_the_line(void **state)
+{
+	struct rig *rig = *state;
+	struct update message = *rig_decode(rig, "pay", EVENT);
+	rig_header(rig, "idempotency-key", "k");
+	rig->record.key = slice_of("other");
+	const struct update *update = rig_decode_line(rig, "pay",
+		"{'value': " EVENT ", 'timestamp': 1795422048000,"
+		" 'headers': {'a': 'b'}}");
+	assert_true(same_update(&message, update));
+	update = rig_decode_line(
+		rig, "pay", "{'value': null, 'timestamp': 1795422048000}");
+	assert_int_equal(update->reason, REASON_MISSING_ENTITY);
+}
+
 static void wrong_members_of_a_record_are_a_bad_event(void **state)
 {
 	struct rig *rig = *state;
@@ -253,6 +268,7 @@ int main(void)
 		WITH_RIG(a_line_without_timestamp_takes_the_time_of_its_event),
 		WITH_RIG(a_timestamp_bounds_the_time_of_its_event),
 		WITH_RIG(headers_and_key_of_a_line_count),
+		WITH_RIG(a_whole_record_replaces_what_stands_around_the_line),
 		WITH_RIG(wrong_members_of_a_record_are_a_bad_event),
 		WITH_RIG(the_object_around_a_value_adds_no_depth),
 		cmocka_unit_test(lines_are_sent_as_they_were_written),
