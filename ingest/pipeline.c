@@ -148,9 +148,10 @@ static int start_partition(struct pipeline *pipeline,
 	if (rc == 0)
 		rc = store_partition(store, event->topic, event->partition,
 			event->log_start, &partition, fault);
-	if (rc == 0)
-		rc = stages_add_log(
-			pipeline->stages, &partition->log, source, fault);
+	if (rc < 0)
+		return rc;
+	assert(partition != NULL);
+	rc = stages_add_log(pipeline->stages, &partition->log, source, fault);
 	if (rc < 0)
 		return rc;
 	struct source_position position = {

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #define ARENA_ALIGNMENT 16
-#define ARENA_BLOCK_BYTES ((size_t)256 * 1024) /* some hundred events a block  \
-						*/
+/* Some hundred events a block. */
+#define ARENA_BLOCK_BYTES ((size_t)256 * 1024)
 
 struct arena_block {
 	struct arena_block *next;

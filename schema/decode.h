@@ -16,8 +16,9 @@
 #define SECRET_BYTES 16
 
 /* Limits with their defaults; configurable as `ingest.*`. */
-#define VALUE_BYTES_MAX ((size_t)1024 * 1024) /* Kafka's default message.max.bytes */
-#define DEPTH_MAX 64		      /* deeper is an attack or an accident */
+/* A value: Kafka's default message.max.bytes. */
+#define VALUE_BYTES_MAX ((size_t)1024 * 1024)
+#define DEPTH_MAX 64 /* deeper is an attack or an accident */
 #define MAX_SKEW_US (3600 * INT64_C(1000000))
 
 struct decoder {

@@ -1,5 +1,6 @@
 #include "schema/rfc3339.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -85,6 +86,7 @@ static int month_days(int year, int month)
 	static const int days[] = {
 		31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+	assert(month >= 1 && month <= 12);
 	return days[month - 1] + (month == 2 && leap);
 }
 
@@ -140,8 +142,9 @@ static int64_t scan_offset(struct scan *scan)
 
 bool rfc3339_parse(struct slice text, int64_t *out_us)
 {
-	struct scan scan = {
-		text.data, text.data + text.length, text.data != NULL};
+	if (text.data == NULL)
+		return false;
+	struct scan scan = {text.data, text.data + text.length, true};
 	int64_t us = scan_date(&scan);
 	expect(&scan, "Tt ");
 	us += scan_time(&scan);

@@ -126,20 +126,20 @@ static struct column text_or_empty(struct slice text)
 	return column_text(text.data == NULL ? slice_of("") : text);
 }
 
-int letters_put_dead(struct letters *letters, int64_t record,
-	const struct update *update, enum reason reason, const char *detail,
-	bool overtaken, int64_t *out, struct fault *fault)
+int letters_put_dead(struct letters *letters, const struct letter *letter,
+	int64_t *out, struct fault *fault)
 {
+	const struct update *update = letter->update;
 	const struct column row[DEAD_COLUMNS] = {
 		column_integer(letters->next.dead),
-		column_integer(record),
+		column_integer(letter->record),
 		text_or_empty(update->view_name),
 		column_integer(update->place),
-		column_text(slice_of(reason_name(reason))),
-		text_or_empty(slice_of(detail)),
+		column_text(slice_of(reason_name(letter->reason))),
+		text_or_empty(slice_of(letter->detail)),
 		key_column(update),
-		[STATE_COLUMN] =
-			column_text(slice_of(overtaken ? "overtaken" : "open")),
+		[STATE_COLUMN] = column_text(
+			slice_of(letter->overtaken ? "overtaken" : "open")),
 	};
 	int rc = run(letters->put_dead, "_dead", row, DEAD_COLUMNS, fault);
 	if (rc == 0)
@@ -147,16 +147,17 @@ int letters_put_dead(struct letters *letters, int64_t record,
 	return rc;
 }
 
-int letters_put_parked(struct letters *letters, int64_t record,
-	const struct update *update, int64_t *out, struct fault *fault)
+int letters_put_parked(struct letters *letters, const struct letter *letter,
+	int64_t *out, struct fault *fault)
 {
+	const struct update *update = letter->update;
 	const struct column row[] = {
 		column_integer(letters->next.parked),
-		column_integer(record),
+		column_integer(letter->record),
 		text_or_empty(update->view_name),
 		column_integer(update->place),
-		column_text(slice_of(reason_name(update->reason))),
-		text_or_empty(slice_of(update->detail)),
+		column_text(slice_of(reason_name(letter->reason))),
+		text_or_empty(slice_of(letter->detail)),
 		key_column(update),
 		column_integer(0),
 		column_null(),

@@ -31,12 +31,20 @@ int letters_load(struct letters *letters, sqlite3 *db, struct fault *fault);
 int letters_put_record(struct letters *letters, const struct record *record,
 	int64_t timestamp_us, struct arena *arena, struct fault *fault);
 
-/* Keep an update of record row `record`. The letter's number goes to *out. */
-int letters_put_dead(struct letters *letters, int64_t record,
-	const struct update *update, enum reason reason, const char *detail,
-	bool overtaken, int64_t *out, struct fault *fault);
-int letters_put_parked(struct letters *letters, int64_t record,
-	const struct update *update, int64_t *out, struct fault *fault);
+/* An update that failed, and why. */
+struct letter {
+	int64_t record; /* its payload's row in _record */
+	const struct update *update;
+	enum reason reason;
+	const char *detail;
+	bool overtaken; /* of a dead one: its key went to a correction */
+};
+
+/* Keep it. Its row number goes to *out. */
+int letters_put_dead(struct letters *letters, const struct letter *letter,
+	int64_t *out, struct fault *fault);
+int letters_put_parked(struct letters *letters, const struct letter *letter,
+	int64_t *out, struct fault *fault);
 
 /* The producer sent a correction: retry must refuse this letter. */
 int letters_overtake(struct letters *letters, int64_t dead, struct arena *arena,

@@ -133,9 +133,11 @@ static int prepare(struct store *store, struct fault *fault)
 	if (store->views != NULL)
 		memset(store->views, 0,
 			schema->view_count * sizeof *store->views);
+	const struct view_rows_home home = {
+		db, &store->partitions, true, &store->memory};
 	for (size_t i = 0; rc == 0 && i < schema->view_count; i++)
-		rc = view_rows_init(&store->views[i], db, &schema->views[i],
-			true, &store->memory, fault);
+		rc = view_rows_init(
+			&store->views[i], &home, &schema->views[i], fault);
 	return rc;
 }
 

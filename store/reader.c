@@ -11,10 +11,12 @@ static int prepare(struct reader *reader, struct fault *fault)
 	if (reader->views == NULL)
 		return fault_set(fault, FAULT_OOM, "no memory for views");
 	memset(reader->views, 0, size);
+	const struct view_rows_home home = {
+		reader->db, &reader->partitions, false, &reader->memory};
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < schema->view_count; i++)
-		rc = view_rows_init(&reader->views[i], reader->db,
-			&schema->views[i], false, &reader->memory, fault);
+		rc = view_rows_init(
+			&reader->views[i], &home, &schema->views[i], fault);
 	return rc;
 }
 
@@ -123,16 +125,15 @@ int reader_get(struct reader *reader, const struct view *view,
 {
 	struct view_rows *rows =
 		&reader->views[view - reader->identity.schema->views];
-	enum row_place place;
-	int rc = view_rows_get(rows, entity,
-		partitions_logs(&reader->partitions), arena, row, &place,
-		fault);
+	struct held_row held;
+	int rc = view_rows_get(rows, entity, arena, &held, fault);
 	if (names_unknown_log(rc, reader->db, reader->partitions.count)) {
 		rc = partitions_load(&reader->partitions, reader->db, fault);
 		if (rc == 0)
-			rc = view_rows_get(rows, entity,
-				partitions_logs(&reader->partitions), arena,
-				row, &place, fault);
+			rc = view_rows_get(rows, entity, arena, &held, fault);
 	}
-	return rc < 0 ? rc : place == ROW_PRESENT;
+	if (rc < 0)
+		return rc;
+	*row = held.row;
+	return held.place == ROW_PRESENT;
 }

@@ -190,24 +190,22 @@ static int merge_entity(struct batch *batch, struct item **items, size_t count,
 	const struct value *entity = items[0]->update->entity;
 	size_t index = store_view_index(store, view);
 	struct view_totals *totals = &batch->totals[index];
-	struct row row;
-	enum row_place place;
+	struct held_row held;
 	arena_reset(&store->row_arena);
-	int rc = view_rows_get(&store->views[index], entity,
-		partitions_logs(&store->partitions), &store->row_arena, &row,
-		&place, fault);
+	int rc = view_rows_get(
+		&store->views[index], entity, &store->row_arena, &held, fault);
 	if (rc < 0)
 		return rc;
-	struct digest held = row_hash(view, entity, &row);
+	struct digest before = row_hash(view, entity, &held.row);
 	bool changed = false;
 	for (size_t i = 0; i < count; i++)
-		changed |= merge_item(batch, items[i], &row);
+		changed |= merge_item(batch, items[i], &held.row);
 	if (!changed)
 		return 0;
 	batch->view_touched[index] = true;
-	totals->digest = digest_add(digest_subtract(totals->digest, held),
-		row_hash(view, entity, &row));
-	return view_rows_put(&store->views[index], entity, &row, place, totals,
+	totals->digest = digest_add(digest_subtract(totals->digest, before),
+		row_hash(view, entity, &held.row));
+	return view_rows_put(&store->views[index], entity, &held, totals,
 		&store->row_arena, fault);
 }
 
@@ -245,14 +243,13 @@ static int put_letter(struct batch *batch, struct item *item, int64_t *letter,
 			&batch->store->batch_arena, fault);
 		*item->record_row = row;
 	}
-	if (rc == 0 && item->disposition == DISPOSITION_PARKED)
-		rc = letters_put_parked(letters, *item->record_row,
-			item->update, letter, fault);
-	else if (rc == 0)
-		rc = letters_put_dead(letters, *item->record_row, item->update,
-			item->reason, item->detail, item->overtaken, letter,
-			fault);
-	return rc;
+	if (rc < 0)
+		return rc;
+	struct letter kept = {*item->record_row, item->update, item->reason,
+		item->detail, item->overtaken};
+	if (item->disposition == DISPOSITION_PARKED)
+		return letters_put_parked(letters, &kept, letter, fault);
+	return letters_put_dead(letters, &kept, letter, fault);
 }
 
 /* What is known now goes to the tables of letters and keys. */
@@ -298,6 +295,21 @@ static int finish_run(
 	return rc;
 }
 
+/* Ask the window from items[first] on; *end is where the run ends. */
+static int ask_run(
+	struct batch *batch, size_t first, size_t *end, struct fault *fault)
+{
+	int verdict = WINDOW_DECIDED;
+	size_t next = first;
+	while (next < batch->item_count && verdict == WINDOW_DECIDED) {
+		verdict = ask_window(batch, &batch->items[next], fault);
+		next += verdict == WINDOW_DECIDED;
+	}
+	*end = next;
+	assert(next > first || verdict < 0);
+	return verdict < 0 ? verdict : 0;
+}
+
 int batch_run(struct batch *batch, struct fault *fault)
 {
 	struct item **order = arena_take(
@@ -305,19 +317,13 @@ int batch_run(struct batch *batch, struct fault *fault)
 	if (order == NULL)
 		return fault_set(fault, FAULT_OOM, "no memory for a batch");
 	int rc = 0;
-	size_t next = 0;
-	while (rc == 0 && next < batch->item_count) {
-		size_t first = next;
-		int verdict = WINDOW_DECIDED;
-		while (next < batch->item_count && verdict == WINDOW_DECIDED) {
-			verdict = ask_window(batch, &batch->items[next], fault);
-			next += verdict == WINDOW_DECIDED;
-		}
-		assert(next > first || verdict < 0);
-		rc = verdict < 0 ? verdict
-				 : merge_run(batch, first, next, order, fault);
+	for (size_t first = 0, end; rc == 0 && first < batch->item_count;
+		first = end) {
+		rc = ask_run(batch, first, &end, fault);
 		if (rc == 0)
-			rc = finish_run(batch, first, next, fault);
+			rc = merge_run(batch, first, end, order, fault);
+		if (rc == 0)
+			rc = finish_run(batch, first, end, fault);
 	}
 	return rc;
 }

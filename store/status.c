@@ -32,7 +32,7 @@ static int read_views(struct reader *reader, struct arena *arena,
 	out->digest = DIGEST_ZERO;
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		struct view_rows *rows = &reader->views[i];
-		rc = view_rows_load_totals(rows, reader->db, fault);
+		rc = view_rows_load_totals(rows, fault);
 		views[i] = (struct reader_view_status){rows->view->name,
 			rows->totals.rows, rows->totals.deleted,
 			rows->totals.digest};

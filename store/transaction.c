@@ -7,7 +7,7 @@ int store_reload(struct store *store, struct fault *fault)
 	int rc = partitions_load(&store->partitions, store->db, fault);
 	for (size_t i = 0; rc == 0 && i < store->identity.schema->view_count;
 		i++)
-		rc = view_rows_load_totals(&store->views[i], store->db, fault);
+		rc = view_rows_load_totals(&store->views[i], fault);
 	if (rc == 0)
 		rc = letters_load(&store->letters, store->db, fault);
 	if (rc == 0)

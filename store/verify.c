@@ -84,14 +84,14 @@ static int sum_rows(struct verification *check, struct view_rows *rows,
 	int rc = sql_prepare(check->reader->db, &statement,
 		deleted ? rows->sql.all_deleted : rows->sql.all, fault);
 	while (rc == 0 && (rc = sql_step(statement, fault)) == 1) {
-		struct row row;
+		struct held_row held = {
+			.place = deleted ? ROW_DELETED : ROW_PRESENT};
 		arena_reset(&arena);
-		rc = view_rows_read(rows, statement, deleted,
-			partitions_logs(&check->reader->partitions), &arena,
-			entity, &row, fault);
+		rc = view_rows_read(
+			rows, statement, &arena, entity, &held, fault);
 		if (rc == 0)
 			totals->digest = digest_add(totals->digest,
-				row_hash(rows->view, entity, &row));
+				row_hash(rows->view, entity, &held.row));
 		*(deleted ? &totals->deleted : &totals->rows) += 1;
 		check->report->rows++;
 		rc = as_finding(check, rc, fault);
@@ -130,8 +130,8 @@ static int check_views(struct verification *check, struct fault *fault)
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		struct view_rows *rows = &reader->views[i];
 		struct view_totals found = {0};
-		rc = as_finding(check,
-			view_rows_load_totals(rows, reader->db, fault), fault);
+		rc = as_finding(
+			check, view_rows_load_totals(rows, fault), fault);
 		if (rc == 0)
 			rc = sum_rows(check, rows, false, &found, fault);
 		if (rc == 0)

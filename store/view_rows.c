@@ -61,12 +61,11 @@ static void entity_columns(const struct view *view, const struct value *entity,
 		columns[i] = to_column(&view->keys[i].type, &entity[i]);
 }
 
-int view_rows_load_totals(
-	struct view_rows *rows, sqlite3 *db, struct fault *fault)
+int view_rows_load_totals(struct view_rows *rows, struct fault *fault)
 {
 	sqlite3_stmt *statement = NULL;
-	int rc = sql_prepare(
-		db, &statement, "SELECT * FROM _view WHERE name = ?", fault);
+	int rc = sql_prepare(rows->home.db, &statement,
+		"SELECT * FROM _view WHERE name = ?", fault);
 	struct column row[4] = {column_text(slice_of(rows->view->name))};
 	if (rc == 0) {
 		sql_bind(statement, row, 1);
@@ -108,8 +107,7 @@ int view_totals_write(sqlite3 *db, const char *view,
 	return rc;
 }
 
-static int prepare(
-	struct view_rows *rows, sqlite3 *db, bool writable, struct fault *fault)
+static int prepare(struct view_rows *rows, struct fault *fault)
 {
 	const struct {
 		sqlite3_stmt **out;
@@ -126,29 +124,29 @@ static int prepare(
 	int rc = 0;
 	for (size_t i = 0;
 		rc == 0 && i < sizeof statements / sizeof statements[0]; i++)
-		if (writable || !statements[i].writes)
-			rc = sql_prepare(db, statements[i].out,
+		if (rows->home.writable || !statements[i].writes)
+			rc = sql_prepare(rows->home.db, statements[i].out,
 				statements[i].sql, fault);
 	return rc;
 }
 
-int view_rows_init(struct view_rows *rows, sqlite3 *db, const struct view *view,
-	bool writable, struct arena *arena, struct fault *fault)
+int view_rows_init(struct view_rows *rows, const struct view_rows_home *home,
+	const struct view *view, struct fault *fault)
 {
-	*rows = (struct view_rows){.view = view};
+	*rows = (struct view_rows){.home = *home, .view = view};
 	rows->columns = arena_take(
-		arena, present_columns(view) * sizeof rows->columns[0]);
-	struct buffer table = BUFFER_INIT(arena);
+		home->memory, present_columns(view) * sizeof rows->columns[0]);
+	struct buffer table = BUFFER_INIT(home->memory);
 	buffer_bytes(&table, "_deleted_", 9);
 	buffer_bytes(&table, view->name, strlen(view->name) + 1);
 	rows->deleted_table = (const char *)table.data;
 	if (rows->columns == NULL || table.failed ||
-		!view_sql_make(view, arena, &rows->sql))
+		!view_sql_make(view, home->memory, &rows->sql))
 		return fault_set(
 			fault, FAULT_OOM, "no memory for view %s", view->name);
-	int rc = prepare(rows, db, writable, fault);
+	int rc = prepare(rows, fault);
 	if (rc == 0)
-		rc = view_rows_load_totals(rows, db, fault);
+		rc = view_rows_load_totals(rows, fault);
 	return rc;
 }
 
@@ -169,9 +167,11 @@ static int no_memory(const struct view_rows *rows, struct fault *fault)
 }
 
 /* Columns behind the keys of the view's table into *row. */
-static int decode_present(const struct view *view, const struct column *columns,
-	struct log_table logs, struct row *row, struct fault *fault)
+static int decode_present(const struct view_rows *rows,
+	const struct column *columns, struct row *row, struct fault *fault)
 {
+	const struct view *view = rows->view;
+	struct log_table logs = partitions_logs(rows->home.partitions);
 	for (size_t i = 0; i < view->feature_count; i++)
 		row->cells[i].value =
 			from_column(&view->features[i].type, columns++);
@@ -194,10 +194,11 @@ static int decode_present(const struct view *view, const struct column *columns,
 }
 
 int view_rows_read(struct view_rows *rows, sqlite3_stmt *statement,
-	bool deleted, struct log_table logs, struct arena *arena,
-	struct value *entity, struct row *row, struct fault *fault)
+	struct arena *arena, struct value *entity, struct held_row *held,
+	struct fault *fault)
 {
 	const struct view *view = rows->view;
+	bool deleted = held->place == ROW_DELETED;
 	struct column *columns = rows->columns;
 	size_t count = deleted ? deleted_columns(view) : present_columns(view);
 	int rc = sql_read_row(statement,
@@ -205,30 +206,31 @@ int view_rows_read(struct view_rows *rows, sqlite3_stmt *statement,
 		fault);
 	if (rc < 0)
 		return rc;
-	*row = row_empty(view, arena);
-	if (row->cells == NULL || !columns_keep(columns, count, arena))
+	held->row = row_empty(view, arena);
+	if (held->row.cells == NULL || !columns_keep(columns, count, arena))
 		return no_memory(rows, fault);
 	for (size_t i = 0; entity != NULL && i < view->key_count; i++)
 		entity[i] = from_column(&view->keys[i].type, &columns[i]);
 	columns += view->key_count;
 	if (deleted)
-		return row_decode_floor(
-			row, column_as_bytes(&columns[1]), logs, fault);
-	return decode_present(view, columns, logs, row, fault);
+		return row_decode_floor(&held->row,
+			column_as_bytes(&columns[1]),
+			partitions_logs(rows->home.partitions), fault);
+	return decode_present(rows, columns, &held->row, fault);
 }
 
-/* 1: found and read. 0: not there. */
+/* 1: found in the table that held->place names, and read. 0: not there. */
 static int look_up(struct view_rows *rows, const struct value *entity,
-	bool deleted, struct log_table logs, struct arena *arena,
-	struct row *row, struct fault *fault)
+	struct arena *arena, struct held_row *held, struct fault *fault)
 {
-	sqlite3_stmt *statement = deleted ? rows->get_deleted : rows->get;
+	sqlite3_stmt *statement =
+		held->place == ROW_DELETED ? rows->get_deleted : rows->get;
 	entity_columns(rows->view, entity, rows->columns);
 	sql_bind(statement, rows->columns, rows->view->key_count);
 	int rc = sql_step(statement, fault);
 	if (rc == 1) {
-		int read = view_rows_read(rows, statement, deleted, logs, arena,
-			NULL, row, fault);
+		int read = view_rows_read(
+			rows, statement, arena, NULL, held, fault);
 		rc = read < 0 ? read : 1;
 	}
 	sqlite3_reset(statement);
@@ -236,20 +238,19 @@ static int look_up(struct view_rows *rows, const struct value *entity,
 }
 
 int view_rows_get(struct view_rows *rows, const struct value *entity,
-	struct log_table logs, struct arena *arena, struct row *row,
-	enum row_place *place, struct fault *fault)
+	struct arena *arena, struct held_row *out, struct fault *fault)
 {
-	*place = ROW_PRESENT;
-	int rc = look_up(rows, entity, false, logs, arena, row, fault);
+	out->place = ROW_PRESENT;
+	int rc = look_up(rows, entity, arena, out, fault);
 	if (rc == 0) {
-		*place = ROW_DELETED;
-		rc = look_up(rows, entity, true, logs, arena, row, fault);
+		out->place = ROW_DELETED;
+		rc = look_up(rows, entity, arena, out, fault);
 	}
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	*place = ROW_NOWHERE;
-	*row = row_empty(rows->view, arena);
-	return row->cells == NULL ? no_memory(rows, fault) : 0;
+	out->place = ROW_NOWHERE;
+	out->row = row_empty(rows->view, arena);
+	return out->row.cells == NULL ? no_memory(rows, fault) : 0;
 }
 
 static int put_present(struct view_rows *rows, const struct value *entity,
@@ -305,18 +306,19 @@ static int remove_row(struct view_rows *rows, sqlite3_stmt *statement,
 }
 
 int view_rows_put(struct view_rows *rows, const struct value *entity,
-	const struct row *row, enum row_place was, struct view_totals *totals,
+	const struct held_row *held, struct view_totals *totals,
 	struct arena *arena, struct fault *fault)
 {
+	const struct row *row = &held->row;
 	bool present = row_is_present(rows->view, row);
 	assert(present || row->has_floor);
 	int rc = present ? put_present(rows, entity, row, arena, fault)
 			 : put_deleted(rows, entity, row, arena, fault);
-	if (rc == 0 && was == ROW_PRESENT && !present)
+	if (rc == 0 && held->place == ROW_PRESENT && !present)
 		rc = remove_row(rows, rows->remove, entity, fault);
-	if (rc == 0 && was == ROW_DELETED && present)
+	if (rc == 0 && held->place == ROW_DELETED && present)
 		rc = remove_row(rows, rows->remove_deleted, entity, fault);
-	totals->rows += present - (was == ROW_PRESENT);
-	totals->deleted += !present - (was == ROW_DELETED);
+	totals->rows += present - (held->place == ROW_PRESENT);
+	totals->deleted += !present - (held->place == ROW_DELETED);
 	return rc;
 }
