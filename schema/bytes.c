@@ -1,6 +1,7 @@
 #include "schema/bytes.h"
 
 #include <assert.h>
+#include <endian.h>
 
 struct byte_reader byte_reader_of(struct slice bytes)
 {
@@ -24,8 +25,10 @@ void put_bytes(struct byte_writer *writer, struct slice bytes)
 
 void put_u64(struct byte_writer *writer, uint64_t number)
 {
-	for (int i = 0; i < 8; i++)
-		put_byte(writer, (unsigned char)(number >> (i * 8)));
+	uint64_t stored = htole64(number);
+	assert((size_t)(writer->end - writer->at) >= sizeof stored);
+	memcpy(writer->at, &stored, sizeof stored);
+	writer->at += sizeof stored;
 }
 
 void put_decimal(struct byte_writer *writer, int64_t number)
@@ -54,10 +57,15 @@ unsigned char get_byte(struct byte_reader *reader)
 
 uint64_t get_u64(struct byte_reader *reader)
 {
-	uint64_t number = 0;
-	for (int i = 0; i < 8; i++)
-		number |= (uint64_t)get_byte(reader) << (i * 8);
-	return number;
+	uint64_t stored = 0;
+	if (reader->failed ||
+		(size_t)(reader->end - reader->at) < sizeof stored) {
+		reader->failed = true;
+		return 0;
+	}
+	memcpy(&stored, reader->at, sizeof stored);
+	reader->at += sizeof stored;
+	return le64toh(stored);
 }
 
 static bool is_digit(const struct byte_reader *reader)
