@@ -1,9 +1,12 @@
 #include "ingest/kafka/kafka_client.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
 
 #define ERROR_TEXT_SIZE 512
 
@@ -121,9 +124,86 @@ int kafka_client_open(rd_kafka_t **out, rd_kafka_conf_t *conf,
 	return 0;
 }
 
-void kafka_client_close(rd_kafka_t *client)
+size_t kafka_client_number(const rd_kafka_conf_t *conf, const char *name)
 {
-	if (client != NULL)
-		rd_kafka_destroy_flags(
-			client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	char value[ERROR_TEXT_SIZE];
+	size_t size = sizeof value;
+	if (rd_kafka_conf_get(conf, name, value, &size) != RD_KAFKA_CONF_OK)
+		return 0;
+	return strtoul(value, NULL, 10);
+}
+
+/* A client being destroyed, by a thread that may stay in it. */
+struct farewell {
+	rd_kafka_t *client;
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	bool done;
+	bool abandoned; /* nobody waits: the thread frees this */
+};
+
+static void free_farewell(struct farewell *farewell)
+{
+	pthread_cond_destroy(&farewell->changed);
+	pthread_mutex_destroy(&farewell->mutex);
+	free(farewell);
+}
+
+static void *destroy_client(void *payload)
+{
+	struct farewell *farewell = payload;
+	rd_kafka_destroy_flags(
+		farewell->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	pthread_mutex_lock(&farewell->mutex);
+	farewell->done = true;
+	bool abandoned = farewell->abandoned;
+	pthread_cond_signal(&farewell->changed);
+	pthread_mutex_unlock(&farewell->mutex);
+	if (abandoned)
+		free_farewell(farewell);
+	return NULL;
+}
+
+static bool await_farewell(struct farewell *farewell, int64_t timeout_ms)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += timeout_ms / 1000;
+	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	int rc = 0;
+	pthread_mutex_lock(&farewell->mutex);
+	while (rc == 0 && !farewell->done)
+		rc = pthread_cond_timedwait(
+			&farewell->changed, &farewell->mutex, &until);
+	bool done = farewell->done;
+	farewell->abandoned = !done;
+	pthread_mutex_unlock(&farewell->mutex);
+	return done;
+}
+
+void kafka_client_close(rd_kafka_t *client, int64_t timeout_ms)
+{
+	if (client == NULL)
+		return;
+	pthread_t thread;
+	struct farewell *farewell = calloc(1, sizeof *farewell);
+	if (farewell == NULL)
+		return; /* rather than wait without bound */
+	farewell->client = client;
+	pthread_mutex_init(&farewell->mutex, NULL);
+	pthread_cond_init(&farewell->changed, NULL);
+	if (pthread_create(&thread, NULL, destroy_client, farewell) != 0) {
+		free_farewell(farewell);
+		return;
+	}
+	if (await_farewell(farewell, timeout_ms)) {
+		pthread_join(thread, NULL);
+		free_farewell(farewell);
+	} else {
+		pthread_detach(thread);
+	}
 }

@@ -33,8 +33,17 @@ int kafka_client_conf(rd_kafka_conf_t **out,
 int kafka_client_open(rd_kafka_t **out, rd_kafka_conf_t *conf,
 	enum kafka_role role, struct fault *fault);
 
-/* Free a consumer without leaving a group: there is none. NULL is allowed. */
-void kafka_client_close(rd_kafka_t *client);
+/*
+ * Free a client, without leaving a group: there is none. Where that takes
+ * longer than `timeout_ms`, it is left to itself. NULL is allowed.
+ *
+ * librdkafka 2.0.2 to 2.6.0 never ends destroying a client that held records of
+ * a partition which left the cluster (librdkafka #4724).
+ */
+void kafka_client_close(rd_kafka_t *client, int64_t timeout_ms);
+
+/* The value of a setting that is a number. */
+size_t kafka_client_number(const rd_kafka_conf_t *conf, const char *name);
 
 /* Why this version of librdkafka (rd_kafka_version()) must not be used; NULL
  * where it may be. */

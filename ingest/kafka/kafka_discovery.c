@@ -19,7 +19,7 @@ static int judge_topic(
 			"Kafka has no topic %s: waiting for it; check its "
 			"name, or create it",
 			topic);
-		return KAFKA_TOPIC_REFUSED;
+		return KAFKA_TOPIC_UNKNOWN;
 	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
 		fault_set(fault, FAULT_BROKER,
 			"Kafka does not let holdfast see topic %s: allow its "

@@ -21,9 +21,10 @@
 
 enum kafka_topic_outcome {
 	KAFKA_TOPIC_KNOWN = 0,
-	KAFKA_TOPIC_PARTLY = 1,	 /* some partitions have no leader now */
-	KAFKA_TOPIC_REFUSED = 2, /* unknown or forbidden: why is in `fault` */
-	KAFKA_TOPIC_UNREACHABLE = 3 /* nobody answered */
+	KAFKA_TOPIC_PARTLY = 1,	    /* some partitions have no leader now */
+	KAFKA_TOPIC_UNKNOWN = 2,    /* why is in `fault` */
+	KAFKA_TOPIC_REFUSED = 3,    /* why is in `fault` */
+	KAFKA_TOPIC_UNREACHABLE = 4 /* nobody answered */
 };
 
 /* The numbers of the topic's partitions that have a leader; the caller frees

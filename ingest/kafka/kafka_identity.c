@@ -142,8 +142,10 @@ static void judge_unled(
 		fault_set(told, FAULT_BROKER,
 			"%s:%" PRId32 " has no leader: waiting for one",
 			question->topic, question->partition);
-	else if (outcome == KAFKA_TOPIC_REFUSED)
+	else if (outcome == KAFKA_TOPIC_UNKNOWN ||
+		 outcome == KAFKA_TOPIC_REFUSED)
 		*told = *why;
+	reading->judgement->gone = outcome == KAFKA_TOPIC_UNKNOWN;
 }
 
 /* A partition without a leader would hold the call for all of them up. */
@@ -220,7 +222,7 @@ static int find_bounds(struct round *round, struct fault *fault)
 		kafka_find_bounds(client, led, led_count);
 		kafka_find_cluster(client, cluster_id, sizeof cluster_id);
 	}
-	kafka_client_close(client);
+	kafka_client_close(client, KAFKA_FAREWELL_MS);
 	spread_bounds(round, led, led_count);
 	note_cluster(round, cluster_id);
 	return rc;
@@ -344,7 +346,7 @@ static int read_round(struct round *round, struct fault *fault)
 		judge_message(round, message);
 		rd_kafka_message_destroy(message);
 	}
-	kafka_client_close(client);
+	kafka_client_close(client, KAFKA_FAREWELL_MS);
 	return 0;
 }
 

@@ -21,6 +21,9 @@
 
 #define KAFKA_CLUSTER_ID_SIZE 64 /* Kafka's own are 22 characters */
 
+/* A look's client that can't be freed within is left to itself. */
+#define KAFKA_FAREWELL_MS 2000
+
 /* Partitions compared at once. Each may cost a whole batch of records, of
  * which one is looked at. */
 #define KAFKA_IDENTITY_PARTITIONS_MAX 64
@@ -46,6 +49,7 @@ enum kafka_verdict {
 
 struct kafka_judgement {
 	enum kafka_verdict verdict;
+	bool gone;	    /* UNKNOWN: Kafka does not know the topic */
 	bool other_cluster; /* the records are the same, the cluster is not */
 	char cluster_id[KAFKA_CLUSTER_ID_SIZE]; /* as it is now */
 	struct fault fault; /* what to tell; code 0: nothing */

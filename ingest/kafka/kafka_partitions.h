@@ -41,6 +41,7 @@ struct kafka_partition {
 	bool questioned;     /* an answer is on its way */
 	int64_t question_us; /* monotonic: not to be asked before */
 	bool unverified;     /* was said already */
+	int64_t gone_us;     /* monotonic: its topic is gone since; or 0 */
 	int failures;	     /* in a row, without a record between */
 	int64_t target;	     /* until_end: done at it; -1: none */
 	int64_t commit_next; /* wanted in Kafka; -1: nothing yet */

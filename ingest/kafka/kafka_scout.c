@@ -204,7 +204,7 @@ static int discover_topic(struct kafka_scout *scout, rd_kafka_t *client,
 	int rc = kafka_topic_partitions(
 		client, topic->name, &numbers, &number_count, &why);
 	topic->whole = rc == KAFKA_TOPIC_KNOWN;
-	if (rc == KAFKA_TOPIC_REFUSED)
+	if (rc == KAFKA_TOPIC_UNKNOWN || rc == KAFKA_TOPIC_REFUSED)
 		return report_once(scout, topic, &why, fault);
 	if (rc < 0)
 		return fault_set(fault, rc, "%s", why.text);
@@ -239,7 +239,7 @@ static int discover(struct kafka_scout *scout, struct fault *fault)
 		rc == 0 && i < scout->topic_count && !atomic_load(&scout->stop);
 		i++)
 		rc = discover_topic(scout, client, i, fault);
-	kafka_client_close(client);
+	kafka_client_close(client, KAFKA_FAREWELL_MS);
 	if (rc == 0 && !scout->complete && all_whole(scout)) {
 		struct kafka_answer given = {.kind = ANSWER_COMPLETE};
 		rc = answer(scout, &given, fault);

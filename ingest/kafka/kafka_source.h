@@ -23,6 +23,7 @@ struct kafka_source_options {
 	bool until_end; /* done when all that was there at the start came */
 	uint32_t metadata_refresh_ms; /* finds new partitions */
 	uint32_t identity_check_ms; /* each running log is compared so often */
+	uint32_t topic_gone_ms;	    /* a topic away for so long was deleted */
 	uint32_t close_timeout_ms;  /* bound of source_close() */
 };
 

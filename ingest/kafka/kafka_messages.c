@@ -1,0 +1,163 @@
+#include "ingest/kafka/kafka_source_parts.h"
+
+#include "ingest/kafka/kafka_assignment.h"
+
+/* Its errors heal by themselves, or are told of each partition as well: for
+ * the operator. */
+static void tell_trouble(struct kafka_source *source, rd_kafka_resp_err_t error,
+	const char *reason)
+{
+	struct fault text = {0};
+	const char *advice = "waiting for it";
+	switch (error) {
+	case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+	case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+	case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
+		advice = "check kafka.security.protocol and kafka.sasl.*";
+		break;
+	case RD_KAFKA_RESP_ERR__SSL:
+		advice = "check kafka.security.protocol and kafka.ssl.*";
+		break;
+	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+		advice = "allow holdfast's user READ and DESCRIBE on the topic";
+		break;
+	case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+		advice = "allow holdfast's user READ on the group";
+		break;
+	default:
+		break;
+	}
+	fault_set(&text, FAULT_BROKER, "Kafka (%s): %s; %s",
+		rd_kafka_err2str(error), reason, advice);
+	kafka_tell(source, NOTICE_CONNECTION, &text);
+}
+
+/* Called from within our own polls, on their thread. */
+void kafka_troubled(
+	rd_kafka_t *client, int error, const char *reason, void *opaque)
+{
+	struct kafka_source *source = opaque;
+	/* A connection that was lost, a leader or a topic that moved: what is
+	 * read on may be another log. */
+	source->suspicious = true;
+	if (error != RD_KAFKA_RESP_ERR__FATAL) {
+		tell_trouble(source, (rd_kafka_resp_err_t)error, reason);
+		return;
+	}
+	char text[512] = "";
+	rd_kafka_fatal_error(client, text, sizeof text);
+	fault_set(&source->fatal, FAULT_BROKER, "Kafka: %s", text);
+}
+
+static void keep_queue_filled(struct kafka_source *source,
+	const struct kafka_partition *partition, const struct record *record)
+{
+	source->unwatched++;
+	source->records_since++;
+	source->bytes_since += record->key.length + record->value.length;
+	if (source->records_since < source->wake_records &&
+		source->bytes_since < source->wake_bytes)
+		return;
+	source->records_since = 0;
+	source->bytes_since = 0;
+	kafka_wake(source->client, partition);
+}
+
+static int take_record(struct kafka_source *source,
+	struct kafka_partition *partition, rd_kafka_message_t *message,
+	struct source_event *event, struct fault *fault)
+{
+	if (message->offset < partition->expected)
+		return SOURCE_IDLE; /* a fetch that began anew */
+	struct record *record = &event->record;
+	kafka_record_body(record, message);
+	record->log = partition->log;
+	int rc = kafka_record_headers(record, &source->headers, message, fault);
+	if (rc == KAFKA_HEADERS_UNREADABLE)
+		return kafka_fail_once_more(source, partition,
+			"its headers are damaged", event, fault);
+	if (rc != 0)
+		return rc;
+	if (record->timestamp_us == TIMESTAMP_NONE)
+		record->timestamp_us = partition->record_time_us;
+	if (record->timestamp_us > partition->record_time_us)
+		partition->record_time_us = record->timestamp_us;
+	partition->expected = record->next_offset;
+	partition->newest = trail_footprint(record);
+	partition->delivered = true;
+	partition->failures = 0;
+	partition->at_end = false;
+	partition->asked_end = false;
+	kafka_reach(source, partition);
+	keep_queue_filled(source, partition, record);
+	return kafka_event(event, SOURCE_RECORD, partition);
+}
+
+/* What was taken is all there was when there was last nothing to take: the
+ * message itself may have lain here since. */
+static int take_end(struct kafka_source *source,
+	struct kafka_partition *partition, int64_t offset,
+	struct source_event *event)
+{
+	partition->asked_end = false;
+	if (offset < partition->expected)
+		return SOURCE_IDLE; /* an end that was passed by since */
+	partition->expected = offset;
+	partition->at_end = true;
+	partition->end_us = kafka_now_us(source);
+	kafka_reach(source, partition);
+	kafka_event(event, SOURCE_END, partition);
+	event->next_offset = offset;
+	event->as_of_us = source->empty_wall_us;
+	return SOURCE_END;
+}
+
+static int take_error(struct kafka_source *source,
+	struct kafka_partition *partition, const rd_kafka_message_t *message,
+	struct source_event *event, struct fault *fault)
+{
+	switch (message->err) {
+	case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+		return take_end(source, partition, message->offset, event);
+	case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+	case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+		/* Lost or changed: the bounds of the log tell. */
+		return kafka_check_again(source, partition, 0, fault);
+	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+		/* Deleted, made anew, or a broker that is behind. */
+		return kafka_check_again(source, partition, 0, fault);
+	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+		tell_trouble(source, message->err, partition->topic);
+		return SOURCE_IDLE;
+	default:
+		return kafka_fail_once_more(source, partition,
+			rd_kafka_message_errstr(message), event, fault);
+	}
+}
+
+/* Owns `message` from here on. */
+int kafka_take_message(struct kafka_source *source, rd_kafka_message_t *message,
+	struct source_event *event, struct fault *fault)
+{
+	struct kafka_partition *partition = NULL;
+	if (message->rkt != NULL)
+		partition = kafka_partitions_find(&source->partitions,
+			rd_kafka_topic_name(message->rkt), message->partition);
+	int rc = SOURCE_IDLE;
+	if (message->rkt == NULL)
+		tell_trouble(
+			source, message->err, rd_kafka_message_errstr(message));
+	else if (partition == NULL || partition->state != PARTITION_RUNNING)
+		rc = SOURCE_IDLE; /* it was let go of */
+	else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+		rc = take_error(source, partition, message, event, fault);
+	else
+		rc = take_record(source, partition, message, event, fault);
+	if (rc == SOURCE_RECORD)
+		source->held = message;
+	else
+		rd_kafka_message_destroy(message);
+	return rc;
+}
