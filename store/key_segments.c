@@ -30,7 +30,7 @@ static bool note_log(struct key_segment *segment, uint32_t log)
 
 bool key_segments_reserve(struct keys *keys, size_t more)
 {
-	size_t wanted = keys->segment_count + more / KEY_SEGMENT_ROWS + 2;
+	size_t wanted = keys->segment_count + more / keys->segment_rows + 2;
 	if (wanted <= keys->segment_capacity)
 		return true;
 	wanted += keys->segment_capacity;
@@ -48,7 +48,7 @@ static struct key_segment *newest(struct keys *keys, int64_t seq)
 	if (keys->segment_count > 0) {
 		struct key_segment *last =
 			&keys->segments[keys->segment_count - 1];
-		if (last->count < KEY_SEGMENT_ROWS)
+		if (last->count < keys->segment_rows)
 			return last;
 	}
 	if (!key_segments_reserve(keys, 1))

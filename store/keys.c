@@ -32,7 +32,7 @@ static int no_memory(struct fault *fault)
 
 int keys_init(struct keys *keys, sqlite3 *db, struct fault *fault)
 {
-	*keys = (struct keys){.db = db};
+	*keys = (struct keys){.db = db, .segment_rows = KEY_SEGMENT_ROWS};
 	const struct {
 		sqlite3_stmt **out;
 		const char *sql;
@@ -164,15 +164,14 @@ static int confirm(struct keys *keys, int64_t seq,
 	struct column number = column_integer(seq);
 	sql_bind(keys->get, &number, 1);
 	int rc = sql_step(keys->get, fault);
-	if (rc == 0 && is_gone(keys, seq))
-		return 0;
-	if (rc == 0)
+	bool gone = rc == 0 && is_gone(keys, seq);
+	if (rc == 0 && !gone)
 		rc = fault_set(fault, FAULT_CORRUPT,
 			"table " TABLE ": row %" PRId64 " is missing", seq);
 	else if (rc == 1)
 		rc = read_holder(keys->get, &keys->found, fault);
 	sqlite3_reset(keys->get);
-	if (rc < 0)
+	if (rc < 0 || gone)
 		return rc;
 	return memcmp(keys->found.key, key, KEY_BYTES) == 0;
 }
