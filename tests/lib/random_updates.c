@@ -105,7 +105,8 @@ static struct value some_value(
 		value.as.bytes = some_bytes(random, below(random, 6));
 		break;
 	case TYPE_VECTOR:
-		value.as.bytes = some_bytes(random, 4 * feature->type.length);
+		value.as.bytes = some_bytes(
+			random, sizeof(float) * feature->type.length);
 		break;
 	case TYPE_TIMESTAMP:
 		value.as.integer =

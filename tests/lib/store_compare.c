@@ -240,8 +240,10 @@ static void compare_key(sqlite3_stmt *statement, const struct twin *twin)
 	const void *key = sqlite3_column_blob(statement, 0);
 	assert_int_equal(sqlite3_column_bytes(statement, 0), KEY_BYTES);
 	const struct twin_key *holder = twin_key_find(twin, key);
-	if (holder == NULL)
+	if (holder == NULL) {
 		fail_msg("a key that nobody took");
+		return;
+	}
 	same("key, content", sqlite3_column_int64(statement, 1),
 		(int64_t)holder->content);
 	same("key, record time", sqlite3_column_int64(statement, 2),

@@ -18,9 +18,6 @@ struct twin {
 	size_t key_count;
 	struct twin_letter *letters;
 	size_t letter_count;
-	enum twin_failure *failures; /* due, in order */
-	size_t failure_count;
-	size_t batches;
 };
 
 /* Tests run out of patience before they run out of memory. */
@@ -58,7 +55,6 @@ void twin_close(struct twin *twin)
 	free(twin->entities);
 	free(twin->keys);
 	free(twin->letters);
-	free(twin->failures);
 	arena_finish(&twin->memory);
 	free(twin);
 }
@@ -81,8 +77,8 @@ int twin_partition(struct twin *twin, const char *topic, int32_t partition,
 	}
 	struct store_partition *made = needed(calloc(1, sizeof *made));
 	void *items = twin->partitions;
-	struct store_partition **slot =
-		append(&items, &twin->partition_count, sizeof(*slot));
+	struct store_partition **slot = append(&items, &twin->partition_count,
+		sizeof(struct store_partition *));
 	*slot = made;
 	twin->partitions = items;
 	made->log = (struct log){
@@ -410,49 +406,10 @@ static void take_batch(struct twin *twin, const struct store_batch *batch,
 		take_mark(twin, &batch->marks[i]);
 }
 
-void twin_fail(struct twin *twin, enum twin_failure failure)
-{
-	void *items = twin->failures;
-	enum twin_failure *due =
-		append(&items, &twin->failure_count, sizeof *due);
-	twin->failures = items;
-	*due = failure;
-}
-
-size_t twin_batches(const struct twin *twin)
-{
-	return twin->batches;
-}
-
-static int fail(
-	struct twin *twin, const struct store_batch *batch, struct fault *fault)
-{
-	enum twin_failure failure = twin->failures[0];
-	memmove(twin->failures, twin->failures + 1,
-		--twin->failure_count * sizeof *twin->failures);
-	struct store_tally tally;
-	switch (failure) {
-	case TWIN_BUSY:
-		return fault_set(fault, FAULT_BUSY, "somebody writes");
-	case TWIN_UNKNOWN_KEPT:
-		take_batch(twin, batch, &tally);
-		return STORE_OUTCOME_UNKNOWN;
-	case TWIN_UNKNOWN_LOST:
-		return STORE_OUTCOME_UNKNOWN;
-	case TWIN_WINDOW_FULL:
-		return STORE_WINDOW_FULL;
-	case TWIN_BROKEN:
-		break;
-	}
-	return fault_set(fault, FAULT_IO, "the disk is gone");
-}
-
 int twin_apply(struct twin *twin, const struct store_batch *batch,
 	struct store_tally *tally, struct fault *fault)
 {
-	twin->batches++;
-	if (twin->failure_count > 0)
-		return fail(twin, batch, fault);
+	(void)fault;
 	struct store_tally unwanted;
 	take_batch(twin, batch, tally == NULL ? &unwanted : tally);
 	return STORE_DURABLE;

@@ -77,17 +77,4 @@ struct twin_letter {
 size_t twin_letter_count(const struct twin *twin);
 const struct twin_letter *twin_letter_at(const struct twin *twin, size_t index);
 
-/* What the next call of twin_apply() does instead of its duty. */
-enum twin_failure {
-	TWIN_BUSY,	   /* FAULT_BUSY, nothing changed */
-	TWIN_UNKNOWN_LOST, /* outcome unknown: it is not there */
-	TWIN_UNKNOWN_KEPT, /* outcome unknown: it is there */
-	TWIN_WINDOW_FULL,
-	TWIN_BROKEN /* FAULT_IO */
-};
-void twin_fail(struct twin *twin, enum twin_failure failure);
-
-/* Batches that twin_apply() was asked to apply, failures included. */
-size_t twin_batches(const struct twin *twin);
-
 #endif
