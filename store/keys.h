@@ -49,7 +49,7 @@ struct keys {
 	struct key_segment *segments;
 	size_t segment_count, segment_capacity;
 	size_t segment_rows; /* KEY_SEGMENT_ROWS; tests take fewer */
-	int64_t next_seq; /* of what is durable */
+	int64_t next_seq;    /* of what is durable */
 
 	/* of the open batch */
 	struct key_holder *fresh; /* fresh[0..fresh_count) */
