@@ -124,6 +124,13 @@ int kafka_client_open(rd_kafka_t **out, rd_kafka_conf_t *conf,
 	return 0;
 }
 
+void kafka_client_expect(rd_kafka_t *client, const char *topic)
+{
+	rd_kafka_topic_t *handle = rd_kafka_topic_new(client, topic, NULL);
+	if (handle != NULL)
+		rd_kafka_topic_destroy(handle);
+}
+
 size_t kafka_client_number(const rd_kafka_conf_t *conf, const char *name)
 {
 	char value[ERROR_TEXT_SIZE];

@@ -33,6 +33,11 @@ int kafka_client_conf(rd_kafka_conf_t **out,
 int kafka_client_open(rd_kafka_t **out, rd_kafka_conf_t *conf,
 	enum kafka_role role, struct fault *fault);
 
+/* Have the client learn about a topic as soon as it is connected, not when it
+ * is first assigned: then a timer of a second has to come round
+ * (rdkafka.c, rd_kafka_1s_tmr_cb()). */
+void kafka_client_expect(rd_kafka_t *client, const char *topic);
+
 /*
  * Free a client, without leaving a group: there is none. Where that takes
  * longer than `timeout_ms`, it is left to itself. NULL is allowed.

@@ -83,9 +83,12 @@ static const struct {
 	{"reconnect.backoff.max.ms", "1000", false},
 };
 
-/* A reader wants one record of each partition, not the log behind it. */
+/* A reader wants one record of each partition, not the log behind it: small
+ * pieces, but never a queue that counts as full. librdkafka 2.0.2 would look
+ * only a second later whether it still is, and hold every other partition back
+ * until then (rdkafka_partition.c, rd_kafka_toppar_fetch_decide()). */
 static const struct kafka_setting reader_only[] = {
-	{"queued.min.messages", "1"},
+	{"queued.min.messages", "100000"},
 	{"fetch.message.max.bytes", "16384"},
 };
 

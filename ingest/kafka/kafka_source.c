@@ -213,6 +213,8 @@ static int open_client(struct kafka_source *source,
 	source->queue = rd_kafka_queue_get_consumer(source->client);
 	measure_queue(source);
 	kafka_commits_init(&source->commits, source->client);
+	for (size_t i = 0; i < options->topic_count; i++)
+		kafka_client_expect(source->client, options->topics[i]);
 	return 0;
 }
 
