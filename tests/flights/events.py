@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""events.py FLIGHTS_CSV OUT_NDJSON [--doubled]: the flights table as the log that its airports would have written.
+"""events.py FLIGHTS_CSV OUT_NDJSON [--doubled [SHARE]]: the flights table as the log that its airports would have written.
 
 Two records a flight, a departure and an arrival, all in order of event time, so that flights overlap. Per flight:
 
@@ -12,7 +12,8 @@ Two records a flight, a departure and an arrival, all in order of event time, so
 - a diverted flight has no delay on arrival. What the table does not have is left out, never null.
 
 A record's id is (time_hour, carrier, flight, kind); its timestamp is the event time; its key is the route.
-With --doubled each record comes a second time, 100 records after the first: a producer that sends again.
+With --doubled each record, or that share of them, comes a second time, 100 records after the first and with a timestamp one
+second later: a producer that sends again.
 """
 
 import argparse
@@ -20,10 +21,13 @@ import collections
 import csv
 import datetime
 import json
+import random
 
 KINDS = ("departure", "arrival")
 MILES_A_MINUTE = 7
 COPY_DISTANCE = 100
+COPY_DELAY_MS = 1000
+SEED = 2013  # which records a share of them is
 
 
 def epoch_ms(utc):
@@ -70,21 +74,22 @@ def check_unique(events):
         raise SystemExit(f"events.py: {len(events) - len(times)} records share an event time: the oracle could not order them")
 
 
-def with_copies(lines):
-    pending = collections.deque()
-    for line in lines:
-        yield line
-        pending.append(line)
-        if len(pending) > COPY_DISTANCE:
-            yield pending.popleft()
-    yield from pending
+def with_copies(records, share):
+    chance, pending = random.Random(SEED), collections.deque()
+    for i, record in enumerate(records):
+        yield record
+        if pending and pending[0][0] <= i:
+            yield pending.popleft()[1]
+        if chance.random() < share:
+            pending.append((i + COPY_DISTANCE, record | {"timestamp": record["timestamp"] + COPY_DELAY_MS}))
+    yield from (copy for _, copy in pending)
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("flights_csv")
     arguments.add_argument("out_ndjson")
-    arguments.add_argument("--doubled", action="store_true")
+    arguments.add_argument("--doubled", nargs="?", type=float, default=0, const=1, metavar="SHARE")
     given = arguments.parse_args()
 
     with open(given.flights_csv, newline="") as table:
@@ -93,11 +98,11 @@ def main():
     events.sort(key=lambda event: event[0])
 
     encode = json.JSONEncoder(separators=(",", ":")).encode
-    lines = (encode({"key": f"{v['origin']}-{v['dest']}", "timestamp": at, "value": v}) + "\n" for at, v in events)
+    records = ({"key": f"{v['origin']}-{v['dest']}", "timestamp": at, "value": v} for at, v in events)
     written = 0
     with open(given.out_ndjson, "w") as out:
-        for line in with_copies(lines) if given.doubled else lines:
-            out.write(line)
+        for record in with_copies(records, given.doubled):
+            out.write(encode(record) + "\n")
             written += 1
 
     cancelled = sum(v["cancelled"] for _, v in events) // 2

@@ -3,6 +3,7 @@
 
 The expected features come from the CSV by SQL, not from the log that events.py made of it, and are compared with the
 store's tables row by row in both directions, the dead letters too. Exit status: 0 the same, 1 different.
+Departures and arrivals are features that count updates one by one: by them it says how many were lost, how many doubled.
 The last line says what `holdfast status --json` must count; --doubled is for a log that held each record twice
 (events.py --doubled): the same features and dead letters, but a duplicate for each update.
 """
@@ -90,6 +91,15 @@ def compare(view, want, have):
     return len(wrong)
 
 
+def miscounted(view, want, have):
+    """How many updates its counting features lack, and how many they have too many."""
+    counting = [i for i, ours in enumerate(VIEWS[view][2].values()) if ours in ("departures", "arrivals")]
+    none = (None,) * len(VIEWS[view][2])
+    excess = [(have.get(entity, none)[i] or 0) - (want.get(entity, none)[i] or 0)
+              for entity in want.keys() | have.keys() for i in counting]
+    return -sum(min(0, each) for each in excess), sum(max(0, each) for each in excess)
+
+
 def accounts(flights, doubled):
     """What holdfast counts: an event updates three views, the arrival of a cancelled flight none."""
     count, nameless = flights.execute("SELECT count(*), sum(tailnum IS NULL) FROM flight").fetchone()
@@ -110,12 +120,15 @@ def main():
         sys.exit(f"oracle.py: {given.store_db} is no file: give the store's features.db, after an ingest of the flights")
     flights = load_flights(given.flights_csv)
     store = sqlite3.connect(f"{given.store_db.resolve().as_uri()}?mode=ro", uri=True)
-    checked = wrong = 0
+    checked = wrong = lost = doubled = 0
     for view in VIEWS:
         want, have = expected(flights, view), stored(store, view)
         checked += len(want.keys() | have.keys())
         wrong += compare(view, want, have)
+        lacking, excess = miscounted(view, want, have)
+        lost, doubled = lost + lacking, doubled + excess
     print(f"checked {checked} entities: {wrong} wrong")
+    print(f"updates by their counts: {lost} lost, {doubled} doubled")
 
     nameless = "SELECT count(*) FROM flight WHERE tailnum IS NULL"
     counts = [("dead updates of aircraft", nameless, "SELECT count(*) FROM _dead WHERE view = 'aircraft'"),
