@@ -34,13 +34,11 @@ usage() {
 }
 
 clean_up() { # ours by process id, and nobody else's; what was written stays where something failed
-	local status=$? pid
+	local status=$? i
 	trap - EXIT INT TERM HUP
-	for pid in "${pids[@]}"; do
-		kill -TERM "$pid" 2>/dev/null || true
-	done
-	for pid in "${pids[@]}"; do
-		wait "$pid" 2>/dev/null || true
+	for ((i = ${#pids[@]} - 1; i >= 0; i--)); do # the broker last: who sends to it can finish
+		kill -TERM "${pids[i]}" 2>/dev/null || true
+		wait "${pids[i]}" 2>/dev/null || true
 	done
 	case $status in 0 | 130 | 143) rm -rf "$work" ;; esac
 	exit "$status"
@@ -52,6 +50,12 @@ gone() { # a process that ended: not ours to signal any more
 		[ "$pid" = "$1" ] || kept+=("$pid")
 	done
 	pids=("${kept[@]}")
+}
+
+begin() { # log, command: in a session of its own, so that Ctrl-C reaches this script alone, which ends all in order
+	setsid "${@:2}" >>"$1" 2>&1 &
+	begun=$!
+	pids+=("$begun")
 }
 
 build() {
@@ -81,9 +85,8 @@ await() { # what is awaited, a process that must live on, command: true in the e
 }
 
 start_broker() {
-	"$holdfast" broker --topic "$topic" --port-file "$work/bootstrap" >"$work/broker.log" 2>&1 &
-	broker=$!
-	pids+=("$broker")
+	begin "$work/broker.log" "$holdfast" broker --topic "$topic" --port-file "$work/bootstrap"
+	broker=$begun
 	await "the development broker" "$broker" test -s "$work/bootstrap"
 	export HOLDFAST_KAFKA_BOOTSTRAP_SERVERS
 	HOLDFAST_KAFKA_BOOTSTRAP_SERVERS=$(cat "$work/bootstrap")
@@ -99,9 +102,8 @@ configure() { # store directory
 }
 
 start_service() {
-	"$holdfast" run -c "$work/holdfast.json" 2>>"$work/service.log" &
-	service=$!
-	pids+=("$service")
+	begin "$work/service.log" "$holdfast" run -c "$work/holdfast.json"
+	service=$begun
 	say "service is process $service, its log $work/service.log"
 }
 
@@ -116,10 +118,9 @@ taken_at_least() {
 }
 
 produce() { # records, rate, more options
-	"$holdfast" produce --generate "$1" --rate "$2" --topic "$topic" --tee "$work/sent.ndjson" \
-		-c "$work/holdfast.json" "${@:3}" >"$work/produce.log" 2>&1 &
-	producer=$!
-	pids+=("$producer")
+	begin "$work/produce.log" "$holdfast" produce --generate "$1" --rate "$2" --topic "$topic" \
+		--tee "$work/sent.ndjson" -c "$work/holdfast.json" "${@:3}"
+	producer=$begun
 }
 
 stop() { # process: SIGTERM, and it must end well

@@ -19,6 +19,9 @@
 	310000 /* librdkafka's message.timeout.ms and a bit                    \
 		*/
 
+#define STOPPED_TIMEOUT_MS 5000 /* told to stop: the brokers may be gone too   \
+				 */
+
 /* Where lines come from and where they go. */
 struct production {
 	const struct produce_options *options;
@@ -154,8 +157,10 @@ static int finish(struct production *production, struct fault *fault)
 {
 	int rc = 0;
 	if (production->sink != NULL)
-		rc = kafka_sink_flush(
-			production->sink, FLUSH_TIMEOUT_MS, fault);
+		rc = kafka_sink_flush(production->sink,
+			atomic_load(signals_stop()) ? STOPPED_TIMEOUT_MS
+						    : FLUSH_TIMEOUT_MS,
+			fault);
 	if (production->out != NULL && fclose(production->out) != 0 && rc == 0)
 		rc = fault_set(fault, FAULT_IO, "%s: %s", production->out_name,
 			strerror(errno));

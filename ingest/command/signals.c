@@ -10,10 +10,14 @@
 static atomic_bool stop;
 static sem_t stopped;
 
+/* The second one, whichever it is, finds the default: it ends the process. */
 static void on_stop(int number)
 {
 	(void)number;
 	int saved = errno;
+	struct sigaction end = {.sa_handler = SIG_DFL};
+	(void)sigaction(SIGTERM, &end, NULL);
+	(void)sigaction(SIGINT, &end, NULL);
 	atomic_store(&stop, true);
 	(void)sem_post(&stopped); /* async-signal-safe: signal-safety(7) */
 	errno = saved;
