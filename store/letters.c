@@ -5,8 +5,10 @@
 #include <assert.h>
 #include <inttypes.h>
 
-#define DEAD_COLUMNS 8
-#define STATE_COLUMN 7
+#define COMMON_COLUMNS 7
+#define DEAD_COLUMNS (COMMON_COLUMNS + 1)
+#define STATE_COLUMN COMMON_COLUMNS
+#define PARKED_COLUMNS (COMMON_COLUMNS + 2)
 
 int letters_init(struct letters *letters, sqlite3 *db, struct fault *fault)
 {
@@ -126,21 +128,29 @@ static struct column text_or_empty(struct slice text)
 	return column_text(text.data == NULL ? slice_of("") : text);
 }
 
+/* What both tables begin with. */
+static void common_columns(int64_t id, const struct letter *letter,
+	struct column row[COMMON_COLUMNS])
+{
+	const struct update *update = letter->update;
+	size_t n = 0;
+	row[n++] = column_integer(id);
+	row[n++] = column_integer(letter->record);
+	row[n++] = text_or_empty(update->view_name);
+	row[n++] = column_integer(update->place);
+	row[n++] = column_text(slice_of(reason_name(letter->reason)));
+	row[n++] = text_or_empty(slice_of(letter->detail));
+	row[n++] = key_column(update);
+	assert(n == COMMON_COLUMNS);
+}
+
 int letters_put_dead(struct letters *letters, const struct letter *letter,
 	int64_t *out, struct fault *fault)
 {
-	const struct update *update = letter->update;
-	const struct column row[DEAD_COLUMNS] = {
-		column_integer(letters->next.dead),
-		column_integer(letter->record),
-		text_or_empty(update->view_name),
-		column_integer(update->place),
-		column_text(slice_of(reason_name(letter->reason))),
-		text_or_empty(slice_of(letter->detail)),
-		key_column(update),
-		[STATE_COLUMN] = column_text(
-			slice_of(letter->overtaken ? "overtaken" : "open")),
-	};
+	struct column row[DEAD_COLUMNS];
+	common_columns(letters->next.dead, letter, row);
+	row[STATE_COLUMN] =
+		column_text(slice_of(letter->overtaken ? "overtaken" : "open"));
 	int rc = run(letters->put_dead, "_dead", row, DEAD_COLUMNS, fault);
 	if (rc == 0)
 		*out = letters->next.dead++;
@@ -150,20 +160,12 @@ int letters_put_dead(struct letters *letters, const struct letter *letter,
 int letters_put_parked(struct letters *letters, const struct letter *letter,
 	int64_t *out, struct fault *fault)
 {
-	const struct update *update = letter->update;
-	const struct column row[] = {
-		column_integer(letters->next.parked),
-		column_integer(letter->record),
-		text_or_empty(update->view_name),
-		column_integer(update->place),
-		column_text(slice_of(reason_name(letter->reason))),
-		text_or_empty(slice_of(letter->detail)),
-		key_column(update),
-		column_integer(0),
-		column_null(),
-	};
-	int rc = run(letters->put_parked, "_parked", row,
-		sizeof row / sizeof row[0], fault);
+	struct column row[PARKED_COLUMNS];
+	common_columns(letters->next.parked, letter, row);
+	row[COMMON_COLUMNS] = column_integer(0); /* attempts */
+	row[COMMON_COLUMNS + 1] = column_null(); /* due: not known yet */
+	int rc =
+		run(letters->put_parked, "_parked", row, PARKED_COLUMNS, fault);
 	if (rc == 0)
 		*out = letters->next.parked++;
 	return rc;

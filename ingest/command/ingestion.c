@@ -105,6 +105,20 @@ static void tell_schema(const struct ingestion *ingestion)
 			path);
 }
 
+/* Source: design section 4, idempotency key. */
+static void tell_keys(const struct schema *schema)
+{
+	for (size_t i = 0; i < schema->source_count; i++)
+		if (schema->sources[i].missing_key == MISSING_KEY_POSITION)
+			say(SAY_WARNING,
+				"source %s: a record without an idempotency "
+				"key "
+				"is known by its position in the log, which a "
+				"mirror does not keep and a copy does not "
+				"share: give its events an id",
+				schema->sources[i].topic);
+}
+
 static int refuse_topic(
 	const char *topic, const struct schema *schema, struct fault *fault)
 {
@@ -234,6 +248,7 @@ static int run(struct ingestion *ingestion, struct fault *fault)
 	if (rc < 0)
 		return rc;
 	tell_schema(ingestion);
+	tell_keys(store_schema(ingestion->store));
 	if (takes_a_file(ingestion->config))
 		rc = open_file(ingestion, fault);
 	else
