@@ -120,12 +120,15 @@ int store_apply(struct store *store, const struct store_batch *input,
 	struct store_tally *tally, struct fault *fault)
 {
 	assert(input->record_count <= STORE_BATCH_RECORDS_MAX);
+	int rc = store_refresh(store, fault);
+	if (rc < 0)
+		return rc;
 	if (window_is_full(store, input))
 		return STORE_WINDOW_FULL;
 	arena_reset(&store->batch_arena);
 	struct letter_ids ids = store->letters.next;
 	struct batch batch;
-	int rc = batch_take(&batch, store, input, fault);
+	rc = batch_take(&batch, store, input, fault);
 	if (rc == 0)
 		rc = store_begin(store, fault);
 	if (rc < 0)

@@ -31,6 +31,9 @@ int store_partition(struct store *store, const char *topic, int32_t partition,
 	int64_t log_start, const struct store_partition **out,
 	struct fault *fault)
 {
+	int rc = store_refresh(store, fault);
+	if (rc < 0)
+		return rc;
 	*out = partitions_find(&store->partitions, topic, partition);
 	if (*out != NULL)
 		return 0;
@@ -40,7 +43,7 @@ int store_partition(struct store *store, const char *topic, int32_t partition,
 		partition_free(added);
 		return fault_set(fault, FAULT_OOM, "no memory for %s", topic);
 	}
-	int rc = insert_partition(store, added, fault);
+	rc = insert_partition(store, added, fault);
 	if (rc == 0 && !partitions_join(&store->partitions, added))
 		rc = fault_set(fault, FAULT_OOM, "no memory for %s", topic);
 	if (rc != 0)
@@ -66,11 +69,14 @@ static void copy_name(char out[STORE_NAME_MAX], const char *name)
 int store_identify(struct store *store, const struct log *log,
 	const char *cluster_id, const char *topic_id, struct fault *fault)
 {
+	int rc = store_refresh(store, fault);
+	if (rc < 0)
+		return rc;
 	struct store_partition *held = store->partitions.items[log->id - 1];
 	struct store_partition changed = *held;
 	copy_name(changed.cluster_id, cluster_id);
 	copy_name(changed.topic_id, topic_id);
-	int rc = store_begin(store, fault);
+	rc = store_begin(store, fault);
 	if (rc < 0)
 		return rc;
 	rc = partition_update(store->update_partition, &changed,

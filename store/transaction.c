@@ -2,9 +2,21 @@
 
 #include "store/failpoint.h"
 
+/* Errors like FULL and IOERR may have rolled back already (faults.md S6). */
+static int end_transaction(struct store *store, struct fault *fault)
+{
+	return sqlite3_get_autocommit(store->db)
+		       ? 0
+		       : sql_run(store->rollback, fault);
+}
+
 int store_reload(struct store *store, struct fault *fault)
 {
-	int rc = partitions_load(&store->partitions, store->db, fault);
+	store->stale = true;
+	/* What an open transaction sees is not what the file holds. */
+	int rc = end_transaction(store, fault);
+	if (rc == 0)
+		rc = partitions_load(&store->partitions, store->db, fault);
 	for (size_t i = 0; rc == 0 && i < store->identity.schema->view_count;
 		i++)
 		rc = view_rows_load_totals(&store->views[i], fault);
@@ -12,7 +24,15 @@ int store_reload(struct store *store, struct fault *fault)
 		rc = letters_load(&store->letters, store->db, fault);
 	if (rc == 0)
 		rc = keys_load(&store->keys, fault);
-	return rc < 0 ? fault_wrap(fault, rc, "reading the store again") : 0;
+	if (rc < 0)
+		return fault_wrap(fault, rc, "reading the store again");
+	store->stale = false;
+	return 0;
+}
+
+int store_refresh(struct store *store, struct fault *fault)
+{
+	return store->stale ? store_reload(store, fault) : 0;
 }
 
 static int check_owner(struct store *store, struct fault *fault)
@@ -29,21 +49,23 @@ static int check_owner(struct store *store, struct fault *fault)
 
 int store_begin(struct store *store, struct fault *fault)
 {
-	int rc = sql_run(store->begin, fault);
-	if (rc < 0)
-		return rc;
-	failpoint("store_begun");
-	rc = check_owner(store, fault);
+	int rc = end_transaction(store, fault);
+	if (rc == 0)
+		rc = sql_run(store->begin, fault);
+	if (rc == 0) {
+		failpoint("store_begun");
+		rc = check_owner(store, fault);
+	}
+	/* Even a BEGIN that failed may have begun. */
 	if (rc < 0)
 		store_rollback(store);
 	return rc;
 }
 
-/* Errors like FULL and IOERR may have rolled back already (faults.md S6). */
+/* Where even that fails, the next transaction begins with it. */
 void store_rollback(struct store *store)
 {
-	if (!sqlite3_get_autocommit(store->db))
-		(void)sql_run(store->rollback, NULL);
+	(void)end_transaction(store, NULL);
 }
 
 int store_commit(struct store *store, struct fault *fault)

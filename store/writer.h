@@ -36,7 +36,8 @@ struct store {
 	struct arena memory;	  /* lives as long as the store */
 	struct arena batch_arena; /* reset by each batch */
 	struct arena row_arena;	  /* reset by each entity */
-	int wal_pages;		  /* behind the last commit */
+	bool stale;    /* memory must be read again before anything else */
+	int wal_pages; /* behind the last commit */
 	int64_t page_bytes;
 };
 
@@ -50,6 +51,10 @@ static inline size_t store_view_index(
 /* Throw away what memory holds of the file's state and read it again.
  * Errors: FAULT_CORRUPT, FAULT_IO, FAULT_BUSY, FAULT_OOM. */
 int store_reload(struct store *store, struct fault *fault);
+
+/* store_reload() if an earlier one did not come to its end; first of all in
+ * every function that looks at memory or writes. Errors: as store_reload(). */
+int store_refresh(struct store *store, struct fault *fault);
 
 /* Begin IMMEDIATE, and check that this process still owns the store.
  * Errors: FAULT_FENCED, FAULT_BUSY, FAULT_IO, FAULT_CORRUPT. */

@@ -50,6 +50,7 @@ void random_partition_add(struct random_batches *random)
 			.id = (uint32_t)index + 1},
 		.next_offset = RANDOM_FIRST_OFFSET,
 		.clock_us = random->now_us,
+		.slow = percent(random, 20),
 	};
 }
 
@@ -63,19 +64,31 @@ static struct random_partition *some_partition(struct random_batches *random)
 	return partition;
 }
 
+/* Whole seconds below `limit_us`: few, so that distances are the window's own
+ * now and then. */
+static int64_t span_us(struct random_batches *random, int64_t limit_us)
+{
+	uint64_t seconds = ((uint64_t)limit_us + 999999) / 1000000;
+	return (int64_t)below(random, seconds) * 1000000;
+}
+
 static int64_t some_time(
 	struct random_batches *random, struct random_partition *partition)
 {
 	if (random->clocks == CLOCKS_WILD)
 		return random->now_us - 2 * RANDOM_WINDOW_US +
-		       (int64_t)below(random, 4 * RANDOM_WINDOW_US);
-	if (partition->at_end || percent(random, 20))
+		       span_us(random, 4 * RANDOM_WINDOW_US);
+	int64_t behind_us = random->now_us - partition->clock_us;
+	if (partition->at_end)
 		partition->clock_us = random->now_us;
 	else if (percent(random, 3))
 		return TIMESTAMP_NONE;
-	uint64_t behind = (uint64_t)(random->now_us - partition->clock_us);
-	/* At most half the way to the present, so that some stay behind. */
-	partition->clock_us += (int64_t)below(random, behind / 2 + 1);
+	else if (partition->slow)
+		partition->clock_us += span_us(random, behind_us / 16 + 1);
+	else if (percent(random, 30))
+		partition->clock_us = random->now_us;
+	else
+		partition->clock_us += span_us(random, behind_us / 2 + 1);
 	partition->at_end = false;
 	return partition->clock_us;
 }
@@ -160,7 +173,7 @@ struct store_batch random_batch(struct random_batches *random)
 	static const uint64_t sizes[] = {1, 2, 3, 6, 20, 80};
 	struct store_batch batch = {0};
 	arena_reset(&random->arena);
-	random->now_us += (int64_t)below(random, RANDOM_WINDOW_US / 4);
+	random->now_us += span_us(random, RANDOM_WINDOW_US / 4);
 	if (percent(random, 5))
 		random->now_us += 3 * RANDOM_WINDOW_US;
 	uint64_t size = sizes[below(random, sizeof sizes / sizeof sizes[0])];

@@ -28,6 +28,7 @@ struct random_partition {
 	int64_t next_offset;
 	int64_t clock_us;
 	bool at_end;
+	bool slow;    /* stays far behind the others */
 	bool stopped; /* gives no more records */
 };
 

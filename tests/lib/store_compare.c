@@ -232,6 +232,20 @@ static void compare_letters(
 	sqlite3_finalize(statement);
 }
 
+/* A record's payload stands once, however many of its updates failed. */
+static void compare_records(sqlite3 *db)
+{
+	sqlite3_stmt *statement = query(db,
+		"SELECT count(*), count(DISTINCT log || '/' || offset),"
+		" (SELECT count(DISTINCT record) FROM (SELECT record FROM _dead"
+		" UNION ALL SELECT record FROM _parked)) FROM _record");
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	int64_t records = sqlite3_column_int64(statement, 0);
+	same("records kept", records, sqlite3_column_int64(statement, 1));
+	same("records of letters", records, sqlite3_column_int64(statement, 2));
+	sqlite3_finalize(statement);
+}
+
 static void compare_key(sqlite3_stmt *statement, const struct twin *twin)
 {
 	static const char *const states[] = {[TWIN_TAKEN] = "taken",
@@ -297,6 +311,7 @@ int64_t compare_file(
 		SQLITE_OK);
 	compare_letters(db, twin, DISPOSITION_DEAD);
 	compare_letters(db, twin, DISPOSITION_PARKED);
+	compare_records(db);
 	int64_t keys = compare_keys(db, twin, options->keys_are_kept);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	return keys;

@@ -182,6 +182,81 @@ static void a_commit_fails(struct rig *rig, const struct store_batch *batch)
 	sqlite3_commit_hook(rig->store->db, NULL, NULL);
 }
 
+static int complain(void *payload, sqlite3 *db, const char *name, int pages)
+{
+	(void)payload;
+	(void)db;
+	(void)name;
+	(void)pages;
+	return SQLITE_ERROR;
+}
+
+/* The other way round: COMMIT says that it failed, and it is there. */
+static void a_commit_seems_to_fail(
+	struct rig *rig, const struct store_batch *batch)
+{
+	struct fault fault = {0};
+	sqlite3_wal_hook(rig->store->db, complain, NULL);
+	int rc = apply(rig, batch, NULL, &fault);
+	sqlite3_wal_hook(rig->store->db, NULL, NULL);
+	if (rc != STORE_DURABLE) /* a batch of nothing is no commit */
+		assert_int_equal(rc, STORE_OUTCOME_UNKNOWN);
+	good(twin_apply(rig->twin, batch, NULL, &fault), &fault);
+	compare_all(rig);
+}
+
+struct interruption {
+	uint64_t steps_left;
+	uint64_t times_left;
+};
+
+static int interrupt(void *payload)
+{
+	struct interruption *interruption = payload;
+	if (interruption->times_left == 0)
+		return 0;
+	if (interruption->steps_left > 0) {
+		interruption->steps_left--;
+		return 0;
+	}
+	interruption->times_left--;
+	return 1;
+}
+
+/* Does the store say of some partition what its twin does not say yet? */
+static bool store_is_ahead(const struct rig *rig)
+{
+	for (size_t i = 0; i < rig->random.partition_count; i++) {
+		const struct store_partition *real =
+			rig->store->partitions.items[i];
+		const struct store_partition *twin =
+			twin_partition_at(rig->twin, i);
+		if (real->accounts.next_offset != twin->accounts.next_offset ||
+			real->accounts.redelivered !=
+				twin->accounts.redelivered ||
+			real->as_of_us != twin->as_of_us)
+			return true;
+	}
+	return false;
+}
+
+/* A statement fails somewhere in the middle, be it COMMIT when it is done, and
+ * perhaps those that follow; or none does. */
+static void a_statement_fails(struct rig *rig, const struct store_batch *batch)
+{
+	struct fault fault = {0};
+	struct interruption interruption = {below(rig, 40), 1 + below(rig, 3)};
+	sqlite3_progress_handler(rig->store->db, 10, interrupt, &interruption);
+	int rc = apply(rig, batch, NULL, &fault);
+	sqlite3_progress_handler(rig->store->db, 0, NULL, NULL);
+	if (rc < 0)
+		assert_int_equal(rc, FAULT_INTERNAL);
+	good(store_refresh(rig->store, &fault), &fault);
+	if (rc == STORE_DURABLE || store_is_ahead(rig))
+		good(twin_apply(rig->twin, batch, NULL, &fault), &fault);
+	compare_all(rig);
+}
+
 static void the_window_is_full(struct rig *rig, const struct store_batch *batch)
 {
 	size_t updates = 0;
@@ -249,14 +324,18 @@ static void step(struct rig *rig)
 	else if (event < 15)
 		look_into_the_file(rig);
 	struct store_batch batch = random_batch(&rig->random);
-	if (event >= 97)
+	if (event >= 98)
 		somebody_writes(rig, &batch);
+	else if (event >= 97)
+		a_commit_seems_to_fail(rig, &batch);
 	else if (event >= 95)
 		somebody_takes_over(rig, &batch);
 	else if (event >= 92)
 		a_commit_fails(rig, &batch);
 	else if (event >= 90)
 		the_window_is_full(rig, &batch);
+	else if (event >= 85)
+		a_statement_fails(rig, &batch);
 	apply_to_both(rig, &batch);
 }
 
