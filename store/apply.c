@@ -85,13 +85,24 @@ static int write_batch(struct batch *batch, struct fault *fault)
 	return rc;
 }
 
+/* What a batch advances. Not the log itself: other threads read it. */
+static void advance(
+	struct store_partition *held, const struct store_partition *advanced)
+{
+	held->accounts = advanced->accounts;
+	held->record_time_us = advanced->record_time_us;
+	held->as_of_us = advanced->as_of_us;
+	held->trail = advanced->trail;
+}
+
 /* The batch is durable: memory follows. */
 static void settle(struct batch *batch)
 {
 	struct store *store = batch->store;
 	for (size_t i = 0; i < store->partitions.count; i++)
 		if (batch->partitions[i] != NULL)
-			*store->partitions.items[i] = *batch->partitions[i];
+			advance(store->partitions.items[i],
+				batch->partitions[i]);
 	memcpy(store->moods, batch->moods,
 		store->partitions.count * sizeof *store->moods);
 	for (size_t i = 0; i < store->identity.schema->view_count; i++)

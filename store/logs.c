@@ -85,8 +85,10 @@ int store_identify(struct store *store, const struct log *log,
 		rc = store_commit(store, fault);
 	if (rc < 0)
 		store_rollback(store);
-	if (rc == STORE_DURABLE)
-		*held = changed;
+	if (rc == STORE_DURABLE) {
+		copy_name(held->cluster_id, cluster_id);
+		copy_name(held->topic_id, topic_id);
+	}
 	return rc < 0 ? rc : 0;
 }
 

@@ -7,6 +7,7 @@
 
 #define TABLE "_partition"
 #define COLUMNS 24
+#define LOG_COLUMNS 4 /* id, topic, partition, incarnation */
 
 static struct column timestamp_column(int64_t us)
 {
@@ -71,15 +72,13 @@ static void copy_name(char out[STORE_NAME_MAX], struct slice name)
 	out[length] = '\0';
 }
 
+/* All but the log itself, which never changes and other threads read. */
 static int from_columns(struct store_partition *partition,
 	const struct column row[COLUMNS], struct fault *fault)
 {
 	int64_t *counters[COUNTERS];
 	counters_of(&partition->accounts, counters);
-	size_t n = 2;
-	partition->log.id = (uint32_t)column_as_integer(&row[0]);
-	partition->log.partition = (int32_t)column_as_integer(&row[n++]);
-	partition->log.incarnation = (uint32_t)column_as_integer(&row[n++]);
+	size_t n = LOG_COLUMNS;
 	copy_name(partition->cluster_id, column_as_bytes(&row[n++]));
 	copy_name(partition->topic_id, column_as_bytes(&row[n++]));
 	partition->accounts.first_offset = column_as_integer(&row[n++]);
@@ -137,6 +136,9 @@ static int load_row(struct partitions *partitions,
 		partition_alloc(column_as_bytes(&row[1]));
 	if (partition == NULL)
 		return no_memory(fault);
+	partition->log.id = (uint32_t)id;
+	partition->log.partition = (int32_t)column_as_integer(&row[2]);
+	partition->log.incarnation = (uint32_t)column_as_integer(&row[3]);
 	int rc = from_columns(partition, row, fault);
 	if (rc == 0 && !partitions_join(partitions, partition))
 		rc = no_memory(fault);
