@@ -171,6 +171,11 @@ static void check_accounts(
 			"%s:%" PRId32 ": %" PRId64 " updates, %" PRId64
 			" dispositions",
 			topic, number, accounts->updates, updates);
+	if (accounts->gaps < 0)
+		problem(check,
+			"%s:%" PRId32 ": %" PRId64
+			" records taken, more than there are offsets",
+			topic, number, accounts->taken);
 	if (accounts->skipped > accounts->taken)
 		problem(check, "%s:%" PRId32 ": more skipped than taken", topic,
 			number);
