@@ -29,7 +29,7 @@ need_material() { # the broker's jars and the flights: both come from the networ
 
 use_build() { # preset
 	local build=$project/build/$1
-	holdfast=$build/holdfast failpoints=$build/holdfast-failpoints wrapped=$build/tests/ingest_wrapped
+	holdfast=$build/holdfast failpoints=$build/holdfast-failpoints wrapped=$build/tests/kafka/ingest_wrapped
 	[ -x "$failpoints" ] || die "$failpoints is not built: cmake --preset $1 && cmake --build --preset $1"
 	# Settings of the environment are somebody else's.
 	local name
