@@ -121,12 +121,11 @@ static int take_error(struct kafka_source *source,
 		return take_end(source, partition, message->offset, event);
 	case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
 	case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-		/* Lost or changed: the bounds of the log tell. */
-		return kafka_check_again(source, partition, 0, fault);
 	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
 	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
 	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-		/* Deleted, made anew, or a broker that is behind. */
+		/* Lost records, another log, or a broker that is behind: what
+		 * its bounds and records say decides. */
 		return kafka_check_again(source, partition, 0, fault);
 	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
 		tell_trouble(source, message->err, partition->topic);

@@ -66,13 +66,13 @@ static int reserve(struct kafka_partitions *partitions,
 {
 	if (number >= topic->partition_count) {
 		struct kafka_partition **slots = reallocarray(
-			topic->partitions, number + 1, sizeof slots[0]);
+			topic->partitions, number + 1, sizeof(void *));
 		if (slots == NULL)
 			return fault_set(fault, FAULT_OOM,
 				"no memory for partitions of %s", topic->name);
 		size_t fresh = number + 1 - topic->partition_count;
 		memset(&slots[topic->partition_count], 0,
-			fresh * sizeof slots[0]);
+			fresh * sizeof(void *));
 		topic->partitions = slots;
 		topic->partition_count = number + 1;
 	}
@@ -81,7 +81,7 @@ static int reserve(struct kafka_partitions *partitions,
 					  ? PARTITIONS_AT_FIRST
 					  : partitions->capacity * 2;
 		struct kafka_partition **all =
-			reallocarray(partitions->all, capacity, sizeof all[0]);
+			reallocarray(partitions->all, capacity, sizeof(void *));
 		if (all == NULL)
 			return fault_set(fault, FAULT_OOM,
 				"no memory for partitions of %s", topic->name);

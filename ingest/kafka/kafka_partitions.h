@@ -52,7 +52,6 @@ struct kafka_topic {
 	char *name;
 	struct kafka_partition **partitions; /* [number], NULL: not found */
 	size_t partition_count;
-	bool untrusted_clock; /* was said already */
 };
 
 struct kafka_partitions {

@@ -1,7 +1,6 @@
 #include "ingest/kafka/kafka_scout.h"
 
 #include "ingest/kafka/kafka_client.h"
-#include "ingest/kafka/kafka_discovery.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -22,23 +21,12 @@ struct answered {
 	struct kafka_answer answer;
 };
 
-/* One topic, as far as it was found. The scout's thread only. */
-struct scouted {
-	char *name;
-	bool *found; /* found[0..capacity), by partition */
-	size_t capacity;
-	bool whole;    /* in the last look: all partitions */
-	bool reported; /* why it was not found */
-};
-
 struct kafka_scout {
 	rd_kafka_conf_t *conf;
-	struct scouted *topics;
-	size_t topic_count;
+	struct kafka_survey survey; /* the scout's thread only, but the names */
 	uint32_t refresh_ms;
 	void (*wake)(void *payload);
 	void *payload;
-	bool complete; /* said; the scout's thread only */
 
 	pthread_t thread;
 	pthread_mutex_t mutex;
@@ -65,12 +53,7 @@ static void destroy(struct kafka_scout *scout)
 		free(scout->answers);
 		scout->answers = next;
 	}
-	for (size_t i = 0; scout->topics != NULL && i < scout->topic_count;
-		i++) {
-		free(scout->topics[i].name);
-		free(scout->topics[i].found);
-	}
-	free(scout->topics);
+	kafka_survey_finish(&scout->survey);
 	if (scout->conf != NULL)
 		rd_kafka_conf_destroy(scout->conf);
 	pthread_cond_destroy(&scout->changed);
@@ -80,9 +63,10 @@ static void destroy(struct kafka_scout *scout)
 
 /* Hand an answer over. It is waited for no longer once `stop` is set: then
  * nobody may be there to be woken. */
-static int answer(struct kafka_scout *scout, const struct kafka_answer *given,
-	struct fault *fault)
+static int answer(
+	void *payload, const struct kafka_answer *given, struct fault *fault)
 {
+	struct kafka_scout *scout = payload;
 	struct answered *node = malloc(sizeof *node);
 	if (node == NULL)
 		return fault_set(
@@ -97,155 +81,6 @@ static int answer(struct kafka_scout *scout, const struct kafka_answer *given,
 		scout->wake(scout->payload);
 	pthread_mutex_unlock(&scout->mutex);
 	return 0;
-}
-
-static int give_notice(struct kafka_scout *scout, const struct fault *notice,
-	struct fault *fault)
-{
-	struct kafka_answer given = {.kind = ANSWER_NOTICE};
-	given.judgement.fault = *notice;
-	return answer(scout, &given, fault);
-}
-
-static int make_room(
-	struct scouted *topic, int32_t partition, struct fault *fault)
-{
-	size_t wanted = (size_t)partition + 1;
-	if (wanted <= topic->capacity)
-		return 0;
-	bool *found = realloc(topic->found, wanted * sizeof *found);
-	if (found == NULL)
-		return fault_set(fault, FAULT_OOM,
-			"no memory for partitions of %s", topic->name);
-	memset(found + topic->capacity, 0,
-		(wanted - topic->capacity) * sizeof *found);
-	topic->found = found;
-	topic->capacity = wanted;
-	return 0;
-}
-
-/* bounds[0..*count) of those numbers that were not found before; the caller
- * frees. NULL with *count 0: none is new. */
-static struct kafka_bounds *pick_new(struct scouted *topic,
-	const int32_t *numbers, size_t number_count, size_t *count,
-	struct fault *fault)
-{
-	*count = 0;
-	if (number_count == 0)
-		return NULL;
-	struct kafka_bounds *bounds = calloc(number_count, sizeof *bounds);
-	if (bounds == NULL)
-		fault_set(fault, FAULT_OOM, "no memory for partitions of %s",
-			topic->name);
-	for (size_t i = 0; bounds != NULL && i < number_count; i++) {
-		if (make_room(topic, numbers[i], fault) != 0) {
-			free(bounds);
-			return NULL;
-		}
-		if (!topic->found[numbers[i]])
-			bounds[(*count)++] = (struct kafka_bounds){
-				.topic = topic->name, .partition = numbers[i]};
-	}
-	return bounds;
-}
-
-static int announce(struct kafka_scout *scout, size_t topic_index,
-	const struct kafka_bounds *bounds, const char *cluster_id,
-	struct fault *fault)
-{
-	struct kafka_answer given = {
-		.kind = ANSWER_PARTITION,
-		.topic_index = topic_index,
-		.partition = bounds->partition,
-		.low = bounds->low,
-		.high = bounds->high,
-	};
-	memcpy(given.judgement.cluster_id, cluster_id, KAFKA_CLUSTER_ID_SIZE);
-	int rc = answer(scout, &given, fault);
-	if (rc == 0)
-		scout->topics[topic_index].found[bounds->partition] = true;
-	return rc;
-}
-
-static int announce_new(struct kafka_scout *scout, rd_kafka_t *client,
-	size_t topic_index, struct kafka_bounds *bounds, size_t count,
-	struct fault *fault)
-{
-	char cluster_id[KAFKA_CLUSTER_ID_SIZE] = "";
-	kafka_find_bounds(client, bounds, count);
-	kafka_find_cluster(client, cluster_id, sizeof cluster_id);
-	int rc = 0;
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		if (bounds[i].known)
-			rc = announce(scout, topic_index, &bounds[i],
-				cluster_id, fault);
-		else
-			scout->topics[topic_index].whole = false;
-	}
-	return rc;
-}
-
-static int report_once(struct kafka_scout *scout, struct scouted *topic,
-	const struct fault *why, struct fault *fault)
-{
-	if (topic->reported)
-		return 0;
-	topic->reported = true;
-	return give_notice(scout, why, fault);
-}
-
-static int discover_topic(struct kafka_scout *scout, rd_kafka_t *client,
-	size_t topic_index, struct fault *fault)
-{
-	struct scouted *topic = &scout->topics[topic_index];
-	struct fault why = {0};
-	int32_t *numbers = NULL;
-	size_t number_count = 0, count = 0;
-	int rc = kafka_topic_partitions(
-		client, topic->name, &numbers, &number_count, &why);
-	topic->whole = rc == KAFKA_TOPIC_KNOWN;
-	if (rc == KAFKA_TOPIC_UNKNOWN || rc == KAFKA_TOPIC_REFUSED)
-		return report_once(scout, topic, &why, fault);
-	if (rc < 0)
-		return fault_set(fault, rc, "%s", why.text);
-	if (topic->whole)
-		topic->reported = false;
-	struct fault oom = {0};
-	struct kafka_bounds *bounds =
-		pick_new(topic, numbers, number_count, &count, &oom);
-	rc = oom.code == 0 ? 0 : fault_set(fault, oom.code, "%s", oom.text);
-	if (count > 0)
-		rc = announce_new(
-			scout, client, topic_index, bounds, count, fault);
-	free(bounds);
-	free(numbers);
-	return rc;
-}
-
-static bool all_whole(const struct kafka_scout *scout)
-{
-	for (size_t i = 0; i < scout->topic_count; i++)
-		if (!scout->topics[i].whole)
-			return false;
-	return true;
-}
-
-static int discover(struct kafka_scout *scout, struct fault *fault)
-{
-	rd_kafka_t *client = NULL;
-	int rc = kafka_client_open(
-		&client, rd_kafka_conf_dup(scout->conf), KAFKA_READER, fault);
-	for (size_t i = 0;
-		rc == 0 && i < scout->topic_count && !atomic_load(&scout->stop);
-		i++)
-		rc = discover_topic(scout, client, i, fault);
-	kafka_client_close(client, KAFKA_FAREWELL_MS);
-	if (rc == 0 && !scout->complete && all_whole(scout)) {
-		struct kafka_answer given = {.kind = ANSWER_COMPLETE};
-		rc = answer(scout, &given, fault);
-		scout->complete = true;
-	}
-	return rc;
 }
 
 static int judge(struct kafka_scout *scout,
@@ -338,18 +173,18 @@ static bool is_past(const struct timespec *at)
 
 static int work(struct kafka_scout *scout, struct fault *fault)
 {
-	struct timespec discover_at = {0};
+	struct timespec look_at = {0};
 	int rc = 0;
-	while (rc == 0 && !atomic_load(&scout->stop)) {
-		if (is_past(&discover_at)) {
-			rc = discover(scout, fault);
-			discover_at = later(all_whole(scout) ? scout->refresh_ms
-							     : RETRY_MS);
+	while (rc >= 0 && !atomic_load(&scout->stop)) {
+		if (is_past(&look_at)) {
+			rc = kafka_survey_look(&scout->survey, scout->conf,
+				&scout->stop, answer, scout, fault);
+			look_at = later(rc == 0 ? scout->refresh_ms : RETRY_MS);
 		}
-		if (rc == 0)
+		if (rc >= 0)
 			rc = judge_asked(scout, fault);
-		if (rc == 0)
-			sleep_until(scout, &discover_at);
+		if (rc >= 0)
+			sleep_until(scout, &look_at);
 	}
 	return rc;
 }
@@ -360,7 +195,7 @@ static void *run(void *payload)
 	struct fault fault = {0};
 	int rc = work(scout, &fault);
 	pthread_mutex_lock(&scout->mutex);
-	if (rc != 0) {
+	if (rc < 0) {
 		scout->failed = fault;
 		atomic_store(&scout->answers_wait, true);
 		if (!atomic_load(&scout->stop))
@@ -373,22 +208,6 @@ static void *run(void *payload)
 	if (abandoned)
 		destroy(scout);
 	return NULL;
-}
-
-static int copy_topics(struct kafka_scout *scout,
-	const struct kafka_scout_options *options, struct fault *fault)
-{
-	scout->topics = calloc(options->topic_count, sizeof scout->topics[0]);
-	if (scout->topics == NULL)
-		return fault_set(fault, FAULT_OOM, "no memory for topics");
-	scout->topic_count = options->topic_count;
-	for (size_t i = 0; i < options->topic_count; i++) {
-		scout->topics[i].name = strdup(options->topics[i]);
-		if (scout->topics[i].name == NULL)
-			return fault_set(
-				fault, FAULT_OOM, "no memory for topics");
-	}
-	return 0;
 }
 
 static int init_locks(struct kafka_scout *scout)
@@ -422,7 +241,8 @@ int kafka_scout_open(struct kafka_scout **out,
 	scout->payload = options->payload;
 	scout->questions_end = &scout->questions;
 	scout->answers_end = &scout->answers;
-	int rc = copy_topics(scout, options, fault);
+	int rc = kafka_survey_init(
+		&scout->survey, options->topics, options->topic_count, fault);
 	if (rc == 0)
 		rc = kafka_client_conf(&scout->conf, &options->settings,
 			KAFKA_READER, options->group_id, fault);
@@ -444,7 +264,8 @@ int kafka_scout_ask(struct kafka_scout *scout,
 		return fault_set(fault, FAULT_OOM, "no memory to ask Kafka");
 	node->next = NULL;
 	node->question = *question;
-	node->question.topic = scout->topics[question->topic_index].name;
+	node->question.topic =
+		kafka_survey_topic(&scout->survey, question->topic_index);
 	pthread_mutex_lock(&scout->mutex);
 	*scout->questions_end = node;
 	scout->questions_end = &node->next;

@@ -10,7 +10,7 @@
 #define HOLDFAST_INGEST_KAFKA_KAFKA_SCOUT_H
 
 #include "ingest/kafka/kafka_config.h"
-#include "ingest/kafka/kafka_identity.h"
+#include "ingest/kafka/kafka_survey.h"
 
 struct kafka_scout; /* opaque */
 
@@ -23,22 +23,6 @@ struct kafka_scout_options {
 	/* Called when an answer is there, from the scout's thread. */
 	void (*wake)(void *payload);
 	void *payload;
-};
-
-enum kafka_answer_kind {
-	ANSWER_PARTITION, /* a partition that was not announced before */
-	ANSWER_COMPLETE,  /* all partitions of all topics were found */
-	ANSWER_JUDGEMENT, /* of a question */
-	ANSWER_NOTICE	  /* judgement.fault tells */
-};
-
-struct kafka_answer {
-	enum kafka_answer_kind kind;
-	size_t topic_index;
-	int32_t partition;
-	int64_t low, high;		  /* PARTITION */
-	uint64_t life;			  /* JUDGEMENT, as in the question */
-	struct kafka_judgement judgement; /* PARTITION: the cluster's id only */
 };
 
 /* On success the caller owns *out, on failure it is NULL. Errors: FAULT_USAGE,

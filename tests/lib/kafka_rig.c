@@ -123,8 +123,9 @@ static void note_record(struct kafka_rig *rig, const struct source_event *event)
 static void note(
 	struct kafka_rig *rig, int outcome, const struct source_event *event)
 {
+	struct rig_partition nobody = {0};
 	struct rig_partition *partition =
-		event->log == NULL ? NULL
+		event->log == NULL ? &nobody
 				   : &rig->partitions[event->log->partition];
 	switch (outcome) {
 	case SOURCE_END:

@@ -1,0 +1,54 @@
+/*
+ * Which partitions are there, and which of them are new?
+ *
+ * Waits for answers, and so belongs to the scout's thread (kafka_scout.h).
+ * Internal to ingest/kafka/.
+ */
+#ifndef HOLDFAST_INGEST_KAFKA_KAFKA_SURVEY_H
+#define HOLDFAST_INGEST_KAFKA_KAFKA_SURVEY_H
+
+#include "ingest/kafka/kafka_identity.h"
+
+enum kafka_answer_kind {
+	ANSWER_PARTITION, /* a partition that was not announced before */
+	ANSWER_COMPLETE,  /* all partitions of all topics were found */
+	ANSWER_JUDGEMENT, /* of a question */
+	ANSWER_NOTICE	  /* judgement.fault tells */
+};
+
+struct kafka_answer {
+	enum kafka_answer_kind kind;
+	size_t topic_index;
+	int32_t partition;
+	int64_t low, high;		  /* PARTITION */
+	uint64_t life;			  /* JUDGEMENT, as in the question */
+	struct kafka_judgement judgement; /* PARTITION: the cluster's id only */
+};
+
+/* Takes an answer; copies. Errors: FAULT_OOM. */
+typedef int (*kafka_give)(
+	void *payload, const struct kafka_answer *answer, struct fault *fault);
+
+struct kafka_survey {
+	struct kafka_surveyed *topics; /* topics[0..topic_count) */
+	size_t topic_count;
+	bool complete; /* was given */
+};
+
+/* Copies the names. Errors: FAULT_OOM; call kafka_survey_finish() all the
+ * same. */
+int kafka_survey_init(struct kafka_survey *survey, const char *const *topics,
+	size_t topic_count, struct fault *fault);
+void kafka_survey_finish(struct kafka_survey *survey);
+
+/* A topic's name, for the survey's life. */
+const char *kafka_survey_topic(const struct kafka_survey *survey, size_t index);
+
+/* Look once, and give what is new: partitions, what a topic lacks, that all is
+ * found. 1: something is missing, look again soon. Errors: FAULT_USAGE,
+ * FAULT_OOM. */
+int kafka_survey_look(struct kafka_survey *survey, const rd_kafka_conf_t *conf,
+	const atomic_bool *stop, kafka_give give, void *payload,
+	struct fault *fault);
+
+#endif
