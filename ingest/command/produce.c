@@ -19,9 +19,7 @@
 	310000 /* librdkafka's message.timeout.ms and a bit                    \
 		*/
 
-#define STOPPED_TIMEOUT_MS                                                     \
-	5000 /* told to stop: the brokers may be gone too                      \
-	      */
+#define STOPPED_TIMEOUT_MS 5000 /* told to stop, as the brokers may be */
 
 /* Where lines come from and where they go. */
 struct production {

@@ -1,0 +1,52 @@
+/* A setting's default is the one its room has: what --help says is what runs.
+ */
+#include "ingest/command/config.h"
+#include "ingest/pipeline.h"
+#include "store/store.h"
+#include "tests/lib/check.h"
+
+#include <unistd.h>
+
+static void settings_and_rooms_agree(void **state)
+{
+	(void)state;
+	struct config config;
+	static const char *const nothing[] = {NULL};
+	struct config_request request = {
+		.file = "/dev/stdin", .environment = nothing};
+	int pipe_ends[2];
+	assert_int_equal(pipe(pipe_ends), 0);
+	assert_int_equal(write(pipe_ends[1], "{}", 2), 2);
+	assert_int_equal(close(pipe_ends[1]), 0);
+	assert_int_equal(dup2(pipe_ends[0], STDIN_FILENO), STDIN_FILENO);
+	assert_int_equal(config_load(&config, &request, NULL), 0);
+
+	struct store_options store = store_options_default();
+	assert_int_equal(config.store.key_window_us, store.key_window_us);
+	assert_int_equal(config.store.key_window_keys, store.key_window_keys);
+	assert_int_equal(
+		config.store.key_window_max_bytes, store.key_window_max_bytes);
+	assert_int_equal(config.store.wal_max_bytes, store.wal_max_bytes);
+	assert_int_equal(
+		config.store.busy_timeout_us / 1000, store.busy_timeout_ms);
+
+	struct pipeline_options pipeline = pipeline_options_default();
+	assert_int_equal(config.ingest.linger_us, pipeline.linger_us);
+	assert_int_equal(config.ingest.batch_age_us, pipeline.batch_age_us);
+	assert_int_equal(config.ingest.batch_records, pipeline.batch_records);
+	assert_int_equal(config.ingest.batch_bytes, pipeline.batch_bytes);
+	assert_int_equal(
+		config.ingest.max_skew_us, pipeline.decoder.max_skew_us);
+	assert_int_equal(config.ingest.value_bytes_max,
+		pipeline.decoder.value_bytes_max);
+	assert_int_equal(config.ingest.depth_max, pipeline.decoder.depth_max);
+	config_finish(&config);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(settings_and_rooms_agree),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
