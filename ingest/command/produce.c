@@ -15,11 +15,10 @@
 #include <string.h>
 #include <time.h>
 
-#define FLUSH_TIMEOUT_MS                                                       \
-	310000 /* librdkafka's message.timeout.ms and a bit                    \
-		*/
-
-#define STOPPED_TIMEOUT_MS 5000 /* told to stop, as the brokers may be */
+/* A bit longer than librdkafka tries, message.timeout.ms; and when told to
+ * stop, since the brokers may be stopping, too. */
+#define FLUSH_TIMEOUT_MS 310000
+#define STOPPED_TIMEOUT_MS 5000
 
 /* Where lines come from and where they go. */
 struct production {
