@@ -238,11 +238,13 @@ static void compare_records(sqlite3 *db)
 	sqlite3_stmt *statement = query(db,
 		"SELECT count(*), count(DISTINCT log || '/' || offset),"
 		" (SELECT count(DISTINCT record) FROM (SELECT record FROM _dead"
-		" UNION ALL SELECT record FROM _parked)) FROM _record");
+		" UNION ALL SELECT record FROM _parked)),"
+		" coalesce(max(id), 0) FROM _record");
 	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
 	int64_t records = sqlite3_column_int64(statement, 0);
 	same("records kept", records, sqlite3_column_int64(statement, 1));
 	same("records of letters", records, sqlite3_column_int64(statement, 2));
+	same("records in a row", records, sqlite3_column_int64(statement, 3));
 	sqlite3_finalize(statement);
 }
 
