@@ -207,8 +207,11 @@ int store_checkpoint(struct store *store, bool caught_up, struct fault *fault)
 static int connect_database(struct store *store, struct fault *fault)
 {
 	const char *path = store->layout.database;
+	int rc = tables_check_file(path, fault);
+	if (rc < 0)
+		return rc;
 	layout_drop_cache(&store->layout);
-	int rc = sql_open(&store->db, path, SQL_WRITE,
+	rc = sql_open(&store->db, path, SQL_WRITE,
 		store->options.busy_timeout_ms, fault);
 	if (rc == 0)
 		rc = tables_check(store->db, path, fault);
@@ -236,7 +239,7 @@ static int open_directory(struct store *store, struct fault *fault)
 			"%s holds no store, and no schema was given to make "
 			"one: set `schema` in the configuration",
 			options->path);
-	if (rc == 0)
+	if (rc == 0 && !exists)
 		rc = layout_make(&store->layout, fault);
 	if (rc == 0)
 		rc = layout_lock(&store->layout, &store->lock, fault);
@@ -259,6 +262,8 @@ int store_open(struct store **out, const struct store_options *options,
 	int rc = open_directory(store, fault);
 	if (rc == 0)
 		rc = connect_database(store, fault);
+	if (rc == 0) /* what is missing since: now it is known to be ours */
+		rc = layout_make(&store->layout, fault);
 	if (rc == 0)
 		rc = meta_read_identity(
 			store->db, &store->identity, &store->memory, fault);

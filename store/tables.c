@@ -2,7 +2,11 @@
 
 #include "schema/buffer.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
 
 static const char own_tables[] =
 	"CREATE TABLE _meta (name TEXT PRIMARY KEY, value ANY,"
@@ -187,15 +191,9 @@ int tables_create(sqlite3 *db, const struct schema *schema, struct arena *arena,
 	return sql_execute(db, all, fault);
 }
 
-int tables_check(sqlite3 *db, const char *path, struct fault *fault)
+static int judge_format(const char *path, int64_t application, int64_t format,
+	struct fault *fault)
 {
-	int64_t application = 0;
-	int64_t format = 0;
-	int rc = sql_integer(db, "PRAGMA application_id", &application, fault);
-	if (rc == 0)
-		rc = sql_integer(db, "PRAGMA user_version", &format, fault);
-	if (rc < 0)
-		return rc;
 	if (application != STORE_APPLICATION_ID)
 		return fault_set(fault, FAULT_REFUSED,
 			"%s is no holdfast store (application_id %" PRId64
@@ -207,6 +205,63 @@ int tables_check(sqlite3 *db, const char *path, struct fault *fault)
 		"%s has format %" PRId64 ", this program knows %d: use the "
 		"program that wrote it, or a newer one",
 		path, format, STORE_FORMAT);
+}
+
+/* The file's first bytes. Source: sqlite.org/fileformat2.html, 1.3. */
+#define HEADER_BYTES 100
+#define HEADER_FORMAT 60      /* user_version */
+#define HEADER_APPLICATION 68 /* application_id */
+static const char header_magic[16] = "SQLite format 3";
+
+static int64_t big_endian(const unsigned char bytes[4])
+{
+	return (int32_t)((uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
+			 (uint32_t)bytes[2] << 8 | bytes[3]);
+}
+
+static int read_header(const char *path, unsigned char header[HEADER_BYTES],
+	struct fault *fault)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return fault_set(fault, FAULT_REFUSED,
+			"%s is missing, and the link to it is not: restore a "
+			"backup, or name another directory",
+			path);
+	ssize_t length = fd < 0 ? -1 : pread(fd, header, HEADER_BYTES, 0);
+	int rc = length >= 0 ? 0
+			     : fault_set(fault, FAULT_IO, "can't read %s: %s",
+				       path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	if (rc < 0 ||
+		(length == HEADER_BYTES &&
+			memcmp(header, header_magic, sizeof header_magic) == 0))
+		return rc;
+	return fault_set(fault, FAULT_REFUSED,
+		"%s is no holdfast store, or its beginning is destroyed: name "
+		"another directory, or restore a backup",
+		path);
+}
+
+int tables_check_file(const char *path, struct fault *fault)
+{
+	unsigned char header[HEADER_BYTES];
+	int rc = read_header(path, header, fault);
+	return rc < 0 ? rc
+		      : judge_format(path,
+				big_endian(&header[HEADER_APPLICATION]),
+				big_endian(&header[HEADER_FORMAT]), fault);
+}
+
+int tables_check(sqlite3 *db, const char *path, struct fault *fault)
+{
+	int64_t application = 0;
+	int64_t format = 0;
+	int rc = sql_integer(db, "PRAGMA application_id", &application, fault);
+	if (rc == 0)
+		rc = sql_integer(db, "PRAGMA user_version", &format, fault);
+	return rc < 0 ? rc : judge_format(path, application, format, fault);
 }
 
 static void where_key(struct buffer *sql, const struct view *view)

@@ -22,7 +22,16 @@
 int tables_create(sqlite3 *db, const struct schema *schema, struct arena *arena,
 	struct fault *fault);
 
-/* Is the file ours, and of a format we know? Reads only.
+/*
+ * Is the file ours, and of a format we know? By its first bytes alone, before
+ * SQLite sees it: opening a stranger's database can already write (recover a
+ * journal, copy a WAL into the file). Not while the process has the file open,
+ * since closing it here drops SQLite's locks (sqlite.org/howtocorrupt.html).
+ * Errors: FAULT_REFUSED (foreign, newer, missing), FAULT_IO.
+ */
+int tables_check_file(const char *path, struct fault *fault);
+
+/* The same asked of SQLite, which sees the WAL too.
  * Errors: FAULT_REFUSED (foreign, newer), else as sql_fault(). */
 int tables_check(sqlite3 *db, const char *path, struct fault *fault);
 
