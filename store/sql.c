@@ -78,8 +78,10 @@ int sql_fault(sqlite3 *db, int code, struct fault *fault, const char *what)
 {
 	const char *text =
 		db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(db);
-	return fault_set(fault, fault_code(code), "%s: %s (SQLite %d)", what,
-		text, code);
+	bool damaged = fault_code(code) == FAULT_CORRUPT;
+	return fault_set(fault, fault_code(code), "%s: %s (SQLite %d)%s", what,
+		text, code,
+		damaged ? ": the file is damaged: restore a backup" : "");
 }
 
 /* Settings of every connection (faults.md S1, S2, S17); the page cache is the
@@ -103,14 +105,12 @@ int sql_open(sqlite3 **out, const char *path, enum sql_mode mode,
 	int code = sqlite3_open_v2(path, &db,
 		flags[mode] | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
 		NULL);
-	int rc = 0;
-	if (code != SQLITE_OK)
-		rc = sql_fault(db, code, fault, path);
-	if (rc == 0) {
+	if (code == SQLITE_OK) {
 		sqlite3_busy_timeout(db, (int)busy_timeout_ms);
 		sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-		rc = sql_execute(db, settings, fault);
+		code = sqlite3_exec(db, settings, NULL, NULL, NULL);
 	}
+	int rc = code == SQLITE_OK ? 0 : sql_fault(db, code, fault, path);
 	if (rc < 0) {
 		sqlite3_close(db);
 		db = NULL;
