@@ -87,6 +87,9 @@ static int window_full(struct fault *fault)
 static int land(struct pipeline *pipeline, struct fault *fault)
 {
 	struct flight *flight;
+	struct fault trouble;
+	if (stages_trouble(pipeline->stages, &trouble))
+		tell(pipeline, trouble.text);
 	while ((flight = stages_landed(pipeline->stages)) != NULL) {
 		if (flight->outcome == STORE_WINDOW_FULL)
 			return window_full(fault);
@@ -124,6 +127,39 @@ static int settle(struct pipeline *pipeline, struct fault *fault)
 	return drain(pipeline, fault);
 }
 
+/* Before it tries again: only stopping ends it. */
+static bool can_wait(
+	struct pipeline *pipeline, int rc, const struct fault *why, bool *told)
+{
+	bool passes = rc == FAULT_FULL || rc == FAULT_BUSY;
+	if (!passes || atomic_load(pipeline->options->stop))
+		return false;
+	struct fault text;
+	fault_set(&text, rc,
+		"waiting, and going on by itself when this ends: %s",
+		why->text);
+	if (!*told)
+		tell(pipeline, text.text);
+	*told = true;
+	stages_wait(pipeline->stages, WAIT_MS);
+	return true;
+}
+
+/* The store's word on a partition, however long its disk is full. */
+static int find_partition(struct pipeline *pipeline,
+	const struct source_event *event, const struct store_partition **out,
+	struct fault *fault)
+{
+	struct fault why = {0};
+	bool told = false;
+	int rc;
+	do {
+		rc = store_partition(pipeline->options->store, event->topic,
+			event->partition, event->log_start, out, &why);
+	} while (can_wait(pipeline, rc, &why, &told));
+	return rc < 0 ? fault_set(fault, rc, "%s", why.text) : rc;
+}
+
 static int identify(struct pipeline *pipeline,
 	const struct store_partition *partition,
 	const struct source_event *event, struct fault *fault)
@@ -131,8 +167,14 @@ static int identify(struct pipeline *pipeline,
 	if (event->cluster_id == NULL || event->cluster_id[0] == '\0' ||
 		strcmp(event->cluster_id, partition->cluster_id) == 0)
 		return 0;
-	return store_identify(pipeline->options->store, &partition->log,
-		event->cluster_id, partition->topic_id, fault);
+	struct fault why = {0};
+	bool told = false;
+	int rc;
+	do {
+		rc = store_identify(pipeline->options->store, &partition->log,
+			event->cluster_id, partition->topic_id, &why);
+	} while (can_wait(pipeline, rc, &why, &told));
+	return rc < 0 ? fault_set(fault, rc, "%s", why.text) : rc;
 }
 
 /* A partition the source announced: where to go on is the store's word. */
@@ -146,8 +188,7 @@ static int start_partition(struct pipeline *pipeline,
 	assert(source != NULL); /* sources are opened with its topics */
 	int rc = settle(pipeline, fault);
 	if (rc == 0)
-		rc = store_partition(store, event->topic, event->partition,
-			event->log_start, &partition, fault);
+		rc = find_partition(pipeline, event, &partition, fault);
 	if (rc < 0)
 		return rc;
 	assert(partition != NULL);

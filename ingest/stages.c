@@ -21,6 +21,7 @@ struct stages {
 	pthread_cond_t changed;
 	uint64_t polled, decoded, applied, released;
 	bool closing, failed;
+	struct fault trouble; /* why a batch waits; code 0: nothing new */
 
 	bool threads_run;
 	pthread_t decode_thread, apply_thread;
@@ -75,6 +76,23 @@ static bool passes(int outcome)
 	       outcome == FAULT_FULL;
 }
 
+/* For the polling thread to tell, once a batch. A commit whose outcome is
+ * unknown left its reason, too. */
+static void note_trouble(struct stages *stages, const struct fault *why)
+{
+	pthread_mutex_lock(&stages->mutex);
+	fault_set(&stages->trouble, FAULT_BUSY,
+		"waiting, and going on by itself when this ends: %s",
+		why->text);
+	pthread_mutex_unlock(&stages->mutex);
+}
+
+/* Told to stop while the batch waits: it is taken up at the next start. */
+static int gave_up(const struct flight *flight, int outcome)
+{
+	return outcome == STORE_OUTCOME_UNKNOWN ? flight->fault.code : outcome;
+}
+
 static int apply_until_durable(struct stages *stages, struct flight *flight)
 {
 	struct store_batch batch = flight_batch(flight);
@@ -82,8 +100,12 @@ static int apply_until_durable(struct stages *stages, struct flight *flight)
 	for (;;) {
 		int outcome = store_apply(stages->options->store, &batch,
 			&flight->tally, &flight->fault);
-		if (!passes(outcome) || must_stop(stages))
+		if (passes(outcome) && must_stop(stages))
+			return gave_up(flight, outcome);
+		if (!passes(outcome))
 			return outcome;
+		if (wait_ms == RETRY_FIRST_MS)
+			note_trouble(stages, &flight->fault);
 		pause_ms(wait_ms);
 		wait_ms =
 			wait_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : wait_ms * 2;
@@ -269,6 +291,17 @@ void stages_release(struct stages *stages)
 	flight_reset(flight_at(stages, stages->released));
 	stages->released++;
 	pthread_mutex_unlock(&stages->mutex);
+}
+
+bool stages_trouble(struct stages *stages, struct fault *out)
+{
+	pthread_mutex_lock(&stages->mutex);
+	bool found = stages->trouble.code != 0;
+	if (found)
+		*out = stages->trouble;
+	stages->trouble.code = 0;
+	pthread_mutex_unlock(&stages->mutex);
+	return found;
 }
 
 size_t stages_in_flight(struct stages *stages)

@@ -41,6 +41,9 @@ void stages_send(struct stages *stages);
 struct flight *stages_landed(struct stages *stages);
 void stages_release(struct stages *stages);
 
+/* Why a batch can't be applied yet: once each, for the operator. */
+bool stages_trouble(struct stages *stages, struct fault *out);
+
 /* How many batches were sent and not released. */
 size_t stages_in_flight(struct stages *stages);
 

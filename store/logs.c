@@ -55,9 +55,9 @@ int store_partition(struct store *store, const char *topic, int32_t partition,
 	/* Memory was read again: the row is there, or it is not. */
 	*out = partitions_find(&store->partitions, topic, partition);
 	return *out != NULL ? 0
-			    : fault_set(fault, FAULT_BUSY,
+			    : fault_wrap(fault, FAULT_BUSY,
 				      "%s: the store could not note a new "
-				      "partition; try again",
+				      "partition",
 				      topic);
 }
 

@@ -177,8 +177,10 @@ static int checkpoint(struct store *store, int mode, struct fault *fault)
 		sqlite3_wal_checkpoint_v2(store->db, "main", mode, NULL, NULL);
 	if (code == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
 		store->wal_pages = 0;
-	/* BUSY: a reader holds it up; tried again between batches. */
-	if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY)
+	/* BUSY: a reader holds it up. FULL: the file can't grow now. What is
+	 * durable stays so in the WAL; tried again between batches. */
+	if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY ||
+		code == SQLITE_FULL)
 		return 0;
 	return sql_fault(store->db, code, fault, "checkpoint");
 }

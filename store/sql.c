@@ -52,6 +52,10 @@ struct slice column_as_bytes(const struct column *column)
 
 static int fault_code(int code)
 {
+	/* The WAL's index can't grow: os_unix.c, unixShmMap(), says so of a
+	 * full disk, and of nothing else that waiting heals. */
+	if (code == SQLITE_IOERR_SHMSIZE)
+		return FAULT_FULL;
 	switch (code & 0xff) {
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:

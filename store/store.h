@@ -141,7 +141,7 @@ enum store_outcome {
 	STORE_DURABLE = 0,
 	/* The commit failed and nobody can say whether it is there: memory was
 	 * thrown away and read again from the file. Take up each partition at
-	 * its next_offset. */
+	 * its next_offset. The fault says why. */
 	STORE_OUTCOME_UNKNOWN = 1,
 	/* The key window is at its bytes: nothing was changed. */
 	STORE_WINDOW_FULL = 2
