@@ -24,6 +24,7 @@ static const struct options_spec spec = {
 struct question {
 	const struct view *view;
 	struct value entity[SCHEMA_KEYS_MAX];
+	char *const *words; /* the entity as it was given */
 };
 
 static int find_view(const struct schema *schema, const char *name,
@@ -163,22 +164,20 @@ static void print_json(
 static int tell_missing(const struct question *question, const struct row *row)
 {
 	char time[RFC3339_SIZE];
+	fprintf(stderr, "holdfast: %s has no entity", question->view->name);
+	for (size_t i = 0; i < question->view->key_count; i++)
+		fprintf(stderr, " %s", question->words[i]);
 	if (row->has_floor)
-		fprintf(stderr,
-			"holdfast: %s has no such entity: it was deleted at "
-			"%s\n",
-			question->view->name,
+		fprintf(stderr, ": it was deleted at %s",
 			rfc3339_print(row->floor.event_us, time));
-	else
-		fprintf(stderr, "holdfast: %s has no such entity\n",
-			question->view->name);
+	fputs("\n", stderr);
 	return STATUS_FAILED;
 }
 
 static int answer(struct reading *reading, struct fault *fault)
 {
 	const struct options *options = &reading->options;
-	struct question question = {0};
+	struct question question = {.words = options->arguments + 1};
 	struct row row = {0};
 	int rc = find_view(reader_schema(reading->reader),
 		options->arguments[0], &question.view, fault);

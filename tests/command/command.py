@@ -331,7 +331,7 @@ class Looking(Case):
         self.sent.write_text(json.dumps(closed) + "\n")
         self.take()
         self.refused("deleted at 2026-11-23T08:20:48Z", "get", "card_profile", "c1", status=1)
-        self.refused("no such entity", "get", "card_profile", "c2", status=1)
+        self.refused("no entity", "get", "card_profile", "c2", status=1)
         self.assertFalse(json.loads(self.holdfast("get", "card_profile", "c2", "--json", status=1).stdout)["found"])
 
     def test_keys_are_strict(self):
@@ -342,7 +342,7 @@ class Looking(Case):
         self.refused('entity_id of entity_stats is an int64, and "0x0" is none', "get", "entity_stats", "0x0")
         self.refused("entity_id (int64)", "get", "entity_stats", "0", "1")
         self.refused("did you mean entity_stats?", "get", "entity_stat", "0")
-        self.refused("no such entity", "get", "entity_stats", "--", "-1", status=1)
+        self.refused("no entity", "get", "entity_stats", "--", "-1", status=1)
 
     def test_schema_check(self):
         self.assertIn("good schema", self.holdfast("schema", "check", SAMPLE).stdout)
