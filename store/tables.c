@@ -246,7 +246,7 @@ static int read_header(const char *path, unsigned char header[HEADER_BYTES],
 
 int tables_check_file(const char *path, struct fault *fault)
 {
-	unsigned char header[HEADER_BYTES];
+	unsigned char header[HEADER_BYTES] = {0};
 	int rc = read_header(path, header, fault);
 	return rc < 0 ? rc
 		      : judge_format(path,

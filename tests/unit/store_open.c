@@ -168,14 +168,13 @@ static void a_reader_finds_no_store_where_there_is_none(void **state)
 	struct fault fault = {0};
 	struct reader *reader = NULL;
 	empty_directory(rig);
-	uint64_t before = directory_fingerprint(&rig->directory);
 	assert_int_equal(reader_open(&reader, rig->directory.path, 0, &fault),
 		FAULT_REFUSED);
 	assert_null(reader);
 	struct directory file = foreign_file(rig);
 	sqlite3 *db = make_database(&file, "CREATE TABLE theirs (a)");
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-	before = directory_fingerprint(&rig->directory);
+	uint64_t before = directory_fingerprint(&rig->directory);
 	assert_int_equal(reader_open(&reader, rig->directory.path, 0, &fault),
 		FAULT_REFUSED);
 	assert_true(before == directory_fingerprint(&rig->directory));
