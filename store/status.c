@@ -81,7 +81,8 @@ static int read_reasons(struct reader *reader, struct arena *arena,
 		"SELECT reason, view, sum(dead), sum(parked) FROM ("
 		" SELECT reason, view, 1 AS dead, 0 AS parked FROM _dead"
 		" UNION ALL SELECT reason, view, 0, 1 FROM _parked)"
-		" GROUP BY reason, view ORDER BY 3 + 4 DESC, 1, 2 LIMIT 1000",
+		" GROUP BY reason, view"
+		" ORDER BY sum(dead + parked) DESC, 1, 2 LIMIT 1000",
 		fault);
 	size_t count = 0;
 	while (rc == 0 && (rc = sql_step(statement, fault)) == 1) {

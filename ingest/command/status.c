@@ -271,9 +271,11 @@ static void reasons_print_json(const struct reader_status *status)
 {
 	for (size_t i = 0; i < status->reason_count; i++) {
 		const struct reader_reason_status *one = &status->reasons[i];
-		printf("%s{\"reason\": \"%s\", \"view\": \"%s\", \"dead\": "
-		       "%" PRId64 ", \"parked\": %" PRId64 ", \"advice\": ",
-			i == 0 ? "" : ", ", reason_name(one->reason), one->view,
+		printf("%s{\"reason\": \"%s\", \"view\": ", i == 0 ? "" : ", ",
+			reason_name(one->reason));
+		string_print_json(slice_of(one->view), stdout);
+		printf(", \"dead\": %" PRId64 ", \"parked\": %" PRId64
+		       ", \"advice\": ",
 			one->dead, one->parked);
 		string_print_json(slice_of(reason_advice(one->reason)), stdout);
 		fputs("}", stdout);

@@ -42,6 +42,14 @@ static bool make_room(struct table *table)
 	return true;
 }
 
+/* Some cells are words of strangers: none may talk to the terminal. */
+static void flatten(char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = ' ';
+}
+
 void table_add(struct table *table, const char *format, ...)
 {
 	if (table->failed)
@@ -57,6 +65,7 @@ void table_add(struct table *table, const char *format, ...)
 		table->failed = true;
 		return;
 	}
+	flatten(text);
 	table->cells[table->cell_count++] = text;
 }
 
