@@ -25,6 +25,7 @@ void flight_reset(struct flight *flight)
 	arena_reset(&flight->arena);
 	flight->record_count = 0;
 	flight->mark_count = 0;
+	flight->updates_most = 0;
 	flight->outcome = 0;
 	flight->fault.code = 0;
 	flight->tally = (struct store_tally){0};

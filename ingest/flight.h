@@ -16,7 +16,8 @@ struct flight {
 	size_t record_count, record_capacity;
 	struct store_mark *marks;
 	size_t mark_count, mark_capacity;
-	int64_t opened_us; /* monotonic; when the first thing came */
+	size_t updates_most; /* its records hold no more updates */
+	int64_t opened_us;   /* monotonic; when the first thing came */
 
 	/* filled while it goes through the stages */
 	int outcome; /* of store_apply(), or a fault's code */

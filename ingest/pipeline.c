@@ -7,6 +7,9 @@
 
 #define IDLE_POLL_MS 100 /* how long a stop signal may go unseen */
 #define WAIT_MS 100
+/* A batch closes when its records may hold so many updates: decoded and being
+ * merged each takes some 400 bytes, whatever its record is long. */
+#define BATCH_UPDATES 200000
 
 struct pipeline {
 	const struct pipeline_options *options;
@@ -229,6 +232,8 @@ static int take_event(struct pipeline *pipeline, struct flight *flight,
 		flight->opened_us = now_us(pipeline);
 	switch (outcome) {
 	case SOURCE_RECORD:
+		flight->updates_most += stages_updates_most(
+			pipeline->stages, event->record.log);
 		return flight_add_record(flight, &event->record, fault);
 	case SOURCE_END: {
 		struct store_mark mark = {
@@ -257,7 +262,8 @@ static bool is_ready(struct pipeline *pipeline, const struct flight *flight)
 	if (flight_is_empty(flight))
 		return false;
 	if (flight->record_count >= options->batch_records ||
-		flight->arena.total_bytes >= options->batch_bytes)
+		flight->arena.total_bytes >= options->batch_bytes ||
+		flight->updates_most >= BATCH_UPDATES)
 		return true;
 	int64_t age_us = now_us(pipeline) - flight->opened_us;
 	return age_us >= options->batch_age_us ||

@@ -253,6 +253,12 @@ int stages_add_log(struct stages *stages, const struct log *log,
 	return 0;
 }
 
+size_t stages_updates_most(const struct stages *stages, const struct log *log)
+{
+	const struct source_schema *source = stages->sources[log->id - 1];
+	return source->envelope ? 1 : source->update_count;
+}
+
 struct flight *stages_filling(struct stages *stages)
 {
 	if (stages_in_flight(stages) == FLIGHTS)

@@ -29,6 +29,9 @@ void stages_close(struct stages *stages);
 int stages_add_log(struct stages *stages, const struct log *log,
 	const struct source_schema *source, struct fault *fault);
 
+/* A record of `log` holds no more updates. */
+size_t stages_updates_most(const struct stages *stages, const struct log *log);
+
 /* The batch to fill, or NULL while all are in flight. The same one until it is
  * sent. */
 struct flight *stages_filling(struct stages *stages);

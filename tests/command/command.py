@@ -182,6 +182,15 @@ class Taking(Case):
         self.assertEqual(self.status()["total"]["taken"], 2000)
         self.assertTrue(json.loads(self.holdfast("verify", "--json").stdout)["good"])
 
+    def test_updates_bound_a_batch_where_records_hold_many(self):
+        schema = self.directory / "schema.json"
+        update = {"view": "v", "entity": {"k": "/k"}, "when": {"/is": "never"}, "features": {"n": {"const": 1}}}
+        schema.write_text(json.dumps({"views": {"v": {"entity": {"k": "int64"}, "features": {"n": {"type": "int64"}}}},
+                                      "sources": {TOPIC: {"id": "/k", "updates": [update] * 1000}}}))
+        self.configure(schema=schema, ingest={"linger": "1s", "batch_age": "60s"})
+        self.sent.write_text("".join(f'{{"k": {number}}}\n' for number in range(500)))
+        self.assertEqual(json.loads(self.take("--json").stdout)["batches"], 3)
+
     def test_a_topic_that_is_no_source(self):
         self.generate(10)
         done = self.holdfast("ingest", "--file", self.sent, "--topic", "payments.v2", "--until-end", status=2)
