@@ -127,19 +127,13 @@ static bool window_is_full(struct store *store, const struct store_batch *input)
 				   store->options.key_window_max_bytes;
 }
 
-int store_apply(struct store *store, const struct store_batch *input,
+static int apply(struct store *store, const struct store_batch *input,
 	struct store_tally *tally, struct fault *fault)
 {
-	assert(input->record_count <= STORE_BATCH_RECORDS_MAX);
-	int rc = store_refresh(store, fault);
-	if (rc < 0)
-		return rc;
-	if (window_is_full(store, input))
-		return STORE_WINDOW_FULL;
 	arena_reset(&store->batch_arena);
 	struct letter_ids ids = store->letters.next;
 	struct batch batch;
-	rc = batch_take(&batch, store, input, fault);
+	int rc = batch_take(&batch, store, input, fault);
 	if (rc == 0)
 		rc = store_begin(store, fault);
 	if (rc < 0)
@@ -159,4 +153,33 @@ int store_apply(struct store *store, const struct store_batch *input,
 	if (tally != NULL)
 		*tally = batch.tally;
 	return STORE_DURABLE;
+}
+
+/* Keys go with batches, and so many at once. What is due since, as after a
+ * shorter key_window was set, goes with batches of nothing. */
+static int make_room(struct store *store, const struct store_batch *input,
+	struct fault *fault)
+{
+	static const struct store_batch nothing;
+	size_t before;
+	int rc;
+	do {
+		before = store->keys.map.count;
+		rc = apply(store, &nothing, NULL, fault);
+	} while (rc == STORE_DURABLE && store->keys.map.count < before &&
+		 window_is_full(store, input));
+	return rc;
+}
+
+int store_apply(struct store *store, const struct store_batch *input,
+	struct store_tally *tally, struct fault *fault)
+{
+	assert(input->record_count <= STORE_BATCH_RECORDS_MAX);
+	int rc = store_refresh(store, fault);
+	if (rc == 0 && window_is_full(store, input)) {
+		rc = make_room(store, input, fault);
+		if (rc == STORE_DURABLE && window_is_full(store, input))
+			rc = STORE_WINDOW_FULL;
+	}
+	return rc == 0 ? apply(store, input, tally, fault) : rc;
 }

@@ -191,6 +191,20 @@ class Taking(Case):
         self.sent.write_text("".join(f'{{"k": {number}}}\n' for number in range(500)))
         self.assertEqual(json.loads(self.take("--json").stdout)["batches"], 3)
 
+    def test_a_full_key_window_goes_on_when_it_is_shortened(self):
+        self.sent.write_text("".join(json.dumps({
+            "type": "card_closed", "id": str(number), "at": f"2026-11-{1 + number // 1000:02}T08:20:48Z", "card": "c1"}) + "\n"
+            for number in range(20000)))
+        tight = {"key_window_max_bytes": "1MiB", "key_window_keys": 1}
+        self.configure(store={"path": str(self.store), "key_window": "90d"} | tight, ingest={"batch_records": 100})
+        self.assertIn("key_window_full", self.take(status=4).stderr)
+        taken = self.status()["total"]["taken"]
+        self.assertLess(taken, 20000)
+        self.configure(store={"path": str(self.store), "key_window": "1h"} | tight, ingest={"batch_records": 100})
+        self.take()
+        self.assertEqual(self.status()["total"]["taken"], 20000)
+        self.holdfast("verify")
+
     def test_a_topic_that_is_no_source(self):
         self.generate(10)
         done = self.holdfast("ingest", "--file", self.sent, "--topic", "payments.v2", "--until-end", status=2)
