@@ -183,8 +183,11 @@ int row_decode_versions(const struct view *view, struct row *row,
 	}
 	struct byte_reader reader = byte_reader_of(column);
 	for (size_t i = 0; i < view->feature_count && !reader.failed; i++) {
-		if (i > 0 && reader.at == reader.end)
-			break; /* the rest is younger than the row */
+		if (i > 0 && reader.at == reader.end) {
+			/* The rest is younger than the row. */
+			reader.failed = row->cells[i].value.state == VALUE_SET;
+			continue;
+		}
 		if (i > 0)
 			expect_byte(&reader, ',');
 		decode_cell(&row->cells[i], &reader, row_version, logs);

@@ -2,6 +2,7 @@
 
 #include "store/verify.h"
 #include "tests/lib/check.h"
+#include "tests/lib/rows.h"
 
 #include <inttypes.h>
 #include <sqlite3.h>
@@ -89,28 +90,6 @@ void compare_digests(struct digest real, struct digest twin)
 	digest_print(twin, b);
 	if (!digest_equal(real, twin))
 		fail_msg("digest: the store says %s, its twin %s", a, b);
-}
-
-static void compare_cells(const struct feature *feature,
-	const struct cell *real, const struct cell *twin)
-{
-	if (!value_equal(feature->type.kind, &real->value, &twin->value))
-		fail_msg("feature %s: states %d and %d, or other values",
-			feature->name, real->value.state, twin->value.state);
-	if (real->value.state != VALUE_UNSET &&
-		version_compare(&real->version, &twin->version) != 0)
-		fail_msg("feature %s: another version", feature->name);
-}
-
-void compare_rows(
-	const struct view *view, const struct row *real, const struct row *twin)
-{
-	same("has a floor", real->has_floor, twin->has_floor);
-	if (real->has_floor && version_compare(&real->floor, &twin->floor) != 0)
-		fail_msg("view %s: another floor", view->name);
-	for (size_t i = 0; i < view->feature_count; i++)
-		compare_cells(
-			&view->features[i], &real->cells[i], &twin->cells[i]);
 }
 
 static void compare_entities(struct reader *reader, const struct twin *twin)

@@ -17,10 +17,6 @@ void compare_partitions(
 
 void compare_digests(struct digest real, struct digest twin);
 
-/* Values and states, versions, floor. */
-void compare_rows(const struct view *view, const struct row *real,
-	const struct row *twin);
-
 struct compare_file_options {
 	const char *path;   /* the store's directory */
 	bool keys_are_kept; /* every key must be there: none was let go */
