@@ -3,8 +3,8 @@
 #
 # Records of 300 bytes or more with ids of their own, one update each, 10 features (4 of them sums), entities uniform over
 # 100,000 that the store holds already, 10 % of the records copies. Key window, checksums, digest and fsync are on, as always.
-# Release build; 1 GB of records is made once and kept in the cache. The time is that of the whole process. Three runs, each on a copy of the filled store, then verify. The last
-# line is `ingest_records_per_second R (median of 3)`.
+# Release build; 1 GB of records is made once and kept in the cache. The time is that of the whole process. Three runs, each on
+# a copy of the filled store, then verify. The last line is `ingest_records_per_second R (median of 3)`.
 set -euo pipefail
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
