@@ -34,14 +34,18 @@ for name in "${!HOLDFAST_@}"; do # settings are somebody else's
 	unset "$name"
 done
 
-take() { # store, file: prints the summary
+take() { # store, file: $data/summary
 	"$holdfast" ingest --file "$2" --topic "$topic" --until-end --json \
-		--set schema="$bench/schema.json" --set store.path="$1" 2>"$data/log" || die "ingest failed: $(tail -n 3 "$data/log")"
+		--set schema="$bench/schema.json" --set store.path="$1" >"$data/summary" 2>"$data/log"
+}
+
+not_taken() {
+	die "ingest failed: $(tail -n 3 "$data/log")"
 }
 
 # One file for both, so that what fills the store and what is measured are one log: the store goes on where it stands.
 make_data() {
-	local made=$data/made.$records
+	local made=$data/made.$records.$entities.$duplicates.$value_bytes
 	[ ! -f "$made" ] || return 0
 	rm -rf "$data"/made.* "$data/filled"
 	python3 "$bench/fill.py" "$entities" "$data/fill.ndjson"
@@ -55,32 +59,30 @@ make_data() {
 
 fill_store() { # by the program under test: its file format may have changed
 	rm -rf "$data/filled"
-	take "$data/filled" "$data/fill.ndjson" >/dev/null
+	take "$data/filled" "$data/fill.ndjson" || not_taken
 }
 
-measure() { # run: prints its line, leaves records a second in $rate
-	local began took
+measure() { # run: prints its line; records a second are in $data/rate
+	local TIMEFORMAT='%R %U %S'
 	rm -rf "$data/store"
 	cp -r "$data/filled" "$data/store"
 	sync
-	began=$(date +%s%N)
-	take "$data/store" "$data/log.ndjson" >"$data/summary"
-	took=$(($(date +%s%N) - began))
-	rate=$(python3 - "$data/summary" "$1" "$took" "$records" <<-'PYTHON'
+	{ time take "$data/store" "$data/log.ndjson"; } 2>"$data/time" || not_taken
+	python3 - "$data/summary" "$data/time" "$data/rate" "$1" "$records" <<-'PYTHON'
 		import json, sys
-		with open(sys.argv[1]) as file:
-		    summary = json.load(file)
-		run, took, records = sys.argv[2], int(sys.argv[3]) / 1e9, int(sys.argv[4])
+		with open(sys.argv[1]) as summary, open(sys.argv[2]) as time:
+		    summary, (took, *processor) = json.load(summary), map(float, time.read().split())
+		run, records = sys.argv[4], int(sys.argv[5])
 		if summary["records"] != records:
 		    sys.exit(f"ingest.sh: {summary['records']} records were taken, must be {records}")
 		rate = int(records / took)
 		decode, apply, commit = (summary[f"{stage}_seconds"] for stage in ("decode", "apply", "commit"))
-		print(f"run {run}: {took:.2f} s, {rate} records/s; threads: decode {decode:.2f} s, apply {apply:.2f} s, of which commit "
-		      f"{commit:.2f} s; start and end {took - summary['seconds']:.2f} s; {summary['batches']} batches, "
-		      f"{summary['duplicate']} duplicate, {summary['dead']} dead", file=sys.stderr)
-		print(rate)
+		print(f"run {run}: {took:.2f} s, {rate} records/s, {sum(processor) / records * 1e6:.1f} us of processor each; threads: "
+		      f"decode {decode:.2f} s, apply {apply:.2f} s, of which commit {commit:.2f} s; start and end "
+		      f"{took - summary['seconds']:.2f} s; {summary['batches']} batches, {summary['duplicate']} duplicate", flush=True)
+		with open(sys.argv[3], "w") as out:
+		    print(rate, file=out)
 	PYTHON
-	)
 }
 
 make_data
@@ -88,7 +90,7 @@ fill_store
 rates=()
 for ((run = 1; run <= runs; run++)); do
 	measure "$run"
-	rates+=("$rate")
+	rates+=("$(cat "$data/rate")")
 	"$holdfast" verify --set store.path="$data/store" >"$data/verify" || die "verify found something wrong: see $data/verify"
 done
 rm -rf "$data/store" "$data/filled"
