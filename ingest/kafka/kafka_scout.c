@@ -10,6 +10,8 @@
 
 /* A topic or partition that could not be found is looked for so often. */
 #define RETRY_MS 1000
+/* So long after a look its partitions have been asked about and started. */
+#define CLOCKS_MS 1000
 
 struct asked {
 	struct asked *next;
@@ -171,20 +173,35 @@ static bool is_past(const struct timespec *at)
 					: now.tv_nsec >= at->tv_nsec;
 }
 
+static int judge_clocks(struct kafka_scout *scout,
+	const struct timespec *clocks_at, struct fault *fault)
+{
+	if (!is_past(clocks_at) || !kafka_survey_clocks_due(&scout->survey))
+		return 0;
+	return kafka_survey_judge_clocks(&scout->survey, scout->conf,
+		&scout->stop, answer, scout, fault);
+}
+
 static int work(struct kafka_scout *scout, struct fault *fault)
 {
-	struct timespec look_at = {0};
+	struct timespec look_at = {0}, clocks_at = {0};
 	int rc = 0;
 	while (rc >= 0 && !atomic_load(&scout->stop)) {
 		if (is_past(&look_at)) {
 			rc = kafka_survey_look(&scout->survey, scout->conf,
 				&scout->stop, answer, scout, fault);
 			look_at = later(rc == 0 ? scout->refresh_ms : RETRY_MS);
+			clocks_at = later(CLOCKS_MS);
 		}
 		if (rc >= 0)
 			rc = judge_asked(scout, fault);
 		if (rc >= 0)
-			sleep_until(scout, &look_at);
+			rc = judge_clocks(scout, &clocks_at, fault);
+		if (rc >= 0)
+			sleep_until(
+				scout, kafka_survey_clocks_due(&scout->survey)
+					       ? &clocks_at
+					       : &look_at);
 	}
 	return rc;
 }

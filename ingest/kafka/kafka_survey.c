@@ -159,12 +159,17 @@ static int look_inside(const struct look *look, size_t topic_index,
 	return rc;
 }
 
-/* Once for each topic, and after its partitions: it is only a warning. */
+static bool is_due(const struct kafka_surveyed *topic)
+{
+	return topic->whole && !topic->judged;
+}
+
+/* Once for each topic: it is only a warning. */
 static int judge_clocks(const struct look *look, struct kafka_surveyed *topic,
 	struct fault *fault)
 {
 	struct fault notice = {0};
-	if (topic->judged || !topic->whole)
+	if (!is_due(topic))
 		return 0;
 	topic->judged = true;
 	if (kafka_topic_bounds_clocks(look->client, topic->name, &notice))
@@ -215,9 +220,6 @@ static int look_at_all(
 		rc = look->give(look->payload, &given, fault);
 		survey->complete = true;
 	}
-	for (size_t i = 0;
-		rc == 0 && i < survey->topic_count && !atomic_load(stop); i++)
-		rc = judge_clocks(look, &survey->topics[i], fault);
 	return rc;
 }
 
@@ -234,4 +236,26 @@ int kafka_survey_look(struct kafka_survey *survey, const rd_kafka_conf_t *conf,
 	if (rc != 0)
 		return rc;
 	return all_whole(survey) ? 0 : 1;
+}
+
+bool kafka_survey_clocks_due(const struct kafka_survey *survey)
+{
+	for (size_t i = 0; i < survey->topic_count; i++)
+		if (is_due(&survey->topics[i]))
+			return true;
+	return false;
+}
+
+int kafka_survey_judge_clocks(struct kafka_survey *survey,
+	const rd_kafka_conf_t *conf, const atomic_bool *stop, kafka_give give,
+	void *payload, struct fault *fault)
+{
+	struct look look = {.survey = survey, .give = give, .payload = payload};
+	int rc = kafka_client_open(
+		&look.client, rd_kafka_conf_dup(conf), KAFKA_READER, fault);
+	for (size_t i = 0;
+		rc == 0 && i < survey->topic_count && !atomic_load(stop); i++)
+		rc = judge_clocks(&look, &survey->topics[i], fault);
+	kafka_client_close(look.client, KAFKA_FAREWELL_MS);
+	return rc;
 }

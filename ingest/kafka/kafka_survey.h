@@ -51,4 +51,13 @@ int kafka_survey_look(struct kafka_survey *survey, const rd_kafka_conf_t *conf,
 	const atomic_bool *stop, kafka_give give, void *payload,
 	struct fault *fault);
 
+/* Topics that were found and of which nobody asked yet whether they bound their
+ * producers' clocks. Asking warns of those that don't. A broker that does not
+ * know the question takes seconds a topic: first what partitions wait for.
+ * Errors: FAULT_USAGE, FAULT_OOM. */
+bool kafka_survey_clocks_due(const struct kafka_survey *survey);
+int kafka_survey_judge_clocks(struct kafka_survey *survey,
+	const rd_kafka_conf_t *conf, const atomic_bool *stop, kafka_give give,
+	void *payload, struct fault *fault);
+
 #endif
