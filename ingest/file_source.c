@@ -105,9 +105,35 @@ static int64_t wall_us(const struct file_source *file)
 	return file->clock->wall_us(file->clock);
 }
 
-static int report_end(struct file_source *file, struct source_event *event)
+/* 1: shorter than what was read of it, so that what is appended is not what
+ * follows. */
+static int is_cut_off(struct file_source *file, struct fault *fault)
+{
+	struct stat status;
+	if (fstat(file->fd, &status) != 0)
+		return io_fault(file, "look at", fault);
+	return status.st_size < file->offset + (int64_t)(file->held - file->at);
+}
+
+static int stop_cut_off(struct file_source *file, struct source_event *event)
+{
+	file->phase = FILE_ANNOUNCED;
+	event->log = file->log;
+	fault_set(&event->fault, FAULT_LOG,
+		"log_changed: %s (topic %s) was cut off before byte %" PRId64
+		", up to which it was read: give the file back as it was, or "
+		"take the new one under a topic of its own",
+		file->path, file->topic, file->offset);
+	return SOURCE_STOPPED;
+}
+
+static int report_end(struct file_source *file, struct source_event *event,
+	struct fault *fault)
 {
 	int64_t now_us = wall_us(file);
+	int rc = is_cut_off(file, fault);
+	if (rc != 0)
+		return rc < 0 ? rc : stop_cut_off(file, event);
 	if (file->at_end && now_us - file->reported_us < IDLE_US)
 		return SOURCE_IDLE;
 	file->at_end = true;
@@ -132,7 +158,7 @@ static int poll_line(struct file_source *file, struct source_event *event,
 		if (length < 0)
 			return (int)length;
 		if (length == 0)
-			return report_end(file, event);
+			return report_end(file, event, fault);
 		const char *line = file->bytes + file->at;
 		event->record = (struct record){
 			.form = RECORD_LINE,
@@ -149,6 +175,17 @@ static int poll_line(struct file_source *file, struct source_event *event,
 		if (!is_empty_line(line, length))
 			return SOURCE_RECORD;
 	}
+}
+
+/* `until_end`, and all that was there at the start came. Whoever goes on
+ * writing must not keep us: what came since is left, and is no end. */
+static int poll_behind_end(struct file_source *file, struct source_event *event,
+	struct fault *fault)
+{
+	int64_t length = file->at_end ? 1 : next_line(file, fault);
+	if (length < 0)
+		return (int)length;
+	return length == 0 ? report_end(file, event, fault) : (int)SOURCE_DONE;
 }
 
 static int announce(struct file_source *file, struct source_event *event)
@@ -181,11 +218,12 @@ static int file_poll(struct source *source, struct source_event *event,
 		return SOURCE_STOPPED;
 	}
 	int outcome = SOURCE_IDLE;
-	if (file->phase == FILE_READING && !file->paused)
+	if (file->phase != FILE_READING || file->paused)
+		;
+	else if (file->until_end && file->offset >= file->end_offset)
+		outcome = poll_behind_end(file, event, fault);
+	else
 		outcome = poll_line(file, event, fault);
-	if (outcome == SOURCE_IDLE && file->until_end &&
-		file->phase == FILE_READING && file->offset >= file->end_offset)
-		return SOURCE_DONE;
 	if (outcome == SOURCE_IDLE)
 		sleep_ms(timeout_ms);
 	return outcome;
@@ -284,6 +322,11 @@ static int find_end(struct file_source *file, struct fault *fault)
 	struct stat status;
 	if (fstat(file->fd, &status) != 0)
 		return io_fault(file, "look at", fault);
+	if (!S_ISREG(status.st_mode))
+		return fault_set(fault, FAULT_USAGE,
+			"%s is no regular file: its lines could not be found "
+			"again by their byte",
+			file->path);
 	char chunk[4096];
 	int64_t end = status.st_size;
 	while (end > 0) {

@@ -1,0 +1,166 @@
+#include "tests/lib/twin_store.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define LOGS_MAX 16
+#define FAILURES_MAX 64
+
+struct store {
+	struct twin *twin;
+	struct schema *schema;
+	enum twin_failure failures[FAILURES_MAX]; /* due, in order */
+	size_t failure_count, failed;
+	atomic_size_t batches;
+	atomic_int_least64_t durable[LOGS_MAX]; /* by log id - 1 */
+};
+
+struct store_options store_options_default(void)
+{
+	return (struct store_options){.key_window_us = INT64_C(3600000000)};
+}
+
+int store_open(struct store **out, const struct store_options *options,
+	struct fault *fault)
+{
+	struct store *store = calloc(1, sizeof *store);
+	assert(store != NULL);
+	*out = store;
+	int rc = schema_parse(&store->schema, slice_of(options->schema->text),
+		"the twin's schema", fault);
+	if (rc < 0)
+		return rc;
+	struct store_options own = *options;
+	own.schema = store->schema;
+	return twin_open(&store->twin, &own, fault);
+}
+
+void store_close(struct store *store)
+{
+	if (store == NULL)
+		return;
+	twin_close(store->twin);
+	schema_free(store->schema);
+	free(store);
+}
+
+const struct schema *store_schema(const struct store *store)
+{
+	return store->schema;
+}
+
+const char *store_id(const struct store *store)
+{
+	(void)store;
+	return "0123456789abcdef";
+}
+
+const unsigned char *store_secret(const struct store *store)
+{
+	static const unsigned char secret[SECRET_BYTES] = {1, 2, 3};
+	(void)store;
+	return secret;
+}
+
+static void publish(struct store *store)
+{
+	for (size_t i = 0; i < twin_partition_count(store->twin); i++)
+		atomic_store(
+			&store->durable[i], twin_partition_at(store->twin, i)
+						    ->accounts.next_offset);
+}
+
+int store_partition(struct store *store, const char *topic, int32_t partition,
+	int64_t log_start, const struct store_partition **out,
+	struct fault *fault)
+{
+	int rc = twin_partition(
+		store->twin, topic, partition, log_start, out, fault);
+	assert(twin_partition_count(store->twin) <= LOGS_MAX);
+	publish(store);
+	return rc;
+}
+
+int store_identify(struct store *store, const struct log *log,
+	const char *cluster_id, const char *topic_id, struct fault *fault)
+{
+	return twin_identify(store->twin, log, cluster_id, topic_id, fault);
+}
+
+/* The twin keeps every key: who is at an end does not matter to it. */
+void store_stopped(struct store *store, const struct log *log, bool stopped)
+{
+	(void)store;
+	(void)log;
+	(void)stopped;
+}
+
+static int fail(struct store *store, const struct store_batch *batch,
+	struct fault *fault)
+{
+	switch (store->failures[store->failed++]) {
+	case TWIN_BUSY:
+		return fault_set(fault, FAULT_BUSY, "somebody else writes");
+	case TWIN_WINDOW_FULL:
+		return STORE_WINDOW_FULL;
+	case TWIN_UNKNOWN_KEPT:
+		(void)twin_apply(store->twin, batch, NULL, fault);
+		publish(store);
+		break;
+	case TWIN_UNKNOWN_LOST:
+		break;
+	case TWIN_BROKEN:
+		return fault_set(fault, FAULT_IO, "the disk is gone");
+	}
+	/* As the store does: the fault says why, the outcome is no fault. */
+	(void)fault_set(fault, FAULT_BUSY, "COMMIT failed");
+	return STORE_OUTCOME_UNKNOWN;
+}
+
+int store_apply(struct store *store, const struct store_batch *batch,
+	struct store_tally *tally, struct fault *fault)
+{
+	atomic_fetch_add(&store->batches, 1);
+	if (store->failed < store->failure_count)
+		return fail(store, batch, fault);
+	int rc = twin_apply(store->twin, batch, tally, fault);
+	publish(store);
+	return rc;
+}
+
+int store_checkpoint(struct store *store, bool caught_up, struct fault *fault)
+{
+	(void)store;
+	(void)caught_up;
+	(void)fault;
+	return 0;
+}
+
+struct digest store_digest(const struct store *store)
+{
+	return twin_digest(store->twin);
+}
+
+struct twin *twin_of(struct store *store)
+{
+	return store->twin;
+}
+
+void twin_store_fail(
+	struct store *store, enum twin_failure failure, size_t times)
+{
+	assert(store->failure_count + times <= FAILURES_MAX);
+	for (; times > 0; times--)
+		store->failures[store->failure_count++] = failure;
+}
+
+size_t twin_store_batches(const struct store *store)
+{
+	return atomic_load(&store->batches);
+}
+
+int64_t twin_store_durable(const struct store *store, const struct log *log)
+{
+	return atomic_load(&store->durable[log->id - 1]);
+}

@@ -1,0 +1,369 @@
+/*
+ * The pipeline on a scripted source, a clock that stands still and the store's
+ * twin. What must hold whatever does the work is tried with threads and
+ * without.
+ */
+#include "tests/lib/pipeline_rig.h"
+#include "tests/lib/wrap_source.h"
+
+#include <string.h>
+
+static void records_land_once_whatever_the_batches(void **state)
+{
+	struct rig *rig = *state;
+	static const size_t sizes[] = {1, 2, 7, 299, 300, 20000};
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		rig->options.batch_records = sizes[i];
+		rig_send_all(rig);
+		rig_run_well(rig);
+		rig_check_all(rig);
+		rig_check_committed(rig);
+		assert_int_equal(
+			rig->result.tally.records, PARTITIONS * RECORDS);
+		assert_int_equal(
+			rig->result.tally.dispositions[DISPOSITION_APPLIED],
+			PARTITIONS * RECORDS);
+		assert_int_equal(
+			rig->result.batches, twin_store_batches(rig->store));
+		source_close(rig->source);
+		store_close(rig->store);
+		rig_open_store(rig);
+		rig_new_script(rig);
+	}
+}
+
+static void a_second_run_goes_on_where_the_first_ended(void **state)
+{
+	struct rig *rig = *state;
+	rig_send_all(rig);
+	rig_run_well(rig);
+	source_close(rig->source);
+	rig_new_script(rig);
+	rig_send_all(rig);
+	rig_send(rig, 1, 5000, 7, 10);
+	rig_run_well(rig);
+	for (size_t p = 0; p < PARTITIONS; p++)
+		assert_int_equal(
+			rig->script.partitions[p].start_offset, RECORDS);
+	assert_int_equal(rig_accounts(rig, 1)->taken, RECORDS + 1);
+	assert_int_equal(rig_accounts(rig, 1)->redelivered, 0);
+	assert_int_equal(rig_count_of(rig, 7), 1 + 2 + 3 + 10);
+	assert_int_equal(rig->result.tally.records, 1);
+}
+
+static void wrap(struct rig *rig, enum wrap_mode mode)
+{
+	assert_int_equal(wrap_source_open(&rig->source, &rig->script.source,
+				 mode, &rig->fault),
+		0);
+}
+
+static void redelivery_changes_nothing(void **state)
+{
+	struct rig *rig = *state;
+	rig_send_all(rig);
+	wrap(rig, WRAP_TWICE);
+	rig_run_well(rig);
+	rig_check_all(rig);
+	rig_check_committed(rig);
+	int64_t redelivered = rig->result.tally.redelivered;
+	assert_true(redelivered >= PARTITIONS * RECORDS);
+	assert_int_equal(
+		redelivered, rig_accounts(rig, 0)->redelivered +
+				     rig_accounts(rig, 1)->redelivered +
+				     rig_accounts(rig, 2)->redelivered);
+}
+
+static void copies_under_other_offsets_are_duplicates(void **state)
+{
+	struct rig *rig = *state;
+	rig_send_all(rig);
+	wrap(rig, WRAP_RENUMBERED);
+	rig_run_well(rig);
+	for (int64_t id = 0; id < RECORDS; id++)
+		assert_int_equal(rig_count_of(rig, id), 1 + 2 + 3);
+	const int64_t *dispositions = rig->result.tally.dispositions;
+	assert_int_equal(
+		dispositions[DISPOSITION_APPLIED], PARTITIONS * RECORDS);
+	assert_int_equal(dispositions[DISPOSITION_APPLIED] +
+				 dispositions[DISPOSITION_DUPLICATE],
+		rig->result.tally.records);
+}
+
+static void a_store_that_is_busy_is_asked_again(void **state)
+{
+	struct rig *rig = *state;
+	rig_send_all(rig);
+	twin_store_fail(rig->store, TWIN_BUSY, 3);
+	rig_run_well(rig);
+	rig_check_all(rig);
+	rig_check_committed(rig);
+	assert_int_equal(
+		twin_store_batches(rig->store), rig->result.batches + 3);
+	assert_int_equal(rig->notices, 1);
+	assert_non_null(strstr(rig->told, "somebody else writes"));
+}
+
+static void an_unknown_outcome_loses_and_doubles_nothing(void **state)
+{
+	struct rig *rig = *state;
+	rig_send_all(rig);
+	twin_store_fail(rig->store, TWIN_UNKNOWN_LOST, 1);
+	twin_store_fail(rig->store, TWIN_UNKNOWN_KEPT, 1);
+	twin_store_fail(rig->store, TWIN_UNKNOWN_LOST, 2);
+	rig_run_well(rig);
+	rig_check_all(rig);
+	rig_check_committed(rig);
+	/* The batch that was there after all came to the fence. */
+	assert_int_equal(rig->result.tally.redelivered, 7);
+}
+
+static void a_full_key_window_ends_with_its_name(void **state)
+{
+	struct rig *rig = *state;
+	rig_send_all(rig);
+	twin_store_fail(rig->store, TWIN_WINDOW_FULL, 1);
+	assert_int_equal(rig_run(rig), FAULT_REFUSED);
+	assert_non_null(strstr(rig->fault.text, "key_window_full"));
+	assert_non_null(strstr(rig->fault.text, "store.key_window_max_bytes"));
+	assert_int_equal(twin_entity_count(twin_of(rig->store)), 0);
+	assert_int_equal(rig->script.partitions[0].commits, 0);
+}
+
+/* What came behind a batch that failed would look like a gap. */
+static void nothing_behind_a_batch_that_failed_is_applied(void **state)
+{
+	struct rig *rig = *state;
+	rig_send_all(rig);
+	twin_store_fail(rig->store, TWIN_BROKEN, 1);
+	assert_int_equal(rig_run(rig), FAULT_IO);
+	assert_non_null(strstr(rig->fault.text, "the disk is gone"));
+	assert_int_equal(twin_store_batches(rig->store), 1);
+	assert_int_equal(rig_accounts(rig, 0)->next_offset, 0);
+	assert_int_equal(rig->script.partitions[0].commits, 0);
+}
+
+static void a_source_that_breaks_ends_the_run(void **state)
+{
+	struct rig *rig = *state;
+	script_announce(&rig->script, 0);
+	rig_send(rig, 0, 1, 1, 1);
+	script_break(&rig->script);
+	assert_int_equal(rig_run(rig), FAULT_BROKER);
+	assert_non_null(strstr(rig->fault.text, "the broker said no"));
+}
+
+static void a_stopped_partition_does_not_stop_the_others(void **state)
+{
+	struct rig *rig = *state;
+	for (int32_t p = 0; p < PARTITIONS; p++)
+		script_announce(&rig->script, p);
+	for (int n = 0; n < RECORDS; n++) {
+		if (n < 10)
+			rig_send(rig, 1, 1000 + n, n, 1);
+		if (n == 10)
+			script_stop(&rig->script, 1, "log_changed: run this");
+		rig_send(rig, 0, n, n, 1);
+		rig_send(rig, 2, 2000 + n, n, 1);
+	}
+	assert_int_equal(rig_run(rig), FAULT_LOG);
+	assert_non_null(strstr(rig->fault.text, "1 of 3 partitions stopped"));
+	assert_non_null(strstr(rig->fault.text, "log_changed: run this"));
+	assert_int_equal(rig->result.stopped_partitions, 1);
+	assert_int_equal(rig_accounts(rig, 0)->taken, RECORDS);
+	assert_int_equal(rig_accounts(rig, 1)->taken, 10);
+	assert_int_equal(rig_accounts(rig, 2)->taken, RECORDS);
+	assert_string_equal(rig->told, "log_changed: run this");
+}
+
+static void the_run_ends_when_all_partitions_stopped(void **state)
+{
+	struct rig *rig = *state;
+	rig->script.until_end = false;
+	script_announce(&rig->script, 0);
+	script_announce(&rig->script, 1);
+	rig_send(rig, 0, 1, 1, 1);
+	script_stop(&rig->script, 1, "first");
+	script_stop(&rig->script, 0, "second");
+	assert_int_equal(rig_run(rig), FAULT_LOG);
+	assert_non_null(strstr(rig->fault.text, "first"));
+	assert_int_equal(rig->result.stopped_partitions, 2);
+	assert_int_equal(rig_accounts(rig, 0)->taken, 1);
+}
+
+static void a_partition_may_come_later(void **state)
+{
+	struct rig *rig = *state;
+	script_announce(&rig->script, 0);
+	rig_send(rig, 0, 1, 1, 1);
+	script_announce(&rig->script, 1);
+	rig_send(rig, 1, 2, 1, 2);
+	rig_send(rig, 0, 3, 1, 4);
+	rig_run_well(rig);
+	assert_int_equal(rig_count_of(rig, 1), 7);
+}
+
+static void gaps_and_ends_are_accounted_for(void **state)
+{
+	struct rig *rig = *state;
+	script_announce(&rig->script, 0);
+	script_gap(&rig->script, 0, 5);
+	rig_send(rig, 0, 1, 1, 1);
+	script_gap(&rig->script, 0, 2);
+	rig_send(rig, 0, 2, 1, 1);
+	script_end(&rig->script, 0); /* is void: more comes */
+	script_gap(&rig->script, 0, 1);
+	rig_send(rig, 0, 3, 1, 1);
+	script_gap(&rig->script, 0, 4);
+	script_end(&rig->script, 0);
+	rig_run_well(rig);
+	assert_int_equal(rig_accounts(rig, 0)->taken, 3);
+	assert_int_equal(rig_accounts(rig, 0)->gaps, 12);
+	assert_int_equal(rig_accounts(rig, 0)->next_offset, 15);
+	assert_int_equal(rig->script.partitions[0].committed, 15);
+}
+
+static void what_was_polled_is_finished_before_a_stop(void **state)
+{
+	struct rig *rig = *state;
+	rig->script.until_end = false;
+	script_announce(&rig->script, 0);
+	for (int n = 0; n < 10; n++)
+		rig_send(rig, 0, n, 1, 1);
+	script_stop_all(&rig->script);
+	rig_send(rig, 0, 10, 1, 1);
+	rig_run_well(rig);
+	assert_int_equal(rig_accounts(rig, 0)->taken, 10);
+	assert_int_equal(rig->script.partitions[0].committed, 10);
+}
+
+/* Waiting for a disk or a lock must not outlast the operator's patience. */
+static void a_stop_ends_waiting(void **state)
+{
+	struct rig *rig = *state;
+	rig->script.until_end = false;
+	rig->stop_when_told = true;
+	script_announce(&rig->script, 0);
+	rig_send(rig, 0, 1, 1, 1);
+	twin_store_fail(rig->store, TWIN_BUSY, 60);
+	assert_int_equal(rig_run(rig), FAULT_BUSY);
+	assert_int_equal(rig_accounts(rig, 0)->taken, 0);
+	assert_int_equal(rig->script.partitions[0].commits, 0);
+}
+
+static void notices_go_through(void **state)
+{
+	struct rig *rig = *state;
+	script_announce(&rig->script, 0);
+	script_notice(&rig->script, "the broker is away");
+	rig_send(rig, 0, 1, 1, 1);
+	rig_run_well(rig);
+	assert_string_equal(rig->told, "the broker is away");
+	assert_int_equal(rig_accounts(rig, 0)->taken, 1);
+}
+
+static void poison_lands_as_dead_letters(void **state)
+{
+	struct rig *rig = *state;
+	script_announce(&rig->script, 0);
+	script_record(&rig->script, 0, "{");
+	rig_send(rig, 0, 1, 1, 1);
+	script_record(&rig->script, 0, "{\"id\": 2, \"view\": \"later\"}");
+	rig_run_well(rig);
+	const int64_t *dispositions = rig_accounts(rig, 0)->dispositions;
+	assert_int_equal(dispositions[DISPOSITION_DEAD], 1);
+	assert_int_equal(dispositions[DISPOSITION_APPLIED], 1);
+	assert_int_equal(dispositions[DISPOSITION_PARKED], 1);
+}
+
+/* Caught up, a record is durable after `linger` and not after the batch's age;
+ * the script goes on only then. */
+static void linger_closes_a_batch_when_caught_up(void **state)
+{
+	struct rig *rig = *state;
+	rig->options.linger_us = 3000;
+	rig->options.batch_age_us = 1000000000;
+	script_announce(&rig->script, 0);
+	int64_t began_us = atomic_load(&rig->clock.now_us);
+	for (int n = 0; n < 5; n++) {
+		rig_send(rig, 0, n, 1, 1);
+		script_await(&rig->script, 0);
+	}
+	rig_run_well(rig);
+	assert_int_equal(rig_accounts(rig, 0)->taken, 5);
+	assert_int_equal(rig->result.batches, 5);
+	if (!rig->options
+			.threads) /* else polls while it works cost time, too */
+		assert_in_range(atomic_load(&rig->clock.now_us) - began_us,
+			5 * 3000, 5 * 3000 + 20000);
+}
+
+/* Records that come faster than linger keep company, up to the batch's age. */
+static void a_batch_closes_at_its_age(void **state)
+{
+	struct rig *rig = *state;
+	rig->options.linger_us = 1000000000;
+	rig->options.batch_age_us = 50000;
+	rig->options.batch_records = 1000;
+	rig->script.poll_us = 1000; /* a record a millisecond */
+	script_announce(&rig->script, 0);
+	for (int n = 0; n < 200; n++)
+		rig_send(rig, 0, n, 1, 1);
+	rig_run_well(rig);
+	assert_in_range(rig->result.batches, 4, 5);
+}
+
+static void a_batch_closes_at_its_bytes(void **state)
+{
+	struct rig *rig = *state;
+	char text[2048];
+	memset(text, ' ', sizeof text);
+	text[sizeof text - 1] = '\0';
+	rig->options.batch_records = 1000;
+	rig->options.batch_bytes = 10000;
+	script_announce(&rig->script, 0);
+	for (int n = 0; n < 50; n++)
+		script_record(&rig->script, 0, text);
+	rig_run_well(rig);
+	assert_int_equal(rig->result.batches, 10);
+}
+
+static void an_empty_source_is_done_at_once(void **state)
+{
+	struct rig *rig = *state;
+	script_announce(&rig->script, 0);
+	script_end(&rig->script, 0);
+	rig_run_well(rig);
+	assert_int_equal(rig_accounts(rig, 0)->next_offset, 0);
+	assert_int_equal(rig->result.tally.records, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BOTH_WAYS(records_land_once_whatever_the_batches),
+		BOTH_WAYS(a_second_run_goes_on_where_the_first_ended),
+		BOTH_WAYS(redelivery_changes_nothing),
+		BOTH_WAYS(copies_under_other_offsets_are_duplicates),
+		BOTH_WAYS(a_store_that_is_busy_is_asked_again),
+		BOTH_WAYS(an_unknown_outcome_loses_and_doubles_nothing),
+		BOTH_WAYS(a_full_key_window_ends_with_its_name),
+		BOTH_WAYS(nothing_behind_a_batch_that_failed_is_applied),
+		BOTH_WAYS(a_source_that_breaks_ends_the_run),
+		BOTH_WAYS(a_stopped_partition_does_not_stop_the_others),
+		BOTH_WAYS(the_run_ends_when_all_partitions_stopped),
+		BOTH_WAYS(a_partition_may_come_later),
+		BOTH_WAYS(gaps_and_ends_are_accounted_for),
+		BOTH_WAYS(what_was_polled_is_finished_before_a_stop),
+		/* Without threads nobody could tell while the one waits. */
+		cmocka_unit_test_setup_teardown(
+			a_stop_ends_waiting, rig_setup_threads, rig_teardown),
+		BOTH_WAYS(notices_go_through),
+		BOTH_WAYS(poison_lands_as_dead_letters),
+		BOTH_WAYS(linger_closes_a_batch_when_caught_up),
+		BOTH_WAYS(a_batch_closes_at_its_age),
+		BOTH_WAYS(a_batch_closes_at_its_bytes),
+		BOTH_WAYS(an_empty_source_is_done_at_once),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
