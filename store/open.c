@@ -182,7 +182,8 @@ static int checkpoint(struct store *store, int mode, struct fault *fault)
 	if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY ||
 		code == SQLITE_FULL)
 		return 0;
-	return sql_fault(store->db, code, fault, "checkpoint");
+	int rc = sql_fault(store->db, code, fault, "checkpoint");
+	return fault_wrap(fault, rc, "%s", store->layout.database);
 }
 
 /* While there is a backlog pages are rewritten again and again: copying them

@@ -78,14 +78,35 @@ static int fault_code(int code)
 	}
 }
 
+/* What SQLite's words leave open: what to do. */
+static const char *advice_on(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return ": the file is damaged: restore a backup";
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+		return ": let holdfast's user write the store's directory and "
+		       "all in it";
+	case SQLITE_CANTOPEN:
+		return ": check that the store's files are there, and that "
+		       "this user may open them";
+	case SQLITE_FULL:
+		return ": make room";
+	case SQLITE_IOERR:
+		return ": check the disk and the kernel's log";
+	default:
+		return "";
+	}
+}
+
 int sql_fault(sqlite3 *db, int code, struct fault *fault, const char *what)
 {
 	const char *text =
 		db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(db);
-	bool damaged = fault_code(code) == FAULT_CORRUPT;
 	return fault_set(fault, fault_code(code), "%s: %s (SQLite %d)%s", what,
-		text, code,
-		damaged ? ": the file is damaged: restore a backup" : "");
+		text, code, advice_on(code));
 }
 
 /* Settings of every connection (faults.md S1, S2, S17); the page cache is the

@@ -5,6 +5,7 @@
  */
 #include "ingest/file_source.h"
 #include "ingest/pipeline.h"
+#include "store/sql.h"
 #include "store/store.h"
 #include "tests/lib/check.h"
 #include "tests/lib/directory.h"
@@ -213,6 +214,26 @@ static void a_checkpoint_without_room_takes_nothing_back(void **state)
 	rig_close(&rig);
 }
 
+static void a_fault_of_the_file_says_what_to_do(void **state)
+{
+	(void)state;
+	static const struct {
+		int code;
+		const char *advice;
+	} faults[] = {{SQLITE_FULL, "make room"},
+		{SQLITE_READONLY_DIRECTORY, "user write the store's directory"},
+		{SQLITE_CANTOPEN, "check that the store's files are there"},
+		{SQLITE_IOERR_FSYNC, "check the disk"},
+		{SQLITE_NOTADB, "restore a backup"}};
+	for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+		struct fault fault = {0};
+		assert_true(
+			sql_fault(NULL, faults[i].code, &fault, "here") < 0);
+		assert_non_null(strstr(fault.text, "here: "));
+		assert_non_null(strstr(fault.text, faults[i].advice));
+	}
+}
+
 static void take_pwrite_over(void)
 {
 	static const char *const names[] = {"pwrite", "pwrite64"};
@@ -232,6 +253,7 @@ int main(void)
 		cmocka_unit_test(
 			told_to_stop_it_does_not_wait_and_nothing_is_taken),
 		cmocka_unit_test(a_checkpoint_without_room_takes_nothing_back),
+		cmocka_unit_test(a_fault_of_the_file_says_what_to_do),
 	};
 	take_pwrite_over();
 	return cmocka_run_group_tests(tests, NULL, NULL);
