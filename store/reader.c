@@ -119,6 +119,20 @@ static bool names_unknown_log(int rc, sqlite3 *db, size_t known)
 	       (size_t)count > known;
 }
 
+/* A row is looked for in two tables. What is in neither may have moved from the
+ * one to the other between the two looks: then both are taken from one
+ * snapshot. */
+static int look_again(struct reader *reader, struct view_rows *rows,
+	const struct value *entity, struct arena *arena, struct held_row *held,
+	struct fault *fault)
+{
+	int rc = sql_execute(reader->db, "BEGIN", fault);
+	if (rc == 0)
+		rc = view_rows_get(rows, entity, arena, held, fault);
+	reader_end(reader);
+	return rc;
+}
+
 int reader_get(struct reader *reader, const struct view *view,
 	const struct value *entity, struct arena *arena, struct row *row,
 	struct fault *fault)
@@ -127,6 +141,9 @@ int reader_get(struct reader *reader, const struct view *view,
 		&reader->views[view - reader->identity.schema->views];
 	struct held_row held;
 	int rc = view_rows_get(rows, entity, arena, &held, fault);
+	if (rc == 0 && held.place == ROW_NOWHERE &&
+		sqlite3_get_autocommit(reader->db))
+		rc = look_again(reader, rows, entity, arena, &held, fault);
 	if (names_unknown_log(rc, reader->db, reader->partitions.count)) {
 		rc = partitions_load(&reader->partitions, reader->db, fault);
 		if (rc == 0)

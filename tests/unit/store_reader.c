@@ -1,0 +1,178 @@
+/* Readers beside a writer: whole batches, never a mixture. */
+#include "store/reader_inside.h"
+#include "tests/lib/check.h"
+#include "tests/lib/store_rig.h"
+
+#include <string.h>
+
+struct reading {
+	struct store_rig *rig;
+	struct reader *reader;
+	struct row row;
+};
+
+static struct reading open_reader(struct store_rig *rig)
+{
+	struct fault fault = {0};
+	struct reading reading = {.rig = rig};
+	if (reader_open(&reading.reader, rig->directory.path, 0, &fault) < 0)
+		fail_msg("%s", fault.text);
+	return reading;
+}
+
+/* reader_get() of an account; *row is what it found. */
+static bool get(struct reading *reading, int64_t id)
+{
+	struct fault fault = {0};
+	struct reader *reader = reading->reader;
+	struct value entity = {.state = VALUE_SET, .as.integer = id};
+	int rc = reader_get(reader, reader_schema(reader)->views, &entity,
+		&reading->rig->arena, &reading->row, &fault);
+	if (rc < 0)
+		fail_msg("%s", fault.text);
+	return rc == 1;
+}
+
+static int64_t count_in(const struct reading *reading)
+{
+	return reading->row.cells[0].value.as.integer;
+}
+
+static void take(struct store_rig *rig, int32_t partition, int64_t second,
+	enum operation operation, int64_t count)
+{
+	struct store_rig_event event = {.partition = partition,
+		.offset = store_rig_partition(rig, partition)
+				  ->accounts.next_offset,
+		.record_s = second,
+		.id = 1,
+		.count = count};
+	struct store_record record = store_rig_record(rig, &event);
+	struct fault fault = {0};
+	record.decoded.updates[0].operation = operation;
+	if (operation == OPERATION_DELETE)
+		record.decoded.updates[0].assignment_count = 0;
+	struct store_batch batch = {.records = &record, .record_count = 1};
+	assert_int_equal(store_apply(rig->store, &batch, NULL, &fault), 0);
+}
+
+static void what_is_there_is_found_and_what_was_deleted_says_so(void **state)
+{
+	struct store_rig *rig = *state;
+	struct reading reading = open_reader(rig);
+	assert_false(get(&reading, 1));
+	assert_false(reading.row.has_floor);
+	take(rig, 0, 1, OPERATION_UPSERT, 5);
+	assert_true(get(&reading, 1));
+	assert_int_equal(count_in(&reading), 5);
+	assert_false(get(&reading, 2));
+	take(rig, 0, 2, OPERATION_DELETE, 0);
+	assert_false(get(&reading, 1));
+	assert_true(reading.row.has_floor);
+	assert_int_equal(
+		reading.row.floor.event_us, STORE_RIG_TIME_US + 2 * SECOND_US);
+	reader_close(reading.reader);
+}
+
+static void rows_of_younger_logs_are_read(void **state)
+{
+	struct store_rig *rig = *state;
+	struct reading reading = open_reader(rig);
+	take(rig, 3, 1, OPERATION_UPSERT, 5);
+	assert_true(get(&reading, 1));
+	assert_int_equal(reading.row.cells[0].version.log->partition, 3);
+	reader_close(reading.reader);
+}
+
+static void a_snapshot_stands_still(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	take(rig, 0, 1, OPERATION_UPSERT, 5);
+	struct reading reading = open_reader(rig);
+	assert_int_equal(reader_begin(reading.reader, &fault), 0);
+	assert_true(get(&reading, 1));
+	take(rig, 0, 2, OPERATION_UPSERT, 6);
+	assert_true(get(&reading, 1));
+	assert_int_equal(count_in(&reading), 5);
+	reader_end(reading.reader);
+	assert_true(get(&reading, 1));
+	assert_int_equal(count_in(&reading), 11);
+	reader_close(reading.reader);
+}
+
+/* Between the look into the view's table and the one into that of deleted
+ * entities, the writer brings the entity back. */
+static int bring_back(unsigned event, void *payload, void *statement, void *sql)
+{
+	struct reading *reading = payload;
+	(void)event;
+	(void)sql;
+	const char *text = sqlite3_sql(statement);
+	if (text == NULL || strstr(text, "_deleted_account") == NULL)
+		return 0;
+	sqlite3_trace_v2(reading->reader->db, 0, NULL, NULL);
+	take(reading->rig, 0, 3, OPERATION_UPSERT, 7);
+	return 0;
+}
+
+static void an_entity_that_returns_meanwhile_is_not_overlooked(void **state)
+{
+	struct store_rig *rig = *state;
+	take(rig, 0, 1, OPERATION_UPSERT, 5);
+	take(rig, 0, 2, OPERATION_DELETE, 0);
+	struct reading reading = open_reader(rig);
+	assert_false(get(&reading, 1));
+	sqlite3_trace_v2(
+		reading.reader->db, SQLITE_TRACE_STMT, bring_back, &reading);
+	bool found = get(&reading, 1);
+	/* As it was, or as it is. */
+	assert_true(found || reading.row.has_floor);
+	if (found)
+		assert_int_equal(count_in(&reading), 7);
+	reader_close(reading.reader);
+}
+
+static void status_tells_of_everything(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	struct reader_status status;
+	static const struct store_rig_event events[] = {
+		{.offset = 0, .key = 1, .id = 1, .count = 1},
+		{.offset = 1, .key = 2, .id = 2, .count = 1},
+		{.offset = 2, .key = 3, .reason = REASON_TYPE_MISMATCH},
+		{.offset = 3, .key = 4, .reason = REASON_TYPE_MISMATCH},
+		{.offset = 4, .key = 5, .reason = REASON_UNKNOWN_VIEW},
+	};
+	for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
+		store_rig_take(rig, &events[i]);
+	struct reading reading = open_reader(rig);
+	assert_int_equal(
+		reader_status(reading.reader, &rig->arena, &status, &fault), 0);
+	assert_int_equal(status.partition_count, 1);
+	assert_int_equal(status.partitions[0].accounts.next_offset, 5);
+	assert_int_equal(status.view_count, 2);
+	assert_string_equal(status.views[0].name, "account");
+	assert_int_equal(status.views[0].rows, 2);
+	assert_true(digest_equal(status.digest, store_digest(rig->store)));
+	assert_int_equal(status.keys, 5);
+	assert_int_equal(status.owner_epoch, rig->store->owner_epoch);
+	assert_int_equal(status.reason_count, 2);
+	assert_int_equal(status.reasons[0].reason, REASON_TYPE_MISMATCH);
+	assert_int_equal(status.reasons[0].dead, 2);
+	assert_int_equal(status.reasons[1].parked, 1);
+	reader_close(reading.reader);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_STORE(what_is_there_is_found_and_what_was_deleted_says_so),
+		WITH_STORE(rows_of_younger_logs_are_read),
+		WITH_STORE(a_snapshot_stands_still),
+		WITH_STORE(an_entity_that_returns_meanwhile_is_not_overlooked),
+		WITH_STORE(status_tells_of_everything),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
