@@ -320,7 +320,6 @@ int pipeline_run(const struct pipeline_options *options,
 	assert(options->batch_records >= 1);
 	assert(options->batch_records <= STORE_BATCH_RECORDS_MAX);
 	struct pipeline pipeline = {.options = options};
-	int64_t start_us = now_us(&pipeline);
 	int rc = stages_open(&pipeline.stages, options, fault);
 	while (rc == 0 && must_go_on(&pipeline))
 		rc = turn(&pipeline, fault);
@@ -328,7 +327,6 @@ int pipeline_run(const struct pipeline_options *options,
 		rc = settle(&pipeline, fault);
 	stages_close(pipeline.stages);
 	pipeline.result.stopped_partitions = (int64_t)pipeline.stopped;
-	pipeline.result.poll_us = now_us(&pipeline) - start_us;
 	if (result != NULL)
 		*result = pipeline.result;
 	if (rc == 0 && pipeline.stopped > 0)

@@ -45,7 +45,7 @@ struct pipeline_result {
 	struct store_tally tally; /* of this run */
 	int64_t batches;
 	int64_t stopped_partitions;
-	int64_t decode_us, apply_us, commit_us, poll_us; /* where time went */
+	int64_t decode_us, apply_us, commit_us; /* where time went */
 };
 
 /*

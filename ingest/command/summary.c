@@ -47,14 +47,13 @@ static void tell_programs(const struct store *store,
 			result->tally.dispositions[i]);
 	printf(", \"batches\": %" PRId64
 	       ", \"seconds\": %.6f, \"records_per_second\": %" PRId64
-	       ", \"poll_seconds\": %.6f, \"decode_seconds\": %.6f"
-	       ", \"apply_seconds\": %.6f, \"commit_seconds\": %.6f"
+	       ", \"decode_seconds\": %.6f, \"apply_seconds\": %.6f, "
+	       "\"commit_seconds\": %.6f"
 	       ", \"stopped_partitions\": %" PRId64 ", \"digest\": \"%s\"}\n",
 		result->batches, (double)elapsed_us / 1e6,
-		rate_of(taken, elapsed_us), (double)result->poll_us / 1e6,
-		(double)result->decode_us / 1e6, (double)result->apply_us / 1e6,
-		(double)result->commit_us / 1e6, result->stopped_partitions,
-		digest);
+		rate_of(taken, elapsed_us), (double)result->decode_us / 1e6,
+		(double)result->apply_us / 1e6, (double)result->commit_us / 1e6,
+		result->stopped_partitions, digest);
 }
 
 void summary_tell(const struct store *store,
