@@ -90,7 +90,11 @@ setting() { # template: what the image of users says
 	image inspect --type image --format "$1" localhost/holdfast
 }
 
-[ "$(id -u)" -eq 0 ] || die "only root can make a root file system: run it with sudo"
+if [ "$(id -u)" -ne 0 ]; then
+	[ "${CI:-}" != true ] || die "only root can make a root file system: run it with sudo"
+	printf 'skipped: only root can make a root file system: run tests/image/run.sh with sudo\n'
+	exit 77
+fi
 for tool in buildah debootstrap; do
 	command -v "$tool" >/dev/null || die "$tool is not on PATH: run deploy/packages.sh test"
 done
