@@ -154,7 +154,7 @@ static int give(struct script_source *script, const struct script_step *step,
 	case STEP_END:
 		event->log = script->partitions[step->partition].log;
 		event->next_offset = step->offset;
-		event->as_of_us = SCRIPT_TIME_US;
+		event->as_of_us = atomic_load(&script->clock->now_us);
 		return SOURCE_END;
 	case STEP_STOP:
 		event->log = script->partitions[step->partition].log;

@@ -194,13 +194,15 @@ static void the_run_ends_when_all_partitions_stopped(void **state)
 static void a_partition_may_come_later(void **state)
 {
 	struct rig *rig = *state;
+	rig->options.batch_records = 1; /* batches are on their way then */
 	script_announce(&rig->script, 0);
-	rig_send(rig, 0, 1, 1, 1);
+	for (int n = 0; n < RECORDS; n++)
+		rig_send(rig, 0, n, 1, 1);
 	script_announce(&rig->script, 1);
-	rig_send(rig, 1, 2, 1, 2);
-	rig_send(rig, 0, 3, 1, 4);
+	rig_send(rig, 1, RECORDS, 1, 1);
+	rig_send(rig, 0, RECORDS + 1, 1, 1);
 	rig_run_well(rig);
-	assert_int_equal(rig_count_of(rig, 1), 7);
+	assert_int_equal(rig_count_of(rig, 1), RECORDS + 2);
 }
 
 static void gaps_and_ends_are_accounted_for(void **state)
@@ -221,6 +223,23 @@ static void gaps_and_ends_are_accounted_for(void **state)
 	assert_int_equal(rig_accounts(rig, 0)->gaps, 12);
 	assert_int_equal(rig_accounts(rig, 0)->next_offset, 15);
 	assert_int_equal(rig->script.partitions[0].committed, 15);
+}
+
+/* "As of" is the present only where nothing came behind the end. */
+static void an_end_with_a_record_behind_it_is_none(void **state)
+{
+	struct rig *rig = *state;
+	script_announce(&rig->script, 0);
+	script_announce(&rig->script, 1);
+	for (int32_t p = 0; p < 2; p++) {
+		rig_send(rig, p, 2 * p, 1, 1);
+		script_end(&rig->script, p);
+	}
+	rig_send(rig, 0, 1, 1, 1);
+	rig_run_well(rig);
+	const struct twin *twin = twin_of(rig->store);
+	assert_true(twin_partition_at(twin, 0)->as_of_us == SCRIPT_TIME_US);
+	assert_true(twin_partition_at(twin, 1)->as_of_us > SCRIPT_TIME_US);
 }
 
 static void what_was_polled_is_finished_before_a_stop(void **state)
@@ -354,6 +373,7 @@ int main(void)
 		BOTH_WAYS(the_run_ends_when_all_partitions_stopped),
 		BOTH_WAYS(a_partition_may_come_later),
 		BOTH_WAYS(gaps_and_ends_are_accounted_for),
+		BOTH_WAYS(an_end_with_a_record_behind_it_is_none),
 		BOTH_WAYS(what_was_polled_is_finished_before_a_stop),
 		/* Without threads nobody could tell while the one waits. */
 		cmocka_unit_test_setup_teardown(
