@@ -1,12 +1,11 @@
 #include "ingest/command/size.h"
 
+#include "schema/quantity.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
-static const struct {
-	const char *name;
-	int64_t bytes;
-} units[] = {
+static const struct unit units[] = {
 	{"B", 1},
 	{"kB", 1000},
 	{"MB", 1000000},
@@ -18,24 +17,8 @@ static const struct {
 
 bool size_parse(struct slice text, int64_t *out_bytes)
 {
-	int64_t number = 0;
-	size_t digits = 0;
-	while (digits < text.length && text.data[digits] >= '0' &&
-		text.data[digits] <= '9') {
-		int digit = text.data[digits] - '0';
-		if (__builtin_mul_overflow(number, 10, &number) ||
-			__builtin_add_overflow(number, digit, &number))
-			return false;
-		digits++;
-	}
-	if (digits == 0)
-		return false;
-	struct slice unit = {text.data + digits, text.length - digits};
-	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-		if (slice_equal(unit, slice_of(units[i].name)))
-			return !__builtin_mul_overflow(
-				number, units[i].bytes, out_bytes);
-	return false;
+	return quantity_parse(
+		text, units, sizeof units / sizeof units[0], out_bytes);
 }
 
 char *size_print(int64_t bytes, char out[SIZE_TEXT])
