@@ -182,6 +182,14 @@ static int judge_clocks(struct kafka_scout *scout,
 		&scout->stop, answer, scout, fault);
 }
 
+/* Until something is asked, or due. */
+static void rest(struct kafka_scout *scout, const struct timespec *look_at,
+	const struct timespec *clocks_at)
+{
+	bool clocks = kafka_survey_clocks_due(&scout->survey);
+	sleep_until(scout, clocks ? clocks_at : look_at);
+}
+
 static int work(struct kafka_scout *scout, struct fault *fault)
 {
 	struct timespec look_at = {0}, clocks_at = {0};
@@ -198,10 +206,7 @@ static int work(struct kafka_scout *scout, struct fault *fault)
 		if (rc >= 0)
 			rc = judge_clocks(scout, &clocks_at, fault);
 		if (rc >= 0)
-			sleep_until(
-				scout, kafka_survey_clocks_due(&scout->survey)
-					       ? &clocks_at
-					       : &look_at);
+			rest(scout, &look_at, &clocks_at);
 	}
 	return rc;
 }
