@@ -246,6 +246,8 @@ static int open_directory(struct store *store, struct fault *fault)
 		rc = layout_make(&store->layout, fault);
 	if (rc == 0)
 		rc = layout_lock(&store->layout, &store->lock, fault);
+	if (rc == 0) /* somebody may have made one before the lock was ours */
+		rc = layout_find(&store->layout, options->path, &exists, fault);
 	if (rc == 0 && !exists)
 		rc = create(store, options->schema, fault);
 	return rc;

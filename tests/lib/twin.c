@@ -393,7 +393,7 @@ static void take_mark(struct twin *twin, const struct store_mark *mark)
 		accounts->gaps += mark->next_offset - accounts->next_offset;
 		accounts->next_offset = mark->next_offset;
 	}
-	raise_time(&partition->as_of_us, mark->as_of_us);
+	partition->as_of_us = mark->as_of_us;
 }
 
 static void take_batch(struct twin *twin, const struct store_batch *batch,
