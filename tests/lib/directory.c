@@ -51,7 +51,6 @@ static bool is_itself(const struct dirent *entry)
 	       strcmp(entry->d_name, "..") == 0;
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): as deep as the directories are */
 void directory_remove(const struct directory *directory)
 {
 	struct dirent **names;
@@ -103,7 +102,6 @@ static uint64_t mix_entry(uint64_t sum, const struct directory *entry)
 	return mix(sum, &below, sizeof below);
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): as deep as the directories are */
 uint64_t directory_fingerprint(const struct directory *directory)
 {
 	struct dirent **names;

@@ -79,16 +79,14 @@ static int64_t some_time(
 		return random->now_us - 2 * RANDOM_WINDOW_US +
 		       span_us(random, 4 * RANDOM_WINDOW_US);
 	int64_t behind_us = random->now_us - partition->clock_us;
-	if (partition->at_end)
-		partition->clock_us = random->now_us;
-	else if (percent(random, 3))
+	bool catches_up = !partition->slow && percent(random, 30);
+	if (!partition->at_end && percent(random, 3))
 		return TIMESTAMP_NONE;
-	else if (partition->slow)
-		partition->clock_us += span_us(random, behind_us / 16 + 1);
-	else if (percent(random, 30))
+	if (partition->at_end || catches_up)
 		partition->clock_us = random->now_us;
 	else
-		partition->clock_us += span_us(random, behind_us / 2 + 1);
+		partition->clock_us += span_us(
+			random, behind_us / (partition->slow ? 16 : 2) + 1);
 	partition->at_end = false;
 	return partition->clock_us;
 }
