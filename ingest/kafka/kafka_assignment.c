@@ -98,21 +98,22 @@ int kafka_pause(rd_kafka_t *client, const struct kafka_partition *partition,
 void kafka_ask_ends(rd_kafka_t *client, struct kafka_partitions *partitions,
 	int64_t before_us)
 {
-	rd_kafka_topic_partition_list_t *list =
-		rd_kafka_topic_partition_list_new((int)partitions->count);
+	rd_kafka_topic_partition_list_t *list = NULL;
 	for (size_t i = 0; i < partitions->count; i++) {
 		struct kafka_partition *partition = partitions->all[i];
 		if (partition->state != PARTITION_RUNNING ||
 			partition->paused || !partition->at_end ||
 			partition->asked_end || partition->end_us > before_us)
 			continue;
+		if (list == NULL)
+			list = rd_kafka_topic_partition_list_new(1);
 		partition->asked_end = true;
 		kafka_partitions_put(list, partition, partition->expected);
 	}
-	if (list->cnt > 0) {
-		rd_kafka_pause_partitions(client, list);
-		rd_kafka_resume_partitions(client, list);
-		wake_leaders(client, list);
-	}
+	if (list == NULL)
+		return;
+	rd_kafka_pause_partitions(client, list);
+	rd_kafka_resume_partitions(client, list);
+	wake_leaders(client, list);
 	rd_kafka_topic_partition_list_destroy(list);
 }

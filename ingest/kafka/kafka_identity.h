@@ -22,7 +22,7 @@
 #define KAFKA_CLUSTER_ID_SIZE 64 /* Kafka's own are 22 characters */
 
 /* A look's client that can't be freed within is left to itself. */
-#define KAFKA_FAREWELL_MS 2000
+#define KAFKA_FAREWELL_MS 1000
 
 /* Partitions compared at once. Each may cost a whole batch of records, of
  * which one is looked at. */

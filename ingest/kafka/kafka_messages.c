@@ -2,6 +2,12 @@
 
 #include "ingest/kafka/kafka_assignment.h"
 
+#include <inttypes.h>
+
+/* A transaction may be open so long (transaction.max.timeout.ms is 15 min, its
+ * default 1 min); then it is told of, and again. */
+#define HELD_GAP_US 120000000
+
 /* Its errors heal by themselves, or are told of each partition as well: for
  * the operator. */
 static void tell_trouble(struct kafka_source *source, rd_kafka_resp_err_t error,
@@ -93,6 +99,36 @@ static int take_record(struct kafka_source *source,
 	return kafka_event(event, SOURCE_RECORD, partition);
 }
 
+/* Committed records behind an open transaction are not given out: that is no
+ * error, and no progress. */
+static void watch_transactions(
+	struct kafka_source *source, struct kafka_partition *partition)
+{
+	int64_t low = 0, high = 0;
+	if (rd_kafka_get_watermark_offsets(source->client, partition->topic,
+		    partition->number, &low,
+		    &high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+		high <= partition->expected) {
+		partition->held_us = 0;
+		return;
+	}
+	if (partition->held_us == 0 ||
+		partition->held_offset != partition->expected) {
+		partition->held_us = partition->end_us;
+		partition->held_offset = partition->expected;
+	}
+	if (partition->end_us - partition->held_us < HELD_GAP_US)
+		return;
+	partition->held_us = partition->end_us;
+	struct fault text = {0};
+	fault_set(&text, FAULT_BROKER,
+		"%s:%" PRId32 " is held at offset %" PRId64 " by a transaction "
+		"that stays open, while its log goes on to %" PRId64
+		": see kafka-transactions.sh find-hanging",
+		partition->topic, partition->number, partition->expected, high);
+	kafka_tell(source, NOTICE_ONCE, &text);
+}
+
 /* What was taken is all there was when there was last nothing to take: the
  * message itself may have lain here since. */
 static int take_end(struct kafka_source *source,
@@ -105,6 +141,7 @@ static int take_end(struct kafka_source *source,
 	partition->expected = offset;
 	partition->at_end = true;
 	partition->end_us = kafka_now_us(source);
+	watch_transactions(source, partition);
 	kafka_reach(source, partition);
 	kafka_event(event, SOURCE_END, partition);
 	event->next_offset = offset;

@@ -38,9 +38,11 @@ struct kafka_partition {
 	bool at_end;	/* its end was reached and no record came since */
 	bool asked_end; /* made to report its end again */
 	int64_t end_us; /* monotonic: when it was last reported */
-	bool questioned;     /* an answer is on its way */
-	int64_t question_us; /* monotonic: not to be asked before */
-	bool unverified;     /* was said already */
+	int64_t held_us, held_offset; /* by an open transaction: since when,
+					 monotonic, or 0; and where */
+	bool questioned;	      /* an answer is on its way */
+	int64_t question_us;	      /* monotonic: not to be asked before */
+	bool unverified;	      /* was said already */
 	int64_t gone_us;     /* monotonic: its topic is gone since; or 0 */
 	int failures;	     /* in a row, without a record between */
 	int64_t target;	     /* until_end: done at it; -1: none */

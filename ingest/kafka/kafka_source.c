@@ -10,6 +10,9 @@
 
 /* While records come, the clock is read once for so many. */
 #define DUTIES_RECORDS 256
+/* What librdkafka's threads take to end, with room; those that never do go on
+ * alone. */
+#define FAREWELL_MS 1000
 /* Duties come round while it waits for records. */
 #define WAIT_US 50000
 
@@ -164,7 +167,7 @@ static void kafka_close(struct source *base)
 	kafka_scout_close(source->scout, left_ms(source, deadline_us));
 	if (source->queue != NULL)
 		rd_kafka_queue_destroy(source->queue);
-	kafka_client_close(source->client, left_ms(source, deadline_us));
+	kafka_client_close(source->client, FAREWELL_MS);
 	kafka_partitions_finish(&source->partitions);
 	kafka_notices_finish(&source->notices);
 	kafka_headers_finish(&source->headers);

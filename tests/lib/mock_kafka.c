@@ -2,9 +2,12 @@
 
 #include "tests/lib/check.h"
 
-#include <inttypes.h>
+#include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define WAIT_MS 20000 /* far beyond what anything here takes */
 
@@ -222,4 +225,72 @@ int64_t mock_kafka_committed(struct mock_kafka *mock, const char *group,
 	rd_kafka_topic_partition_list_destroy(list);
 	rd_kafka_destroy(client);
 	return offset < 0 ? -1 : offset;
+}
+
+/* Kafka protocol: Produce version 3, RecordBatch version 2. */
+static const unsigned char bare_produce[] = {
+	0, 0, 0, 0,		     /* size, filled in */
+	0, 0, 0, 3, 0, 0, 0, 1,	     /* Produce, version 3, correlation 1 */
+	0, 1, 'c', 0xff, 0xff, 0, 1, /* client id, no transaction, acks 1 */
+	0, 0, 0x27, 0x10,	     /* 10 s */
+	0, 0, 0, 1, 0, 1, 0,	     /* one topic, filled in */
+	0, 0, 0, 1, 0, 0, 0, 0,	     /* one partition: 0 */
+	0, 0, 0, 69,		     /* bytes of records */
+	0, 0, 0, 0, 0, 0, 0, 0,	     /* base offset */
+	0, 0, 0, 57, 0, 0, 0, 0,     /* length, leader epoch */
+	2, 0, 0, 0, 0,		     /* magic, checksum: filled in */
+	0, 0, 0, 0, 0, 0,	     /* attributes, last offset delta */
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, /* base timestamp */
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, /* max timestamp */
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, /* producer: none */
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, /* epoch, sequence: none */
+	0, 0, 0, 1,			    /* one record */
+	14, 0, 0, 0, 1, 2, 'x', 0,	    /* zigzag: no key, "x", no header */
+};
+#define BARE_TOPIC 29	 /* where the topic's letter stands */
+#define BARE_CHECKSUM 59 /* and the checksum of what follows it */
+
+/* CRC-32C, as in RFC 3720 appendix B.4. */
+static uint32_t crc32c(const unsigned char *bytes, size_t length)
+{
+	uint32_t crc = UINT32_MAX;
+	for (size_t i = 0; i < length; i++) {
+		crc ^= bytes[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (UINT32_C(0x82f63b78) & -(crc & 1));
+	}
+	return ~crc;
+}
+
+static int connect_to(struct mock_kafka *mock)
+{
+	const char *bootstrap = rd_kafka_mock_cluster_bootstraps(mock->cluster);
+	long port = strtol(strchr(bootstrap, ':') + 1, NULL, 10);
+	struct sockaddr_in address = {.sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
+		.sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(
+		connect(fd, (const struct sockaddr *)&address, sizeof address),
+		0);
+	return fd;
+}
+
+void mock_kafka_produce_bare(
+	struct mock_kafka *mock, const char *topic, bool damaged)
+{
+	unsigned char request[sizeof bare_produce];
+	memcpy(request, bare_produce, sizeof request);
+	uint32_t size = htonl(sizeof request - 4);
+	memcpy(request, &size, sizeof size);
+	request[BARE_TOPIC] = (unsigned char)topic[0];
+	size_t covered = BARE_CHECKSUM + 4;
+	uint32_t checksum = htonl(
+		crc32c(request + covered, sizeof request - covered) ^ damaged);
+	memcpy(request + BARE_CHECKSUM, &checksum, sizeof checksum);
+	int fd = connect_to(mock);
+	assert_int_equal(write(fd, request, sizeof request), sizeof request);
+	char response[64];
+	assert_true(read(fd, response, sizeof response) > 0);
+	close(fd);
 }

@@ -42,6 +42,12 @@ void mock_kafka_produce(struct mock_kafka *mock, const char *topic,
 void mock_kafka_fill(struct mock_kafka *mock, const char *topic,
 	int32_t partition, int from, int count);
 
+/* Write the record "x", without key and timestamp, to partition 0 of a topic
+ * whose name is one letter; `damaged`: with a wrong checksum. By hand, since no
+ * producer would. */
+void mock_kafka_produce_bare(
+	struct mock_kafka *mock, const char *topic, bool damaged);
+
 /* Read a partition from `offset` on, until its end: calls `seen` for each. */
 void mock_kafka_read(struct mock_kafka *mock, const char *topic,
 	int32_t partition, int64_t offset,

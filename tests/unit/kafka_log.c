@@ -5,13 +5,9 @@
 #include "tests/lib/check.h"
 #include "tests/lib/kafka_rig.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 static int tear_down(void **state)
 {
@@ -232,6 +228,20 @@ static void another_cluster_without_any_of_the_records_stops_it(void **state)
 	expect_stopped(rig, "log_changed");
 }
 
+/* It was noted with the time that stood in for its own. */
+static void a_record_without_timestamp_is_known_again(void **state)
+{
+	struct kafka_rig *rig = *state;
+	mock_kafka_fill(&rig->mock, "t", 0, 0, 5);
+	mock_kafka_produce_bare(&rig->mock, "t", false);
+	struct trail trail = take_all(rig, 6);
+	mock_kafka_fill(&rig->mock, "t", 0, 6, 4);
+	rig_start_at(rig, 0, 6, &trail);
+	rig_open(rig);
+	rig_until_records(rig, 4);
+	assert_int_equal(rig->notices, 0);
+}
+
 /* Nobody answers: it is not started on trust. */
 static void what_can_not_be_compared_is_not_started(void **state)
 {
@@ -357,56 +367,12 @@ static void running_logs_are_compared_again_and_again(void **state)
 	assert_int_equal(rig->notices, 0);
 }
 
-/* A record batch as no producer would send it: its checksum is wrong. Written
- * by hand after the Kafka protocol: Produce version 3, RecordBatch version 2,
- * one record with the value "x". */
-static const unsigned char damaged_produce[] = {
-	0, 0, 0, 0,		     /* size, filled in */
-	0, 0, 0, 3, 0, 0, 0, 1,	     /* Produce, version 3, correlation 1 */
-	0, 1, 'c', 0xff, 0xff, 0, 1, /* client id, no transaction, acks 1 */
-	0, 0, 0x27, 0x10,	     /* 10 s */
-	0, 0, 0, 1, 0, 1, 't',	     /* one topic */
-	0, 0, 0, 1, 0, 0, 0, 0,	     /* one partition: 0 */
-	0, 0, 0, 69,		     /* bytes of records */
-	0, 0, 0, 0, 0, 0, 0, 0,	     /* base offset */
-	0, 0, 0, 57, 0, 0, 0, 0,     /* length, leader epoch */
-	2, 0xde, 0xad, 0xbe, 0xef,   /* magic, a wrong checksum */
-	0, 0, 0, 0, 0, 0,	     /* attributes, last offset delta */
-	0, 0, 1, 0x9b, 0, 0, 0, 0,   /* base timestamp */
-	0, 0, 1, 0x9b, 0, 0, 0, 0,   /* max timestamp */
-	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, /* none */
-	0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, /* sequence; one record */
-	14, 0, 0, 0, 1, 2, 'x', 0,	    /* zigzag: no key, "x", no header */
-};
-
-static void produce_damaged(struct kafka_rig *rig)
-{
-	unsigned char request[sizeof damaged_produce];
-	memcpy(request, damaged_produce, sizeof request);
-	uint32_t size = htonl(sizeof request - 4);
-	memcpy(request, &size, sizeof size);
-	const char *bootstrap =
-		rd_kafka_mock_cluster_bootstraps(rig->mock.cluster);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	struct sockaddr_in address = {.sin_family = AF_INET,
-		.sin_port = htons(
-			(uint16_t)strtol(strchr(bootstrap, ':') + 1, NULL, 10)),
-		.sin_addr = {htonl(INADDR_LOOPBACK)}};
-	assert_int_equal(
-		connect(fd, (const struct sockaddr *)&address, sizeof address),
-		0);
-	assert_int_equal(write(fd, request, sizeof request), sizeof request);
-	char response[64];
-	assert_true(read(fd, response, sizeof response) > 0);
-	close(fd);
-}
-
 static void a_damaged_batch_stops_its_partition_and_is_not_passed_by(
 	void **state)
 {
 	struct kafka_rig *rig = *state;
 	mock_kafka_fill(&rig->mock, "t", 0, 0, 3);
-	produce_damaged(rig);
+	mock_kafka_produce_bare(&rig->mock, "t", true);
 	mock_kafka_fill(&rig->mock, "t", 0, 4, 3);
 	mock_kafka_fill(&rig->mock, "t", 1, 0, 5);
 	rig_open(rig);
@@ -434,6 +400,7 @@ int main(void)
 		TEST(where_the_newest_record_is_gone_an_older_one_decides),
 		TEST(the_same_records_on_another_cluster_are_told_of),
 		TEST(another_cluster_without_any_of_the_records_stops_it),
+		TEST(a_record_without_timestamp_is_known_again),
 		TEST(what_can_not_be_compared_is_not_started),
 		TEST(a_deleted_topic_stops_its_partitions),
 		TEST(a_topic_that_is_away_for_a_moment_is_gone_on_with),

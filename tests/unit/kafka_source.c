@@ -127,6 +127,35 @@ static void nulls_and_headers_arrive_as_they_were_produced(void **state)
 	rig_until_records(rig, 3);
 }
 
+static void takes_the_record_time(
+	struct kafka_rig *rig, const struct record *record)
+{
+	const int64_t *expected = rig->payload;
+	assert_int_equal(record->timestamp_us, expected[record->offset]);
+}
+
+static void a_record_without_timestamp_takes_the_partitions(void **state)
+{
+	struct kafka_rig *rig = *state;
+	mock_kafka_produce_bare(&rig->mock, "t", false);
+	mock_kafka_fill(&rig->mock, "t", 0, 7, 1);
+	mock_kafka_fill(&rig->mock, "t", 0, 5, 1);
+	mock_kafka_produce_bare(&rig->mock, "t", false);
+	int64_t expected[] = {TIMESTAMP_NONE, (MOCK_TIME_MS + 7) * 1000,
+		(MOCK_TIME_MS + 5) * 1000, (MOCK_TIME_MS + 7) * 1000};
+	rig->seen = takes_the_record_time;
+	rig->payload = expected;
+	rig_open(rig);
+	rig_until_records(rig, 4);
+	rig_close(rig);
+	/* What the store has stands in as well. */
+	expected[3] = 42;
+	rig_start_at(rig, 0, 3, NULL);
+	rig->partitions[0].start.record_time_us = 42;
+	rig_open(rig);
+	rig_until_records(rig, 1);
+}
+
 static void reading_starts_at_the_stored_offset(void **state)
 {
 	struct kafka_rig *rig = *state;
@@ -459,6 +488,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(every_record_arrives_once_and_in_order, four_partitions),
 		TEST(nulls_and_headers_arrive_as_they_were_produced,
+			one_partition),
+		TEST(a_record_without_timestamp_takes_the_partitions,
 			one_partition),
 		TEST(reading_starts_at_the_stored_offset, one_partition),
 		TEST(the_end_is_reported_and_again_while_idle, one_partition),
