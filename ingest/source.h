@@ -37,7 +37,7 @@ struct source_event {
 	int32_t partition;
 	int64_t log_start;   /* PARTITION: first offset the log still holds */
 	int64_t next_offset; /* END: position of the end */
-	int64_t as_of_us;    /* END: wall clock when it was reported */
+	int64_t as_of_us;    /* END: wall clock; all there was then came */
 	const char *cluster_id; /* PARTITION: "" while unknown */
 	struct fault fault;	/* STOPPED, NOTICE */
 };

@@ -110,6 +110,9 @@ static int take_answer(struct kafka_source *source,
 	case ANSWER_NOTICE:
 		kafka_tell(source, NOTICE_ONCE, &answer->judgement.fault);
 		break;
+	case ANSWER_TROUBLE:
+		kafka_tell(source, NOTICE_WAITING, &answer->judgement.fault);
+		break;
 	}
 	return SOURCE_IDLE;
 }

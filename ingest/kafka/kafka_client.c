@@ -109,6 +109,9 @@ int kafka_client_open(rd_kafka_t **out, rd_kafka_conf_t *conf,
 		return rc;
 	}
 	route_log(conf, role);
+	/* Tokens (OAUTHBEARER) are renewed by a thread of librdkafka's: a
+	 * client that waits for an answer polls nothing. */
+	rd_kafka_conf_enable_sasl_queue(conf, 1);
 	char error[ERROR_TEXT_SIZE] = "";
 	rd_kafka_type_t type =
 		role == KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
@@ -118,6 +121,11 @@ int kafka_client_open(rd_kafka_t **out, rd_kafka_conf_t *conf,
 		return fault_set(
 			fault, FAULT_USAGE, "kafka settings: %s", error);
 	}
+	/* Fails, rightly, where there are no tokens to renew. */
+	rd_kafka_error_t *none =
+		rd_kafka_sasl_background_callbacks_enable(*out);
+	if (none != NULL)
+		rd_kafka_error_destroy(none);
 	/* From here on errors and events come out of one queue. */
 	if (role != KAFKA_PRODUCER)
 		rd_kafka_poll_set_consumer(*out);

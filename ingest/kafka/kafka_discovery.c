@@ -8,6 +8,7 @@
 #define SINGLE_TIMEOUT_MS 2000
 /* Only a warning hangs on it. */
 #define CONFIG_TIMEOUT_MS 2000
+#define CONFIG_POLL_MS 20 /* so soon is a hurry seen */
 /* How Kafka writes "no limit". */
 #define NO_LIMIT "9223372036854775807"
 
@@ -159,8 +160,9 @@ void kafka_find_cluster(rd_kafka_t *client, char *out, size_t size)
 }
 
 /* The answer to a DescribeConfigs of one topic, as an event that the caller
- * destroys; NULL where nobody says. */
-static rd_kafka_event_t *ask_settings(rd_kafka_t *client, const char *topic)
+ * destroys; NULL where nobody says, or not before there is a hurry. */
+static rd_kafka_event_t *ask_settings(
+	rd_kafka_t *client, const char *topic, const atomic_bool *hurry)
 {
 	rd_kafka_AdminOptions_t *options =
 		rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_ANY);
@@ -171,7 +173,11 @@ static rd_kafka_event_t *ask_settings(rd_kafka_t *client, const char *topic)
 	rd_kafka_AdminOptions_set_request_timeout(
 		options, CONFIG_TIMEOUT_MS, error, sizeof error);
 	rd_kafka_DescribeConfigs(client, &resource, 1, options, queue);
-	rd_kafka_event_t *event = rd_kafka_queue_poll(queue, CONFIG_TIMEOUT_MS);
+	rd_kafka_event_t *event = NULL;
+	for (int waited_ms = 0; event == NULL && !atomic_load(hurry) &&
+				waited_ms < CONFIG_TIMEOUT_MS;
+		waited_ms += CONFIG_POLL_MS)
+		event = rd_kafka_queue_poll(queue, CONFIG_POLL_MS);
 	rd_kafka_queue_destroy(queue);
 	rd_kafka_ConfigResource_destroy(resource);
 	rd_kafka_AdminOptions_destroy(options);
@@ -212,27 +218,28 @@ static bool are_bounded(const rd_kafka_ConfigResource_t *resource)
 	return !create_time || limited;
 }
 
-bool kafka_topic_bounds_clocks(
-	rd_kafka_t *client, const char *topic, struct fault *notice)
+enum kafka_clocks kafka_topic_clocks(rd_kafka_t *client, const char *topic,
+	const atomic_bool *hurry, struct fault *notice)
 {
-	rd_kafka_event_t *event = ask_settings(client, topic);
+	rd_kafka_event_t *event = ask_settings(client, topic, hurry);
+	if (event == NULL)
+		return atomic_load(hurry) ? KAFKA_CLOCKS_PUT_OFF
+					  : KAFKA_CLOCKS_BOUNDED;
 	const rd_kafka_DescribeConfigs_result_t *result =
-		event == NULL ? NULL
-			      : rd_kafka_event_DescribeConfigs_result(event);
+		rd_kafka_event_DescribeConfigs_result(event);
 	size_t count = 0;
 	const rd_kafka_ConfigResource_t **resources =
 		result == NULL ? NULL
 			       : rd_kafka_DescribeConfigs_result_resources(
 					 result, &count);
 	bool bounded = count != 1 || are_bounded(resources[0]);
-	if (event != NULL)
-		rd_kafka_event_destroy(event);
-	if (!bounded)
-		fault_set(notice, FAULT_BROKER,
-			"topic %s takes whatever time a producer's clock says: "
-			"a clock that is ahead puts records ahead of all "
-			"others; set its message.timestamp.after.max.ms to, "
-			"say, 3600000",
-			topic);
-	return bounded;
+	rd_kafka_event_destroy(event);
+	if (bounded)
+		return KAFKA_CLOCKS_BOUNDED;
+	fault_set(notice, FAULT_BROKER,
+		"topic %s takes whatever time a producer's clock says: a clock "
+		"that is ahead puts its records ahead of all others; set the "
+		"topic's message.timestamp.after.max.ms to, say, 3600000",
+		topic);
+	return KAFKA_CLOCKS_UNBOUNDED;
 }

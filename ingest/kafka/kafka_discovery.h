@@ -11,6 +11,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,9 +48,14 @@ void kafka_find_bounds(
 /* The cluster's id into out[0..size), "" where it has none. */
 void kafka_find_cluster(rd_kafka_t *client, char *out, size_t size);
 
-/* Does the topic bound its producers' clocks? True as well where nobody says;
- * else `notice` has the text for the operator. */
-bool kafka_topic_bounds_clocks(
-	rd_kafka_t *client, const char *topic, struct fault *notice);
+enum kafka_clocks {
+	KAFKA_CLOCKS_BOUNDED = 0,   /* or nobody says */
+	KAFKA_CLOCKS_UNBOUNDED = 1, /* `notice` has the text for the operator */
+	KAFKA_CLOCKS_PUT_OFF = 2    /* `hurry` was set: ask again */
+};
+
+/* Does the topic bound its producers' clocks? */
+enum kafka_clocks kafka_topic_clocks(rd_kafka_t *client, const char *topic,
+	const atomic_bool *hurry, struct fault *notice);
 
 #endif

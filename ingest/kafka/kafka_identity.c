@@ -37,11 +37,22 @@ static int64_t monotonic_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int open_reader(
-	rd_kafka_t **out, const rd_kafka_conf_t *conf, struct fault *fault)
+/* The source's consumer has the same settings: what a client lacks now, say
+ * file descriptors, it may have later. NULL: ask again. */
+static rd_kafka_t *open_reader(struct round *round)
 {
-	return kafka_client_open(
-		out, rd_kafka_conf_dup(conf), KAFKA_READER, fault);
+	rd_kafka_t *client = NULL;
+	struct fault why = {0};
+	if (kafka_client_open(&client, rd_kafka_conf_dup(round->conf),
+		    KAFKA_READER, &why) == 0)
+		return client;
+	for (size_t i = 0; i < round->count; i++) {
+		struct kafka_judgement *judgement =
+			round->readings[i].judgement;
+		if (judgement->verdict == VERDICT_UNKNOWN)
+			judgement->fault = why;
+	}
+	return NULL;
 }
 
 static void judge_changed(struct reading *reading, const char *why)
@@ -210,14 +221,13 @@ static void note_cluster(struct round *round, const char *cluster_id)
 
 static int find_bounds(struct round *round, struct fault *fault)
 {
-	rd_kafka_t *client = NULL;
-	int rc = open_reader(&client, round->conf, fault);
-	if (rc != 0)
-		return rc;
+	rd_kafka_t *client = open_reader(round);
+	if (client == NULL)
+		return 0;
 	struct kafka_bounds led[KAFKA_IDENTITY_PARTITIONS_MAX];
 	size_t led_count = 0;
 	char cluster_id[KAFKA_CLUSTER_ID_SIZE] = "";
-	rc = keep_led(client, round, led, &led_count, fault);
+	int rc = keep_led(client, round, led, &led_count, fault);
 	if (rc == 0 && led_count > 0) {
 		kafka_find_bounds(client, led, led_count);
 		kafka_find_cluster(client, cluster_id, sizeof cluster_id);
@@ -329,12 +339,11 @@ static bool assign(rd_kafka_t *client, const struct round *round)
 
 /* A consumer of its own for each round: nothing of an earlier assignment can
  * come out of it. */
-static int read_round(struct round *round, struct fault *fault)
+static void read_round(struct round *round)
 {
-	rd_kafka_t *client = NULL;
-	int rc = open_reader(&client, round->conf, fault);
-	if (rc != 0)
-		return rc;
+	rd_kafka_t *client = open_reader(round);
+	if (client == NULL)
+		return;
 	int64_t deadline_ms = monotonic_ms() + KAFKA_CALL_TIMEOUT_MS;
 	bool assigned = assign(client, round);
 	while (assigned && waiting(round) > 0 && !atomic_load(round->stop) &&
@@ -347,7 +356,6 @@ static int read_round(struct round *round, struct fault *fault)
 		rd_kafka_message_destroy(message);
 	}
 	kafka_client_close(client, KAFKA_FAREWELL_MS);
-	return 0;
 }
 
 /* Those that no answer came for stay VERDICT_UNKNOWN; those whose record is
@@ -372,11 +380,11 @@ static int judge(struct round *round, struct fault *fault)
 	for (size_t i = 0; i < round->count; i++)
 		judge_bounds(&round->readings[i], &round->bounds[i]);
 	/* Each round leaves each partition a step further, or done. */
-	while (rc == 0 && waiting(round) > 0 && !atomic_load(round->stop)) {
-		rc = read_round(round, fault);
+	while (waiting(round) > 0 && !atomic_load(round->stop)) {
+		read_round(round);
 		next_round(round);
 	}
-	return rc;
+	return 0;
 }
 
 int kafka_identity_judge(const rd_kafka_conf_t *conf, const atomic_bool *stop,

@@ -57,7 +57,7 @@ struct kafka_judgement {
 
 /* Judge questions[0..count), count <= KAFKA_IDENTITY_PARTITIONS_MAX, with
  * clients of `conf`. Returns early, with what is known, when `stop` is set.
- * Errors: FAULT_USAGE (no client), FAULT_OOM. */
+ * Errors: FAULT_OOM. */
 int kafka_identity_judge(const rd_kafka_conf_t *conf, const atomic_bool *stop,
 	const struct kafka_question *questions, size_t count,
 	struct kafka_judgement *judgements, struct fault *fault);

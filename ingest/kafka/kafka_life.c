@@ -64,6 +64,9 @@ int kafka_check_again(struct kafka_source *source,
 {
 	int rc = kafka_let_go(source, partition, PARTITION_PENDING, fault);
 	partition->question_us = kafka_now_us(source) + delay_us;
+	/* One that fails whatever is found does not spin. */
+	if (partition->question_us < partition->asked_us + KAFKA_RETRY_US)
+		partition->question_us = partition->asked_us + KAFKA_RETRY_US;
 	source->duties_us = 0;
 	return rc;
 }
@@ -144,5 +147,6 @@ int kafka_ask(struct kafka_source *source, struct kafka_partition *partition,
 	memcpy(question.cluster_id, partition->cluster_id,
 		sizeof question.cluster_id);
 	partition->questioned = true;
+	partition->asked_us = kafka_now_us(source);
 	return kafka_scout_ask(source->scout, &question, fault);
 }

@@ -41,6 +41,7 @@ struct kafka_partition {
 	int64_t held_us, held_offset; /* by an open transaction: since when,
 					 monotonic, or 0; and where */
 	bool questioned;	      /* an answer is on its way */
+	int64_t asked_us;	      /* monotonic: when it was last asked of */
 	int64_t question_us;	      /* monotonic: not to be asked before */
 	bool unverified;	      /* was said already */
 	int64_t gone_us;     /* monotonic: its topic is gone since; or 0 */

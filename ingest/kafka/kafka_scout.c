@@ -34,6 +34,7 @@ struct kafka_scout {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	atomic_bool stop;
+	atomic_bool asked;	  /* there are questions: they go first */
 	atomic_bool answers_wait; /* spares the mutex when there is nothing */
 	/* Under the mutex: */
 	struct asked *questions, **questions_end;
@@ -123,6 +124,7 @@ static size_t take_questions(
 		questions[count++] = node->question;
 		free(node);
 	}
+	atomic_store(&scout->asked, scout->questions != NULL);
 	pthread_mutex_unlock(&scout->mutex);
 	return count;
 }
@@ -173,13 +175,15 @@ static bool is_past(const struct timespec *at)
 					: now.tv_nsec >= at->tv_nsec;
 }
 
-static int judge_clocks(struct kafka_scout *scout,
-	const struct timespec *clocks_at, struct fault *fault)
+static int judge_clocks(struct kafka_scout *scout, struct timespec *clocks_at,
+	struct fault *fault)
 {
 	if (!is_past(clocks_at) || !kafka_survey_clocks_due(&scout->survey))
 		return 0;
-	return kafka_survey_judge_clocks(&scout->survey, scout->conf,
-		&scout->stop, answer, scout, fault);
+	int rc = kafka_survey_judge_clocks(
+		&scout->survey, scout->conf, answer, scout, fault);
+	*clocks_at = later(CLOCKS_MS); /* for what was put off */
+	return rc;
 }
 
 /* Until something is asked, or due. */
@@ -197,7 +201,7 @@ static int work(struct kafka_scout *scout, struct fault *fault)
 	while (rc >= 0 && !atomic_load(&scout->stop)) {
 		if (is_past(&look_at)) {
 			rc = kafka_survey_look(&scout->survey, scout->conf,
-				&scout->stop, answer, scout, fault);
+				answer, scout, fault);
 			look_at = later(rc == 0 ? scout->refresh_ms : RETRY_MS);
 			clocks_at = later(CLOCKS_MS);
 		}
@@ -265,6 +269,8 @@ int kafka_scout_open(struct kafka_scout **out,
 	scout->answers_end = &scout->answers;
 	int rc = kafka_survey_init(
 		&scout->survey, options->topics, options->topic_count, fault);
+	scout->survey.stop = &scout->stop;
+	scout->survey.hurry = &scout->asked;
 	if (rc == 0)
 		rc = kafka_client_conf(&scout->conf, &options->settings,
 			KAFKA_READER, options->group_id, fault);
@@ -291,6 +297,7 @@ int kafka_scout_ask(struct kafka_scout *scout,
 	pthread_mutex_lock(&scout->mutex);
 	*scout->questions_end = node;
 	scout->questions_end = &node->next;
+	atomic_store(&scout->asked, true);
 	pthread_cond_signal(&scout->changed);
 	pthread_mutex_unlock(&scout->mutex);
 	return 0;
@@ -339,6 +346,7 @@ void kafka_scout_close(struct kafka_scout *scout, int64_t timeout_ms)
 		return;
 	pthread_mutex_lock(&scout->mutex);
 	atomic_store(&scout->stop, true);
+	atomic_store(&scout->asked, true);
 	pthread_cond_broadcast(&scout->changed);
 	bool done = await_done(scout, timeout_ms < 0 ? 0 : timeout_ms);
 	scout->abandoned = !done;

@@ -34,12 +34,12 @@ int kafka_scout_open(struct kafka_scout **out,
 int kafka_scout_ask(struct kafka_scout *scout,
 	const struct kafka_question *question, struct fault *fault);
 
-/* Take an answer; false: there is none. Cheap while there is none. A fault of
- * the scout's own comes as the return code: FAULT_OOM, FAULT_USAGE. */
-int kafka_scout_take(struct kafka_scout *scout, struct kafka_answer *answer,
-	struct fault *fault);
+/* Take an answer; cheap while there is none. Errors: FAULT_OOM, of the scout's
+ * own thread, which has ended then. */
 #define KAFKA_SCOUT_NOTHING 0
 #define KAFKA_SCOUT_ANSWER 1
+int kafka_scout_take(struct kafka_scout *scout, struct kafka_answer *answer,
+	struct fault *fault);
 
 /* Wait up to `timeout_ms` for the thread to end; one that still waits for a
  * broker then is left to end by itself. NULL is allowed. */

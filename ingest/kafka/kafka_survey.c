@@ -56,11 +56,11 @@ const char *kafka_survey_topic(const struct kafka_survey *survey, size_t index)
 	return survey->topics[index].name;
 }
 
-static int give_notice(const struct look *look, const struct fault *notice,
-	struct fault *fault)
+static int give_text(const struct look *look, enum kafka_answer_kind kind,
+	const struct fault *text, struct fault *fault)
 {
-	struct kafka_answer given = {.kind = ANSWER_NOTICE};
-	given.judgement.fault = *notice;
+	struct kafka_answer given = {.kind = kind};
+	given.judgement.fault = *text;
 	return look->give(look->payload, &given, fault);
 }
 
@@ -164,17 +164,19 @@ static bool is_due(const struct kafka_surveyed *topic)
 	return topic->whole && !topic->judged;
 }
 
-/* Once for each topic: it is only a warning. */
+/* Once for each topic, and when nothing is in a hurry: it is only a warning. */
 static int judge_clocks(const struct look *look, struct kafka_surveyed *topic,
 	struct fault *fault)
 {
 	struct fault notice = {0};
 	if (!is_due(topic))
 		return 0;
-	topic->judged = true;
-	if (kafka_topic_bounds_clocks(look->client, topic->name, &notice))
+	int rc = kafka_topic_clocks(
+		look->client, topic->name, look->survey->hurry, &notice);
+	topic->judged = rc != KAFKA_CLOCKS_PUT_OFF;
+	if (rc != KAFKA_CLOCKS_UNBOUNDED)
 		return 0;
-	return give_notice(look, &notice, fault);
+	return give_text(look, ANSWER_NOTICE, &notice, fault);
 }
 
 static int look_at(
@@ -192,7 +194,8 @@ static int look_at(
 	if (rc == KAFKA_TOPIC_UNKNOWN || rc == KAFKA_TOPIC_REFUSED) {
 		bool reported = topic->reported;
 		topic->reported = true;
-		return reported ? 0 : give_notice(look, &why, fault);
+		return reported ? 0
+				: give_text(look, ANSWER_NOTICE, &why, fault);
 	}
 	if (topic->whole)
 		topic->reported = false;
@@ -207,13 +210,13 @@ static bool all_whole(const struct kafka_survey *survey)
 	return true;
 }
 
-static int look_at_all(
-	const struct look *look, const atomic_bool *stop, struct fault *fault)
+static int look_at_all(const struct look *look, struct fault *fault)
 {
 	struct kafka_survey *survey = look->survey;
+	size_t count = survey->topic_count;
 	int rc = 0;
-	for (size_t i = 0;
-		rc == 0 && i < survey->topic_count && !atomic_load(stop); i++)
+	for (size_t i = 0; rc == 0 && i < count && !atomic_load(survey->stop);
+		i++)
 		rc = look_at(look, i, fault);
 	if (rc == 0 && !survey->complete && all_whole(survey)) {
 		struct kafka_answer given = {.kind = ANSWER_COMPLETE};
@@ -223,15 +226,27 @@ static int look_at_all(
 	return rc;
 }
 
+/* The source's consumer has the same settings: what a client lacks now, say
+ * file descriptors, it may have later. NULL: look again; or a fault in *rc. */
+static rd_kafka_t *open_look(struct look *look, const rd_kafka_conf_t *conf,
+	int *rc, struct fault *fault)
+{
+	struct fault why = {0};
+	*rc = 0;
+	if (kafka_client_open(&look->client, rd_kafka_conf_dup(conf),
+		    KAFKA_READER, &why) != 0)
+		*rc = give_text(look, ANSWER_TROUBLE, &why, fault);
+	return look->client;
+}
+
 int kafka_survey_look(struct kafka_survey *survey, const rd_kafka_conf_t *conf,
-	const atomic_bool *stop, kafka_give give, void *payload,
-	struct fault *fault)
+	kafka_give give, void *payload, struct fault *fault)
 {
 	struct look look = {.survey = survey, .give = give, .payload = payload};
-	int rc = kafka_client_open(
-		&look.client, rd_kafka_conf_dup(conf), KAFKA_READER, fault);
-	if (rc == 0)
-		rc = look_at_all(&look, stop, fault);
+	int rc = 0;
+	if (open_look(&look, conf, &rc, fault) == NULL)
+		return rc < 0 ? rc : 1;
+	rc = look_at_all(&look, fault);
 	kafka_client_close(look.client, KAFKA_FAREWELL_MS);
 	if (rc != 0)
 		return rc;
@@ -247,14 +262,16 @@ bool kafka_survey_clocks_due(const struct kafka_survey *survey)
 }
 
 int kafka_survey_judge_clocks(struct kafka_survey *survey,
-	const rd_kafka_conf_t *conf, const atomic_bool *stop, kafka_give give,
-	void *payload, struct fault *fault)
+	const rd_kafka_conf_t *conf, kafka_give give, void *payload,
+	struct fault *fault)
 {
 	struct look look = {.survey = survey, .give = give, .payload = payload};
-	int rc = kafka_client_open(
-		&look.client, rd_kafka_conf_dup(conf), KAFKA_READER, fault);
-	for (size_t i = 0;
-		rc == 0 && i < survey->topic_count && !atomic_load(stop); i++)
+	int rc = 0;
+	if (open_look(&look, conf, &rc, fault) == NULL)
+		return rc;
+	for (size_t i = 0; rc == 0 && i < survey->topic_count &&
+			   !atomic_load(survey->hurry);
+		i++)
 		rc = judge_clocks(&look, &survey->topics[i], fault);
 	kafka_client_close(look.client, KAFKA_FAREWELL_MS);
 	return rc;

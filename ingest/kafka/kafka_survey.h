@@ -13,7 +13,8 @@ enum kafka_answer_kind {
 	ANSWER_PARTITION, /* a partition that was not announced before */
 	ANSWER_COMPLETE,  /* all partitions of all topics were found */
 	ANSWER_JUDGEMENT, /* of a question */
-	ANSWER_NOTICE	  /* judgement.fault tells */
+	ANSWER_NOTICE,	  /* judgement.fault tells */
+	ANSWER_TROUBLE	  /* the same, and again while it lasts */
 };
 
 struct kafka_answer {
@@ -32,11 +33,13 @@ typedef int (*kafka_give)(
 struct kafka_survey {
 	struct kafka_surveyed *topics; /* topics[0..topic_count) */
 	size_t topic_count;
-	bool complete; /* was given */
+	bool complete;		  /* was given */
+	const atomic_bool *stop;  /* end a look early, with what there is */
+	const atomic_bool *hurry; /* put off what can wait for another look */
 };
 
-/* Copies the names. Errors: FAULT_OOM; call kafka_survey_finish() all the
- * same. */
+/* Copies the names; `stop` and `hurry` are the caller's to set. Errors:
+ * FAULT_OOM; call kafka_survey_finish() all the same. */
 int kafka_survey_init(struct kafka_survey *survey, const char *const *topics,
 	size_t topic_count, struct fault *fault);
 void kafka_survey_finish(struct kafka_survey *survey);
@@ -45,19 +48,17 @@ void kafka_survey_finish(struct kafka_survey *survey);
 const char *kafka_survey_topic(const struct kafka_survey *survey, size_t index);
 
 /* Look once, and give what is new: partitions, what a topic lacks, that all is
- * found. 1: something is missing, look again soon. Errors: FAULT_USAGE,
- * FAULT_OOM. */
+ * found. 1: something is missing, look again soon. Errors: FAULT_OOM. */
 int kafka_survey_look(struct kafka_survey *survey, const rd_kafka_conf_t *conf,
-	const atomic_bool *stop, kafka_give give, void *payload,
-	struct fault *fault);
+	kafka_give give, void *payload, struct fault *fault);
 
 /* Topics that were found and of which nobody asked yet whether they bound their
  * producers' clocks. Asking warns of those that don't. A broker that does not
- * know the question takes seconds a topic: first what partitions wait for.
- * Errors: FAULT_USAGE, FAULT_OOM. */
+ * know the question takes seconds a topic: first what partitions wait for, and
+ * what is left when `hurry` is set stays due. Errors: FAULT_OOM. */
 bool kafka_survey_clocks_due(const struct kafka_survey *survey);
 int kafka_survey_judge_clocks(struct kafka_survey *survey,
-	const rd_kafka_conf_t *conf, const atomic_bool *stop, kafka_give give,
-	void *payload, struct fault *fault);
+	const rd_kafka_conf_t *conf, kafka_give give, void *payload,
+	struct fault *fault);
 
 #endif

@@ -331,6 +331,11 @@ static void pausing_in_the_middle_loses_and_repeats_nothing(void **state)
 	rig_until_records(rig, COUNT);
 }
 
+static bool second_has_ended(const struct kafka_rig *rig)
+{
+	return rig->partitions[1].ends > 0;
+}
+
 static void a_partition_paused_before_it_starts_starts_paused(void **state)
 {
 	struct kafka_rig *rig = *state;
@@ -341,7 +346,9 @@ static void a_partition_paused_before_it_starts_starts_paused(void **state)
 		rig_poll(rig, 20);
 	const struct log *log = &rig->partitions[0].log;
 	assert_int_equal(source_pause(rig->source, log, true, &fault), 0);
-	rig_for_ms(rig, 500);
+	/* The other one starts in the same look. */
+	rig_until(rig, second_has_ended);
+	rig_for_ms(rig, 200);
 	assert_int_equal(rig->records, 0);
 	assert_int_equal(source_pause(rig->source, log, false, &fault), 0);
 	rig_until_records(rig, 10);
@@ -406,6 +413,17 @@ static void until_end_is_done_when_all_that_was_there_came(void **state)
 	rig_open(rig);
 	rig_until(rig, is_done);
 	assert_int_equal(rig->records, 501);
+}
+
+/* Not with the first of them. */
+static void until_end_takes_all_of_one_partition(void **state)
+{
+	struct kafka_rig *rig = *state;
+	mock_kafka_fill(&rig->mock, "t", 0, 0, 500);
+	rig->options.until_end = true;
+	rig_open(rig);
+	rig_until(rig, is_done);
+	assert_int_equal(rig->records, 500);
 }
 
 static void until_end_waits_for_an_unknown_topic(void **state)
@@ -503,11 +521,12 @@ int main(void)
 		TEST(pausing_in_the_middle_loses_and_repeats_nothing,
 			one_partition),
 		TEST(a_partition_paused_before_it_starts_starts_paused,
-			one_partition),
+			four_partitions),
 		TEST(what_is_committed_is_what_was_given, four_partitions),
 		TEST(a_failed_commit_is_told_and_tried_again, one_partition),
 		TEST(until_end_is_done_when_all_that_was_there_came,
 			four_partitions),
+		TEST(until_end_takes_all_of_one_partition, one_partition),
 		TEST(until_end_waits_for_an_unknown_topic, one_partition),
 		TEST(partitions_do_not_wait_for_questions_about_clocks,
 			one_partition),
