@@ -44,7 +44,7 @@ apt() { # arguments: apt-get that shows what it said only where it failed
 
 case ${1-} in
 build)
-	wanted=(gcc cmake ninja-build pkg-config libsqlite3-dev librdkafka-dev libjansson-dev libsodium-dev python3 sqlite3)
+	wanted=(gcc cmake ninja-build pkg-config libsqlite3-dev librdkafka-dev libjansson-dev libsodium-dev libmicrohttpd-dev python3 sqlite3)
 	;;
 test)
 	wanted=(libcmocka-dev clang-format clang-tidy python3-venv strace binutils buildah debootstrap)
