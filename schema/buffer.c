@@ -1,5 +1,7 @@
 #include "schema/buffer.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #define BUFFER_BYTES_FIRST 1024 /* an event's canonical bytes, usually */
@@ -67,6 +69,30 @@ void buffer_slice(struct buffer *buffer, struct slice bytes)
 	}
 	buffer_u32(buffer, (uint32_t)bytes.length);
 	buffer_bytes(buffer, bytes.data, bytes.length);
+}
+
+void buffer_text(struct buffer *buffer, const char *text)
+{
+	buffer_bytes(buffer, text, strlen(text));
+}
+
+void buffer_print(struct buffer *buffer, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	int length = vsnprintf(NULL, 0, format, arguments);
+	va_end(arguments);
+	/* The NUL is printed too, then given back. */
+	if (length < 0 || !reserve(buffer, (size_t)length + 1)) {
+		buffer->failed = true;
+		return;
+	}
+	va_start(arguments, format);
+	int printed = vsnprintf((char *)buffer->data + buffer->length,
+		(size_t)length + 1, format, arguments);
+	va_end(arguments);
+	buffer->failed = printed != length;
+	buffer->length += (size_t)length;
 }
 
 struct slice buffer_content(const struct buffer *buffer)

@@ -29,6 +29,11 @@ void buffer_u32(struct buffer *buffer, uint32_t number);
 void buffer_u64(struct buffer *buffer, uint64_t number);
 void buffer_slice(struct buffer *buffer, struct slice bytes);
 
+/* Append text as it stands, without NUL: a C string, or printf's rules. */
+void buffer_text(struct buffer *buffer, const char *text);
+void buffer_print(struct buffer *buffer, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /* What was appended so far; borrowed until the next append. */
 struct slice buffer_content(const struct buffer *buffer);
 

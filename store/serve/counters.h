@@ -48,6 +48,16 @@ struct counters {
 
 #define INGEST_DOWN_US INT64_C(3000000) /* design section 7 */
 
+enum ingest_state {
+	INGEST_UP,
+	INGEST_UNKNOWN, /* not watched for long enough */
+	INGEST_DOWN	/* the store did not change for INGEST_DOWN_US */
+};
+
+/* As the server saw it up to `now_us`, by the wall clock. */
+enum ingest_state counters_ingest(
+	const struct counters *counters, int64_t now_us);
+
 /* "/v1/lookup"; for labels. */
 const char *endpoint_name(enum endpoint endpoint);
 
