@@ -4,7 +4,6 @@
 #include "ingest/command/field.h"
 #include "schema/nearest.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,11 +13,10 @@
 #define KIB (INT64_C(1) << 10)
 #define MIB (INT64_C(1) << 20)
 #define GIB (INT64_C(1) << 30)
-#define ENVIRONMENT_PREFIX "HOLDFAST_"
 
 /* The one list of settings. Defaults are those of design section 11, the same
- * as store_options_default() and pipeline_options_default(): a test holds them
- * together. */
+ * as store_options_default(), pipeline_options_default() and
+ * serve_options_default(): a test holds them together. */
 static const struct field settings[] = {
 	{"schema", FIELD_TEXT, offsetof(struct config, schema), "schema.json",
 		0, 0, "FILE",
@@ -64,6 +62,42 @@ static const struct field settings[] = {
 	{"ingest.depth_max", FIELD_COUNT,
 		offsetof(struct config, ingest.depth_max), "64", 1, 1000,
 		"COUNT", "a value nested deeper is dead"},
+	{"serve.address", FIELD_TEXT, offsetof(struct config, serve.address),
+		"127.0.0.1", 0, 0, "ADDRESS",
+		"an IP address to listen on; 0.0.0.0 or :: for all"},
+	{"serve.port", FIELD_COUNT, offsetof(struct config, serve.port), "6566",
+		0, UINT16_MAX, "PORT", "0 takes any free one"},
+	{"serve.threads", FIELD_COUNT, offsetof(struct config, serve.threads),
+		"4", 1, 256, "COUNT",
+		"each with a connection to the store of its own"},
+	{"serve.body_bytes_max", FIELD_SIZE,
+		offsetof(struct config, serve.body_bytes_max), "1MiB", KIB, GIB,
+		"SIZE", "a longer request is refused"},
+	{"serve.entities_max", FIELD_COUNT,
+		offsetof(struct config, serve.entities_max), "10000", 1,
+		1000000, "COUNT", "entities of a request"},
+	{"serve.features_max", FIELD_COUNT,
+		offsetof(struct config, serve.features_max), "1900", 1, 100000,
+		"COUNT", "features of a request, over all views"},
+	{"serve.connections_max", FIELD_COUNT,
+		offsetof(struct config, serve.connections_max), "1000", 1,
+		1000000, "COUNT", "at once"},
+	{"serve.request_time", FIELD_DURATION,
+		offsetof(struct config, serve.request_time_us), "10s",
+		SECOND_US, HOUR_US, "DURATION",
+		"a request and its reply take longer: cut off"},
+	{"serve.idle_time", FIELD_DURATION,
+		offsetof(struct config, serve.idle_time_us), "5m", SECOND_US,
+		DAY_US, "DURATION", "a connection without a request is closed"},
+	{"serve.wait_time", FIELD_DURATION,
+		offsetof(struct config, serve.wait_time_us), "1s", 0,
+		60 * SECOND_US, "DURATION", "longest wait for at_least"},
+	{"serve.waiting_max", FIELD_COUNT,
+		offsetof(struct config, serve.waiting_max), "100", 0, 1000000,
+		"COUNT", "requests that wait for it at once"},
+	{"serve.stop_time", FIELD_DURATION,
+		offsetof(struct config, serve.stop_time_us), "5s", 0, HOUR_US,
+		"DURATION", "a stop waits for requests under way"},
 	{"file.path", FIELD_TEXT, offsetof(struct config, file.path), NULL, 0,
 		0, "FILE",
 		"take records from this NDJSON file, not from Kafka"},
@@ -163,98 +197,6 @@ bool config_knows(const char *name)
 	       field_find(settings, SETTING_COUNT, name) != NULL;
 }
 
-/* "INGEST_BATCH_RECORDS" is "ingest.batch_records": dots and underscores
- * fold, and letters' case. */
-static bool folds_to(const char *variable, size_t length, const char *name)
-{
-	if (strlen(name) != length)
-		return false;
-	for (size_t i = 0; i < length; i++) {
-		int folded =
-			name[i] == '.' ? '_' : toupper((unsigned char)name[i]);
-		if (variable[i] != folded)
-			return false;
-	}
-	return true;
-}
-
-/* librdkafka's settings have dots and no underscores. */
-static int variable_kafka(struct config *config, const char *variable,
-	size_t length, const char *where, struct fault *fault)
-{
-	char name[SETTING_NAME_MAX];
-	if (length >= sizeof name)
-		return fault_set(fault, FAULT_USAGE,
-			"%s: longer than any kafka setting", where);
-	for (size_t i = 0; i < length; i++)
-		name[i] = (char)(variable[i] == '_'
-					 ? '.'
-					 : tolower((unsigned char)variable[i]));
-	name[length] = '\0';
-	return kafka_set(config, name, variable + length + 1, where, fault);
-}
-
-/* In a section of ours, so it must be one of ours. */
-static bool in_a_section(const char *variable)
-{
-	static const char *const prefixes[] = {"STORE_", "INGEST_", "FILE_"};
-	for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
-		if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
-			return true;
-	return false;
-}
-
-static int variable_unknown(
-	const char *variable, size_t length, struct fault *fault)
-{
-	char name[SETTING_NAME_MAX];
-	size_t kept = length < sizeof name ? length : sizeof name - 1;
-	const char *dot = memchr(variable, '_', kept);
-	for (size_t i = 0; i < kept; i++)
-		name[i] = (char)(variable + i == dot
-					 ? '.'
-					 : tolower((unsigned char)variable[i]));
-	name[kept] = '\0';
-	return config_unknown(name, "environment", fault);
-}
-
-/* `variable` is behind its prefix; HOLDFAST_CACHE and the like are not ours. */
-static int variable_set(
-	struct config *config, const char *variable, struct fault *fault)
-{
-	size_t length = strcspn(variable, "=");
-	if (variable[length] == '\0')
-		return 0;
-	char where[SETTING_NAME_MAX];
-	if (snprintf(where, sizeof where, "environment %s%.*s",
-		    ENVIRONMENT_PREFIX, (int)length, variable) < 0)
-		where[0] = '\0';
-	if (strncmp(variable, "KAFKA_", 6) == 0)
-		return variable_kafka(
-			config, variable + 6, length - 6, where, fault);
-	for (size_t i = 0; i < SETTING_COUNT; i++)
-		if (folds_to(variable, length, settings[i].name))
-			return field_set(&settings[i], config,
-				variable + length + 1, where, fault);
-	return in_a_section(variable)
-		       ? variable_unknown(variable, length, fault)
-		       : 0;
-}
-
-static int environment_load(struct config *config,
-	const char *const *environment, struct fault *fault)
-{
-	size_t prefix = strlen(ENVIRONMENT_PREFIX);
-	for (; environment != NULL && *environment != NULL; environment++) {
-		if (strncmp(*environment, ENVIRONMENT_PREFIX, prefix) != 0)
-			continue;
-		int rc = variable_set(config, *environment + prefix, fault);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
 static int assignment_load(
 	struct config *config, const char *set, struct fault *fault)
 {
@@ -286,7 +228,8 @@ static int load(struct config *config, const struct config_request *request,
 	if (rc == 0)
 		rc = config_file_load(config, request->file, fault);
 	if (rc == 0)
-		rc = environment_load(config, request->environment, fault);
+		rc = config_environment_load(
+			config, request->environment, fault);
 	for (size_t i = 0; rc == 0 && i < request->set_count; i++)
 		rc = assignment_load(config, request->sets[i], fault);
 	return rc < 0 ? rc : check_together(config, fault);

@@ -38,6 +38,20 @@ struct config {
 		int64_t value_bytes_max;
 		int64_t depth_max;
 	} ingest;
+	struct config_serve {
+		char *address;
+		int64_t port;
+		int64_t threads;
+		int64_t body_bytes_max;
+		int64_t entities_max;
+		int64_t features_max;
+		int64_t connections_max;
+		int64_t request_time_us;
+		int64_t idle_time_us;
+		int64_t wait_time_us;
+		int64_t waiting_max;
+		int64_t stop_time_us;
+	} serve;
 	struct config_file {
 		char *path, *topic; /* both or none */
 	} file;

@@ -1,6 +1,6 @@
 /*
- * What the two halves of the configuration share: config.c knows the settings,
- * config_file.c reads the file.
+ * What the parts of the configuration share: config.c knows the settings,
+ * config_file.c reads the file, config_environment.c the environment.
  */
 #ifndef HOLDFAST_INGEST_COMMAND_CONFIG_PARTS_H
 #define HOLDFAST_INGEST_COMMAND_CONFIG_PARTS_H
@@ -25,5 +25,10 @@ int config_unknown(const char *name, const char *where, struct fault *fault);
  * Errors: FAULT_USAGE, FAULT_OOM. */
 int config_file_load(
 	struct config *config, const char *given, struct fault *fault);
+
+/* Take what `environment` ("NAME=value", ends with NULL; or NULL) sets.
+ * Errors: FAULT_USAGE, FAULT_OOM. */
+int config_environment_load(struct config *config,
+	const char *const *environment, struct fault *fault);
 
 #endif

@@ -96,6 +96,8 @@ static void without_a_file_all_is_default(void **state)
 	assert_int_equal(config->ingest.max_skew_us, 3600000000);
 	assert_int_equal(config->ingest.value_bytes_max, 1048576);
 	assert_int_equal(config->ingest.depth_max, 64);
+	assert_string_equal(config->serve.address, "127.0.0.1");
+	assert_int_equal(config->serve.port, 6566);
 	assert_null(config->file.path);
 	assert_null(config->file.topic);
 	assert_int_equal(config->kafka_count, 0);
@@ -199,6 +201,56 @@ static void an_unknown_setting_names_the_nearest(void **state)
 		strstr(rig->fault.text, "did you mean store.key_window?"));
 }
 
+static void settings_of_serving_come_from_anywhere(void **state)
+{
+	struct rig *rig = *state;
+	static const char *const environment[] = {
+		"HOLDFAST_SERVE_ADDRESS=0.0.0.0", "HOLDFAST_SERVE_PORT=0",
+		NULL};
+	assert_int_equal(load(rig,
+				 "{\"serve\": {\"port\": 7000, "
+				 "\"wait_time\": \"250ms\", "
+				 "\"body_bytes_max\": \"2MiB\"}}",
+				 environment, "serve.entities_max=500"),
+		0);
+	assert_string_equal(rig->config.serve.address, "0.0.0.0");
+	assert_int_equal(rig->config.serve.port, 0);
+	assert_int_equal(rig->config.serve.wait_time_us, 250000);
+	assert_int_equal(rig->config.serve.body_bytes_max, 2097152);
+	assert_int_equal(rig->config.serve.entities_max, 500);
+	refused(rig, "{\"serve\": {\"port\": 65536}}",
+		"serve.port is \"65536\": give 0 to 65535");
+	refused(rig, "{\"serv\": {}}", "did you mean serve?");
+}
+
+/* What a pod finds beside services named holdfast-serve and holdfast-kafka. */
+static void service_links_of_kubernetes_are_told_apart(void **state)
+{
+	struct rig *rig = *state;
+	static const char *const links[] = {
+		"HOLDFAST_SERVE_SERVICE_HOST=10.0.0.11",
+		"HOLDFAST_SERVE_SERVICE_PORT=6566",
+		"HOLDFAST_SERVE_SERVICE_PORT_HTTP=6566",
+		"HOLDFAST_SERVE_PORT=tcp://10.0.0.11:6566",
+		"HOLDFAST_SERVE_PORT_6566_TCP=tcp://10.0.0.11:6566",
+		"HOLDFAST_SERVE_PORT_6566_TCP_PROTO=tcp",
+		"HOLDFAST_KAFKA_PORT=tcp://10.0.0.12:9092",
+		"HOLDFAST_KAFKA_PORT_9092_TCP_ADDR=10.0.0.12"};
+	for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
+		const char *const environment[] = {links[i], NULL};
+		assert_int_equal(
+			load(rig, "{}", environment, NULL), FAULT_USAGE);
+		if (strstr(rig->fault.text, "enableServiceLinks") == NULL)
+			fail_msg("%s: %s", links[i], rig->fault.text);
+	}
+	static const char *const others[] = {"HOLDFAST_PORT=tcp://10.0.0.13:80",
+		"HOLDFAST_SERVICE_HOST=10.0.0.13", NULL};
+	assert_int_equal(load(rig, "{}", others, NULL), 0);
+	static const char *const plain[] = {"HOLDFAST_SERVE_PORT=http", NULL};
+	assert_int_equal(load(rig, "{}", plain, NULL), FAULT_USAGE);
+	assert_non_null(strstr(rig->fault.text, "give a whole number"));
+}
+
 static void numbers_without_unit_are_refused_with_the_units(void **state)
 {
 	struct rig *rig = *state;
@@ -279,6 +331,12 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			an_unknown_setting_names_the_nearest, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			settings_of_serving_come_from_anywhere, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			service_links_of_kubernetes_are_told_apart, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(
 			numbers_without_unit_are_refused_with_the_units, setup,
 			teardown),
