@@ -147,18 +147,33 @@ static int load_row(struct partitions *partitions,
 	return rc;
 }
 
-int partitions_load(
-	struct partitions *partitions, sqlite3 *db, struct fault *fault)
+int partitions_prepare(sqlite3 *db, sqlite3_stmt **out, struct fault *fault)
 {
-	sqlite3_stmt *statement = NULL;
-	int rc = sql_prepare(
-		db, &statement, "SELECT * FROM " TABLE " ORDER BY id", fault);
+	return sql_prepare(
+		db, out, "SELECT * FROM " TABLE " ORDER BY id", fault);
+}
+
+int partitions_read(struct partitions *partitions, sqlite3_stmt *statement,
+	struct fault *fault)
+{
+	int rc = 0;
 	while (rc == 0 && (rc = sql_step(statement, fault)) == 1) {
 		struct column row[COLUMNS];
 		rc = sql_read_row(statement, TABLE, row, COLUMNS, fault);
 		if (rc == 0)
 			rc = load_row(partitions, row, fault);
 	}
+	sqlite3_reset(statement);
+	return rc;
+}
+
+int partitions_load(
+	struct partitions *partitions, sqlite3 *db, struct fault *fault)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc = partitions_prepare(db, &statement, fault);
+	if (rc == 0)
+		rc = partitions_read(partitions, statement, fault);
 	sqlite3_finalize(statement);
 	return rc;
 }

@@ -20,6 +20,12 @@ struct partitions {
  * Errors: FAULT_CORRUPT, FAULT_OOM, FAULT_IO, FAULT_BUSY. */
 int partitions_load(
 	struct partitions *partitions, sqlite3 *db, struct fault *fault);
+
+/* The same by a statement that is kept; the caller finalizes it. */
+int partitions_prepare(sqlite3 *db, sqlite3_stmt **out, struct fault *fault);
+int partitions_read(struct partitions *partitions, sqlite3_stmt *statement,
+	struct fault *fault);
+
 void partitions_finish(struct partitions *partitions);
 
 struct log_table partitions_logs(const struct partitions *partitions);

@@ -33,7 +33,14 @@ static int connect_database(
 	if (rc == 0)
 		rc = prepare(reader, fault);
 	if (rc == 0)
-		rc = partitions_load(&reader->partitions, reader->db, fault);
+		rc = sql_prepare(reader->db, &reader->anchor,
+			"SELECT 1 FROM _meta", fault);
+	if (rc == 0)
+		rc = partitions_prepare(
+			reader->db, &reader->list_partitions, fault);
+	if (rc == 0)
+		rc = reader_begin(reader, fault);
+	reader_end(reader);
 	return rc;
 }
 
@@ -71,7 +78,10 @@ void reader_close(struct reader *reader)
 			   i < reader->identity.schema->view_count;
 		i++)
 		view_rows_finish(&reader->views[i]);
+	sqlite3_finalize(reader->anchor);
+	sqlite3_finalize(reader->list_partitions);
 	sqlite3_close(reader->db);
+	feeds_finish(&reader->feeds);
 	partitions_finish(&reader->partitions);
 	schema_free(reader->identity.schema);
 	arena_finish(&reader->memory);
@@ -93,11 +103,42 @@ const char *reader_generation(const struct reader *reader)
 	return reader->layout.generation;
 }
 
+static int load(struct reader *reader, struct fault *fault)
+{
+	reader->loaded = false;
+	int rc = partitions_read(
+		&reader->partitions, reader->list_partitions, fault);
+	if (rc == 0)
+		rc = feeds_update(&reader->feeds, reader->identity.schema,
+			&reader->partitions, fault);
+	reader->loaded = rc == 0;
+	return rc;
+}
+
+/* Partitions change with every batch, and so does SQLite's data version: while
+ * that is the same, what was read of them is still true. */
+static int refresh(struct reader *reader, struct fault *fault)
+{
+	uint32_t version = 0;
+	int code = sqlite3_file_control(
+		reader->db, "main", SQLITE_FCNTL_DATA_VERSION, &version);
+	if (code != SQLITE_OK)
+		return sql_fault(reader->db, code, fault, "the data version");
+	if (reader->loaded && version == reader->data_version)
+		return 0;
+	reader->data_version = version;
+	return load(reader, fault);
+}
+
 int reader_begin(struct reader *reader, struct fault *fault)
 {
-	int rc = sql_execute(reader->db, "BEGIN", fault);
+	int rc = sql_step(reader->anchor, fault);
 	if (rc == 0)
-		rc = partitions_load(&reader->partitions, reader->db, fault);
+		rc = fault_set(fault, FAULT_CORRUPT,
+			"%s: table _meta is empty: restore a backup",
+			reader->layout.database);
+	if (rc == 1)
+		rc = refresh(reader, fault);
 	if (rc < 0)
 		reader_end(reader);
 	return rc;
@@ -105,32 +146,7 @@ int reader_begin(struct reader *reader, struct fault *fault)
 
 void reader_end(struct reader *reader)
 {
-	if (!sqlite3_get_autocommit(reader->db))
-		(void)sql_execute(reader->db, "ROLLBACK", NULL);
-}
-
-/* A row may name a log that is younger than what this reader knows. */
-static bool names_unknown_log(int rc, sqlite3 *db, size_t known)
-{
-	int64_t count = 0;
-	return rc == FAULT_CORRUPT &&
-	       sql_integer(db, "SELECT count(*) FROM _partition", &count,
-		       NULL) == 0 &&
-	       (size_t)count > known;
-}
-
-/* A row is looked for in two tables. What is in neither may have moved from the
- * one to the other between the two looks: then both are taken from one
- * snapshot. */
-static int look_again(struct reader *reader, struct view_rows *rows,
-	const struct value *entity, struct arena *arena, struct held_row *held,
-	struct fault *fault)
-{
-	int rc = sql_execute(reader->db, "BEGIN", fault);
-	if (rc == 0)
-		rc = view_rows_get(rows, entity, arena, held, fault);
-	reader_end(reader);
-	return rc;
+	sqlite3_reset(reader->anchor);
 }
 
 int reader_get(struct reader *reader, const struct view *view,
@@ -140,15 +156,12 @@ int reader_get(struct reader *reader, const struct view *view,
 	struct view_rows *rows =
 		&reader->views[view - reader->identity.schema->views];
 	struct held_row held;
-	int rc = view_rows_get(rows, entity, arena, &held, fault);
-	if (rc == 0 && held.place == ROW_NOWHERE &&
-		sqlite3_get_autocommit(reader->db))
-		rc = look_again(reader, rows, entity, arena, &held, fault);
-	if (names_unknown_log(rc, reader->db, reader->partitions.count)) {
-		rc = partitions_load(&reader->partitions, reader->db, fault);
-		if (rc == 0)
-			rc = view_rows_get(rows, entity, arena, &held, fault);
-	}
+	bool within = sqlite3_stmt_busy(reader->anchor) != 0;
+	int rc = within ? 0 : reader_begin(reader, fault);
+	if (rc == 0)
+		rc = view_rows_get(rows, entity, arena, &held, fault);
+	if (!within)
+		reader_end(reader);
 	if (rc < 0)
 		return rc;
 	*row = held.row;

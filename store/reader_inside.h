@@ -1,9 +1,11 @@
 /*
- * What store/reader.c, status.c and verify.c share: the reader's insides.
+ * What store/reader.c, lookup.c, status.c and verify.c share: the reader's
+ * insides.
  */
 #ifndef HOLDFAST_STORE_READER_INSIDE_H
 #define HOLDFAST_STORE_READER_INSIDE_H
 
+#include "store/feeds.h"
 #include "store/layout.h"
 #include "store/meta.h"
 #include "store/partitions.h"
@@ -15,11 +17,16 @@ struct reader {
 	sqlite3 *db;
 	struct identity identity;
 	struct partitions partitions;
+	struct feeds feeds;
 	struct view_rows *views; /* by index in the schema */
 	struct arena memory;	 /* lives as long as the reader */
+	sqlite3_stmt *anchor;	 /* stands on a row while a snapshot is open */
+	sqlite3_stmt *list_partitions;
+	uint32_t data_version; /* partitions and feeds are as of it */
+	bool loaded;	       /* they are */
 };
 
-/* One snapshot from here to reader_end(), partitions as it has them.
+/* One snapshot from here to reader_end(), partitions and feeds as it has them.
  * Errors: as sql_fault(). */
 int reader_begin(struct reader *reader, struct fault *fault);
 void reader_end(struct reader *reader);

@@ -59,6 +59,7 @@ static int fault_code(int code)
 	switch (code & 0xff) {
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
+	case SQLITE_PROTOCOL: /* lost many races for a lock of the WAL */
 		return FAULT_BUSY;
 	case SQLITE_FULL:
 		return FAULT_FULL;
