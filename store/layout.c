@@ -57,6 +57,17 @@ static int read_link(struct layout *layout, bool *exists, struct fault *fault)
 		layout->link, target);
 }
 
+/* Before the file is opened, so that one which is replaced meanwhile is taken
+ * for another. */
+static void note_file(struct layout *layout)
+{
+	struct stat status = {0};
+	if (stat(layout->database, &status) != 0)
+		status = (struct stat){0};
+	layout->device = status.st_dev;
+	layout->inode = status.st_ino;
+}
+
 int layout_find(struct layout *layout, const char *path, bool *exists,
 	struct fault *fault)
 {
@@ -79,7 +90,24 @@ int layout_find(struct layout *layout, const char *path, bool *exists,
 	if (!fits)
 		return fault_set(fault, FAULT_USAGE,
 			"store.path: longer than %d bytes", PATH_MAX - 64);
+	note_file(layout);
 	return 0;
+}
+
+bool layout_is_current(const struct layout *layout)
+{
+	struct layout now = {0};
+	char target[PATH_MAX];
+	ssize_t length = readlink(layout->link, target, sizeof target - 1);
+	if (length < 0)
+		return false;
+	target[length] = '\0';
+	memcpy(now.database, layout->database, sizeof now.database);
+	note_file(&now);
+	return parse_target(&now, target) &&
+	       strcmp(now.generation, layout->generation) == 0 &&
+	       now.inode != 0 && now.device == layout->device &&
+	       now.inode == layout->inode;
 }
 
 static int make_directory(const char *path, struct fault *fault)

@@ -11,6 +11,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define GENERATION_NAME_MAX 16
 
@@ -20,6 +21,8 @@ struct layout {
 	char database[PATH_MAX];	      /* the live generation's file */
 	char draft[PATH_MAX]; /* a new store is made here, then renamed */
 	char link[PATH_MAX];  /* DIR/features.db */
+	dev_t device; /* which file `database` was; 0 while there is none */
+	ino_t inode;
 };
 
 /* Names of the store in `path`, by its link; the first generation's where
@@ -27,6 +30,10 @@ struct layout {
  * Errors: FAULT_USAGE (path too long), FAULT_REFUSED (not ours). */
 int layout_find(struct layout *layout, const char *path, bool *exists,
 	struct fault *fault);
+
+/* Do the link and the file behind it lead where they led when layout_find()
+ * looked? Also false where nobody can tell. Two system calls; opens nothing. */
+bool layout_is_current(const struct layout *layout);
 
 /* Make the directories that are missing. Errors: FAULT_IO, FAULT_REFUSED. */
 int layout_make(const struct layout *layout, struct fault *fault);

@@ -130,6 +130,11 @@ static int refresh(struct reader *reader, struct fault *fault)
 	return load(reader, fault);
 }
 
+bool reader_is_current(const struct reader *reader)
+{
+	return layout_is_current(&reader->layout);
+}
+
 int reader_begin(struct reader *reader, struct fault *fault)
 {
 	int rc = sql_step(reader->anchor, fault);

@@ -30,6 +30,11 @@ const struct schema *reader_schema(const struct reader *reader);
 const char *reader_store_id(const struct reader *reader);
 const char *reader_generation(const struct reader *reader);
 
+/* Does this reader read the store's live generation? Not where the link names
+ * another one, or the file was replaced or removed: then open another reader.
+ * Two system calls, none of them SQLite's: once a second is often enough. */
+bool reader_is_current(const struct reader *reader);
+
 /*
  * Look `entity`[0..view->key_count) up. 1: found, *row is in `arena`.
  * 0: not there (or deleted; then row->has_floor).

@@ -4,6 +4,7 @@
 #include "tests/lib/store_rig.h"
 
 #include <string.h>
+#include <unistd.h>
 
 struct reading {
 	struct store_rig *rig;
@@ -165,9 +166,33 @@ static void status_tells_of_everything(void **state)
 	reader_close(reading.reader);
 }
 
+static void a_reader_knows_when_its_store_was_replaced(void **state)
+{
+	struct store_rig *rig = *state;
+	struct reading reading = open_reader(rig);
+	take(rig, 0, 1, OPERATION_UPSERT, 5);
+	assert_true(reader_is_current(reading.reader));
+	struct directory link = directory_entry(&rig->directory, "features.db");
+	assert_int_equal(unlink(link.path), 0);
+	assert_false(reader_is_current(reading.reader));
+	assert_int_equal(symlink("generations/g2.db", link.path), 0);
+	assert_false(reader_is_current(reading.reader));
+	assert_int_equal(unlink(link.path), 0);
+	assert_int_equal(symlink("generations/g1.db", link.path), 0);
+	assert_true(reader_is_current(reading.reader));
+	struct directory file =
+		directory_entry(&rig->directory, "generations/g1.db");
+	assert_int_equal(unlink(file.path), 0);
+	assert_false(reader_is_current(reading.reader));
+	file_write(file.path, "another");
+	assert_false(reader_is_current(reading.reader));
+	reader_close(reading.reader);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		WITH_STORE(a_reader_knows_when_its_store_was_replaced),
 		WITH_STORE(what_is_there_is_found_and_what_was_deleted_says_so),
 		WITH_STORE(rows_of_younger_logs_are_read),
 		WITH_STORE(a_snapshot_stands_still),
