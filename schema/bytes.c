@@ -1,34 +1,9 @@
 #include "schema/bytes.h"
 
-#include <assert.h>
-#include <endian.h>
-
 struct byte_reader byte_reader_of(struct slice bytes)
 {
 	const unsigned char *at = (const unsigned char *)bytes.data;
 	return (struct byte_reader){at, at + bytes.length, false};
-}
-
-void put_byte(struct byte_writer *writer, unsigned char byte)
-{
-	assert(writer->at < writer->end);
-	*writer->at++ = byte;
-}
-
-void put_bytes(struct byte_writer *writer, struct slice bytes)
-{
-	assert((size_t)(writer->end - writer->at) >= bytes.length);
-	if (bytes.length > 0)
-		memcpy(writer->at, bytes.data, bytes.length);
-	writer->at += bytes.length;
-}
-
-void put_u64(struct byte_writer *writer, uint64_t number)
-{
-	uint64_t stored = htole64(number);
-	assert((size_t)(writer->end - writer->at) >= sizeof stored);
-	memcpy(writer->at, &stored, sizeof stored);
-	writer->at += sizeof stored;
 }
 
 void put_decimal(struct byte_writer *writer, int64_t number)

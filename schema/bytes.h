@@ -10,6 +10,8 @@
 
 #include "schema/slice.h"
 
+#include <assert.h>
+#include <endian.h>
 #include <stdint.h>
 
 #define DECIMAL_CHARACTERS 20 /* of an int64, sign included */
@@ -25,10 +27,30 @@ struct byte_reader {
 
 struct byte_reader byte_reader_of(struct slice bytes);
 
-void put_byte(struct byte_writer *writer, unsigned char byte);
-void put_bytes(struct byte_writer *writer, struct slice bytes);
-void put_u64(
-	struct byte_writer *writer, uint64_t number); /* 8, little-endian */
+/* Inline, since every column of every row passes through them. */
+static inline void put_byte(struct byte_writer *writer, unsigned char byte)
+{
+	assert(writer->at < writer->end);
+	*writer->at++ = byte;
+}
+
+static inline void put_bytes(struct byte_writer *writer, struct slice bytes)
+{
+	assert((size_t)(writer->end - writer->at) >= bytes.length);
+	if (bytes.length > 0)
+		memcpy(writer->at, bytes.data, bytes.length);
+	writer->at += bytes.length;
+}
+
+/* 8 bytes, little-endian. */
+static inline void put_u64(struct byte_writer *writer, uint64_t number)
+{
+	uint64_t stored = htole64(number);
+	assert((size_t)(writer->end - writer->at) >= sizeof stored);
+	memcpy(writer->at, &stored, sizeof stored);
+	writer->at += sizeof stored;
+}
+
 void put_decimal(struct byte_writer *writer, int64_t number);
 
 unsigned char get_byte(struct byte_reader *reader);

@@ -20,11 +20,17 @@ static int prepare(struct reader *reader, struct fault *fault)
 	return rc;
 }
 
+/* Pages a reader keeps between two batches: some hundred thousand entities. A
+ * commit of the writer empties it (SQLite's pager). */
+#define CACHE_PRAGMA "PRAGMA cache_size = -32768" /* KiB */
+
 static int connect_database(
 	struct reader *reader, uint32_t busy_timeout_ms, struct fault *fault)
 {
 	const char *path = reader->layout.database;
 	int rc = sql_open(&reader->db, path, SQL_READ, busy_timeout_ms, fault);
+	if (rc == 0)
+		rc = sql_execute(reader->db, CACHE_PRAGMA, fault);
 	if (rc == 0)
 		rc = tables_check(reader->db, path, fault);
 	if (rc == 0)

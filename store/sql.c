@@ -291,24 +291,23 @@ int sql_step(sqlite3_stmt *statement, struct fault *fault)
 	return rc;
 }
 
+/* Through sqlite3_value: one look at the statement a column. Allowed where a
+ * connection belongs to one thread (sqlite.org/c3ref/value.html). */
 static struct column read_column(sqlite3_stmt *statement, int index)
 {
-	switch (sqlite3_column_type(statement, index)) {
-	case SQLITE_INTEGER:
-		return column_integer(sqlite3_column_int64(statement, index));
-	case SQLITE_FLOAT:
-		return column_real(sqlite3_column_double(statement, index));
-	case SQLITE_NULL:
+	sqlite3_value *value = sqlite3_column_value(statement, index);
+	int type = sqlite3_value_type(value);
+	if (type == SQLITE_INTEGER)
+		return column_integer(sqlite3_value_int64(value));
+	if (type == SQLITE_FLOAT)
+		return column_real(sqlite3_value_double(value));
+	if (type == SQLITE_NULL)
 		return column_null();
-	default:
-		break;
-	}
-	bool text = sqlite3_column_type(statement, index) == SQLITE_TEXT;
-	const char *data = sqlite3_column_blob(statement, index);
-	size_t length = (size_t)sqlite3_column_bytes(statement, index);
+	const char *data = sqlite3_value_blob(value);
+	size_t length = (size_t)sqlite3_value_bytes(value);
 	/* SQLite gives no pointer for an empty value, which is not NULL. */
 	struct slice bytes = {data == NULL ? "" : data, length};
-	return text ? column_text(bytes) : column_blob(bytes);
+	return type == SQLITE_TEXT ? column_text(bytes) : column_blob(bytes);
 }
 
 int sql_read_row(sqlite3_stmt *statement, const char *table,
