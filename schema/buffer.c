@@ -6,15 +6,13 @@
 
 #define BUFFER_BYTES_FIRST 1024 /* an event's canonical bytes, usually */
 
-static bool reserve(struct buffer *buffer, size_t length)
+static bool grow(struct buffer *buffer, size_t length)
 {
 	size_t needed = buffer->length + length;
 	if (buffer->failed || needed < length) {
 		buffer->failed = true;
 		return false;
 	}
-	if (needed <= buffer->capacity)
-		return true;
 	size_t capacity = buffer->capacity == 0 ? BUFFER_BYTES_FIRST
 						: 2 * buffer->capacity;
 	if (capacity < needed)
@@ -31,6 +29,13 @@ static bool reserve(struct buffer *buffer, size_t length)
 	return true;
 }
 
+static inline bool reserve(struct buffer *buffer, size_t length)
+{
+	return (!buffer->failed &&
+		       length <= buffer->capacity - buffer->length) ||
+	       grow(buffer, length);
+}
+
 void buffer_bytes(struct buffer *buffer, const void *bytes, size_t length)
 {
 	if (length == 0 || !reserve(buffer, length))
@@ -41,7 +46,8 @@ void buffer_bytes(struct buffer *buffer, const void *bytes, size_t length)
 
 void buffer_byte(struct buffer *buffer, unsigned char byte)
 {
-	buffer_bytes(buffer, &byte, 1);
+	if (reserve(buffer, 1))
+		buffer->data[buffer->length++] = byte;
 }
 
 void buffer_u32(struct buffer *buffer, uint32_t number)
@@ -93,6 +99,12 @@ void buffer_print(struct buffer *buffer, const char *format, ...)
 	va_end(arguments);
 	buffer->failed = printed != length;
 	buffer->length += (size_t)length;
+}
+
+char *buffer_room(struct buffer *buffer, size_t length)
+{
+	return reserve(buffer, length) ? (char *)buffer->data + buffer->length
+				       : NULL;
 }
 
 struct slice buffer_content(const struct buffer *buffer)

@@ -34,6 +34,11 @@ void buffer_text(struct buffer *buffer, const char *text);
 void buffer_print(struct buffer *buffer, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Room for `length` more bytes behind the end, for the caller to fill and to
+ * count into buffer->length; NULL when out of memory. Borrowed until the next
+ * append. */
+char *buffer_room(struct buffer *buffer, size_t length);
+
 /* What was appended so far; borrowed until the next append. */
 struct slice buffer_content(const struct buffer *buffer);
 

@@ -1,8 +1,8 @@
 #include "schema/rfc3339.h"
 
+#include "schema/digits.h"
+
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 
 #define US_PER_SECOND INT64_C(1000000)
 #define US_PER_DAY (86400 * US_PER_SECOND)
@@ -155,21 +155,21 @@ bool rfc3339_parse(struct slice text, int64_t *out_us)
 	return true;
 }
 
-/* Write the fraction and the Z behind `length` characters of `out`. */
-static void print_fraction(char *out, int length, int64_t fraction)
+/* "-MM" and the like: a separator and two digits. */
+static char *put_two(char *at, char separator, unsigned number)
 {
-	size_t room = RFC3339_SIZE - (size_t)length;
-	int written;
+	*at++ = separator;
+	return digits_put_padded(at, number, 2);
+}
+
+static char *put_fraction(char *at, uint64_t fraction)
+{
 	if (fraction == 0)
-		written = snprintf(out + length, room, "Z");
-	else if (fraction % 1000 == 0)
-		written = snprintf(
-			out + length, room, ".%03" PRId64 "Z", fraction / 1000);
-	else
-		written = snprintf(
-			out + length, room, ".%06" PRId64 "Z", fraction);
-	if (written < 0)
-		out[length] = '\0';
+		return at;
+	*at++ = '.';
+	if (fraction % 1000 == 0)
+		return digits_put_padded(at, fraction / 1000, 3);
+	return digits_put_padded(at, fraction, 6);
 }
 
 char *rfc3339_print(int64_t us, char out[RFC3339_SIZE])
@@ -183,16 +183,19 @@ char *rfc3339_print(int64_t us, char out[RFC3339_SIZE])
 	int64_t year;
 	int month, day;
 	civil_from_days(days, &year, &month, &day);
-	int64_t second = rest / US_PER_SECOND;
-	int length;
-	if (year < 0 || year > 9999)
-		length = snprintf(out, RFC3339_SIZE, "%" PRId64, us);
-	else
-		length = snprintf(out, RFC3339_SIZE,
-			"%04d-%02d-%02dT%02d:%02d:%02d", (int)year, month, day,
-			(int)(second / 3600), (int)(second / 60 % 60),
-			(int)(second % 60));
-	if (length == 19 && year >= 0 && year <= 9999)
-		print_fraction(out, length, rest % US_PER_SECOND);
+	if (year < 0 || year > 9999) {
+		*digits_put_signed(out, us) = '\0';
+		return out;
+	}
+	unsigned second = (unsigned)(rest / US_PER_SECOND);
+	char *at = digits_put_padded(out, (uint64_t)year, 4);
+	at = put_two(at, '-', (unsigned)month);
+	at = put_two(at, '-', (unsigned)day);
+	at = put_two(at, 'T', second / 3600);
+	at = put_two(at, ':', second / 60 % 60);
+	at = put_two(at, ':', second % 60);
+	at = put_fraction(at, (uint64_t)(rest % US_PER_SECOND));
+	*at++ = 'Z';
+	*at = '\0';
 	return out;
 }

@@ -1,0 +1,73 @@
+#include "schema/digits.h"
+
+#include <string.h>
+
+static const char pairs[] = "00010203040506070809"
+			    "10111213141516171819"
+			    "20212223242526272829"
+			    "30313233343536373839"
+			    "40414243444546474849"
+			    "50515253545556575859"
+			    "60616263646566676869"
+			    "70717273747576777879"
+			    "80818283848586878889"
+			    "90919293949596979899";
+
+/* Write `number` so that it ends before `end`; returns where it starts. */
+static char *put_before(char *end, uint64_t number)
+{
+	while (number >= 100) {
+		end -= 2;
+		memcpy(end, pairs + 2 * (number % 100), 2);
+		number /= 100;
+	}
+	if (number < 10) {
+		*--end = (char)('0' + number);
+		return end;
+	}
+	end -= 2;
+	memcpy(end, pairs + 2 * number, 2);
+	return end;
+}
+
+char *digits_put(char *at, uint64_t number)
+{
+	char text[DIGITS_MAX];
+	const char *start = put_before(text + sizeof text, number);
+	size_t length = (size_t)(text + sizeof text - start);
+	memcpy(at, start, length);
+	return at + length;
+}
+
+char *digits_put_signed(char *at, int64_t number)
+{
+	if (number >= 0)
+		return digits_put(at, (uint64_t)number);
+	*at++ = '-';
+	return digits_put(at, 0 - (uint64_t)number);
+}
+
+char *digits_put_padded(char *at, uint64_t number, unsigned width)
+{
+	for (unsigned i = width; i > 0; i--) {
+		at[i - 1] = (char)('0' + number % 10);
+		number /= 10;
+	}
+	return at + width;
+}
+
+char *decimal_put(char *at, int64_t unscaled, unsigned scale)
+{
+	uint64_t magnitude =
+		unscaled < 0 ? 0 - (uint64_t)unscaled : (uint64_t)unscaled;
+	uint64_t factor = 1;
+	for (unsigned i = 0; i < scale; i++)
+		factor *= 10;
+	if (unscaled < 0)
+		*at++ = '-';
+	at = digits_put(at, magnitude / factor);
+	if (scale == 0)
+		return at;
+	*at++ = '.';
+	return digits_put_padded(at, magnitude % factor, scale);
+}
