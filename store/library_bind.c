@@ -52,7 +52,7 @@ static int clear_text(
 		return 0;
 	free(binding->text);
 	binding->text_capacity = 0;
-	binding->text = malloc(bytes);
+	binding->text = malloc(bytes + 1);
 	if (binding->text == NULL)
 		return no_memory(fault);
 	binding->text_capacity = bytes;
@@ -77,7 +77,7 @@ static int bind_int64(struct holdfast_query *query, size_t key,
 		return rc;
 	struct binding *binding = &query->bindings[key];
 	rc = clear(binding, count, fault);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	for (size_t i = 0; i < count; i++)
 		binding->values[i] = (struct value){
@@ -94,6 +94,17 @@ void holdfast_bind_int64(struct holdfast_query *query, size_t key,
 		misbind(query, &fault);
 }
 
+static const char *what_is_wrong(struct slice text)
+{
+	if (text.data == NULL)
+		return "no text (NULL)";
+	if (text.length > HOLDFAST_KEY_BYTES_MAX)
+		return "longer than a key can be";
+	if (memchr(text.data, '\0', text.length) != NULL)
+		return "a NUL within the text";
+	return NULL;
+}
+
 /* Slices of the caller's texts into values[0..count), and how many bytes they
  * have in all. */
 static int measure(const char *const *texts, const size_t *lengths,
@@ -101,22 +112,17 @@ static int measure(const char *const *texts, const size_t *lengths,
 {
 	*bytes = 0;
 	for (size_t i = 0; i < binding->count; i++) {
-		const char *text = texts[i];
-		size_t length =
-			text == NULL || lengths == NULL ? 0 : lengths[i];
-		if (text != NULL && lengths == NULL)
-			length = strlen(text);
-		if (text == NULL || memchr(text, '\0', length) != NULL)
-			return fault_set(fault, FAULT_USAGE, "row %zu: %s", i,
-				text == NULL ? "no text (NULL)"
-					     : "a NUL within a text");
-		if (length > HOLDFAST_KEY_BYTES_MAX)
-			return fault_set(fault, FAULT_USAGE,
-				"row %zu: %zu bytes, the limit is %d", i,
-				length, HOLDFAST_KEY_BYTES_MAX);
-		binding->values[i] = (struct value){
-			.state = VALUE_SET, .as.bytes = {text, length}};
-		*bytes += length;
+		struct slice text =
+			lengths == NULL ? slice_of(texts[i])
+					: (struct slice){texts[i], lengths[i]};
+		const char *wrong = what_is_wrong(text);
+		if (wrong != NULL) {
+			fault_set(fault, FAULT_USAGE, "row %zu: %s", i, wrong);
+			return FAULT_USAGE;
+		}
+		binding->values[i] =
+			(struct value){.state = VALUE_SET, .as.bytes = text};
+		*bytes += text.length;
 	}
 	return 0;
 }
@@ -135,7 +141,7 @@ static int bind_text(struct holdfast_query *query, size_t key,
 		rc = measure(texts, lengths, binding, &bytes, fault);
 	if (rc == 0)
 		rc = clear_text(binding, bytes, fault);
-	if (rc < 0)
+	if (rc != 0)
 		return fault_wrap(fault, rc, "key %s", query->keys[key].name);
 	char *at = binding->text;
 	for (size_t i = 0; i < count; i++) {

@@ -306,42 +306,43 @@ _Static_assert(HOLDFAST_CHOICE_SERVE == (int)CHOICE_SERVE &&
 	"choices are those of the schema");
 
 /* A query with room for `count` wanted features, not yet in the store's list.
- */
-static int begin(struct holdfast_query **out, struct holdfast *store,
-	size_t count, const struct holdfast_terms *terms, struct fault *fault)
+ * NULL: the fault says why. */
+static struct holdfast_query *begin(
+	struct holdfast *store, size_t count, struct fault *fault)
 {
-	if (count == 0 || count > HOLDFAST_FEATURES_MAX)
-		return fault_set(fault, FAULT_USAGE,
+	if (count == 0 || count > HOLDFAST_FEATURES_MAX) {
+		fault_set(fault, FAULT_USAGE,
 			"%zu features: a query asks for 1 to %d", count,
 			HOLDFAST_FEATURES_MAX);
+		return NULL;
+	}
 	struct holdfast_query *query = calloc(1, sizeof *query);
-	if (query == NULL)
-		return no_memory(fault);
-	*out = query;
-	query->store = store;
-	query->feature_count = count;
-	query->wanted = take(query, count, sizeof *query->wanted);
-	if (query->wanted == NULL)
-		return no_memory(fault);
-	return take_terms(query, terms, fault);
+	if (query != NULL) {
+		query->store = store;
+		query->feature_count = count;
+		query->wanted = take(query, count, sizeof *query->wanted);
+	}
+	if (query != NULL && query->wanted != NULL)
+		return query;
+	no_memory(fault);
+	query_destroy(query);
+	return NULL;
 }
 
-/* All that is wanted is known: make the plan. Or forget the query. */
-static int end(struct holdfast_query *query, int rc,
-	struct holdfast_query **out, struct fault *fault)
+/* All that is wanted is known: make the plan. */
+static int end(struct holdfast_query *query, const struct holdfast_terms *terms,
+	struct fault *fault)
 {
+	int rc = take_terms(query, terms, fault);
 	if (rc == 0)
 		rc = place_features(query, fault);
 	if (rc == 0)
 		rc = place_keys(query, fault);
-	if (rc < 0) {
-		query_destroy(query);
+	if (rc != 0)
 		return rc;
-	}
 	point_parts(query);
 	query->next = query->store->queries;
 	query->store->queries = query;
-	*out = query;
 	return 0;
 }
 
@@ -350,14 +351,22 @@ int holdfast_query_new(struct holdfast_query **out, struct holdfast *store,
 	const struct holdfast_terms *terms, struct holdfast_error *error)
 {
 	struct fault fault = {0};
-	struct holdfast_query *query = NULL;
 	*out = NULL;
-	int rc = begin(&query, store, count, terms, &fault);
+	struct holdfast_query *query = begin(store, count, &fault);
+	if (query == NULL)
+		return library_failed(error, &fault);
+	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		rc = parse_feature(
 			query, features[i], &query->wanted[i], &fault);
-	rc = end(query, rc, out, &fault);
-	return rc < 0 ? library_failed(error, &fault) : HOLDFAST_OK;
+	if (rc == 0)
+		rc = end(query, terms, &fault);
+	if (rc != 0) {
+		query_destroy(query);
+		return library_failed(error, &fault);
+	}
+	*out = query;
+	return HOLDFAST_OK;
 }
 
 static const struct service *find_service(
@@ -374,7 +383,6 @@ int holdfast_query_service(struct holdfast_query **out, struct holdfast *store,
 	struct holdfast_error *error)
 {
 	struct fault fault = {0};
-	struct holdfast_query *query = NULL;
 	*out = NULL;
 	const struct schema *schema = reader_schema(store->reader);
 	const struct service *known = find_service(schema, service);
@@ -383,13 +391,20 @@ int holdfast_query_service(struct holdfast_query **out, struct holdfast *store,
 			&fault, FAULT_USAGE, "there is no service %s", service);
 		return library_failed(error, &fault);
 	}
-	int rc = begin(&query, store, known->feature_count, terms, &fault);
-	for (size_t i = 0; rc == 0 && i < known->feature_count; i++)
+	struct holdfast_query *query =
+		begin(store, known->feature_count, &fault);
+	if (query == NULL)
+		return library_failed(error, &fault);
+	for (size_t i = 0; i < known->feature_count; i++)
 		query->wanted[i] =
 			(struct wanted){&schema->views[known->features[i].view],
 				known->features[i].feature};
-	rc = end(query, rc, out, &fault);
-	return rc < 0 ? library_failed(error, &fault) : HOLDFAST_OK;
+	if (end(query, terms, &fault) != 0) {
+		query_destroy(query);
+		return library_failed(error, &fault);
+	}
+	*out = query;
+	return HOLDFAST_OK;
 }
 
 void query_destroy(struct holdfast_query *query)
