@@ -141,8 +141,12 @@ bool reader_is_current(const struct reader *reader)
 	return layout_is_current(&reader->layout);
 }
 
-int reader_begin(struct reader *reader, struct fault *fault)
+/* A new snapshot, which is kept only if nothing happened meanwhile: then it is
+ * known to be that of `state`. */
+static int begin_anew(struct reader *reader, struct fault *fault)
 {
+	sqlite3_reset(reader->anchor);
+	reader->state = wal_watch_state(&reader->watch);
 	int rc = sql_step(reader->anchor, fault);
 	if (rc == 0)
 		rc = fault_set(fault, FAULT_CORRUPT,
@@ -151,11 +155,34 @@ int reader_begin(struct reader *reader, struct fault *fault)
 	if (rc == 1)
 		rc = refresh(reader, fault);
 	if (rc < 0)
-		reader_end(reader);
+		sqlite3_reset(reader->anchor);
 	return rc;
 }
 
+int reader_begin(struct reader *reader, struct fault *fault)
+{
+	if (sqlite3_stmt_busy(reader->anchor) &&
+		wal_watch_same(&reader->watch, &reader->state))
+		return 0;
+	return begin_anew(reader, fault);
+}
+
 void reader_end(struct reader *reader)
+{
+	if (!reader->keeps || !wal_watch_same(&reader->watch, &reader->state))
+		sqlite3_reset(reader->anchor);
+}
+
+void reader_keep(struct reader *reader, bool keep)
+{
+	if (keep && reader->watch.index == NULL)
+		reader->watch = wal_watch_of(reader->db);
+	reader->keeps = keep && reader->watch.index != NULL;
+	if (!reader->keeps)
+		reader_rest(reader);
+}
+
+void reader_rest(struct reader *reader)
 {
 	sqlite3_reset(reader->anchor);
 }
@@ -166,13 +193,12 @@ int reader_get(struct reader *reader, const struct view *view,
 {
 	struct view_rows *rows =
 		&reader->views[view - reader->identity.schema->views];
-	struct held_row held;
-	bool within = sqlite3_stmt_busy(reader->anchor) != 0;
-	int rc = within ? 0 : reader_begin(reader, fault);
-	if (rc == 0)
-		rc = view_rows_get(rows, entity, arena, &held, fault);
-	if (!within)
-		reader_end(reader);
+	struct held_row held = {.place = ROW_NOWHERE};
+	int rc = reader_begin(reader, fault);
+	if (rc < 0)
+		return rc;
+	rc = view_rows_get(rows, entity, arena, &held, fault);
+	reader_end(reader);
 	if (rc < 0)
 		return rc;
 	*row = held.row;

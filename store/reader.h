@@ -36,6 +36,17 @@ const char *reader_generation(const struct reader *reader);
 bool reader_is_current(const struct reader *reader);
 
 /*
+ * For a reader that answers many lookups: keep a lookup's snapshot for the
+ * next, which goes on with it exactly as long as it is the newest. Answers are
+ * the same, at half the price. A kept snapshot holds the writer's WAL back
+ * while nobody asks, so its owner calls reader_rest() when there was no lookup
+ * for READER_REST_US. Off at first.
+ */
+#define READER_REST_US 20000 /* the WAL of so much ingest is a few MiB */
+void reader_keep(struct reader *reader, bool keep);
+void reader_rest(struct reader *reader);
+
+/*
  * Look `entity`[0..view->key_count) up. 1: found, *row is in `arena`.
  * 0: not there (or deleted; then row->has_floor).
  * Errors: FAULT_CORRUPT, FAULT_IO, FAULT_BUSY, FAULT_OOM.

@@ -11,6 +11,7 @@
 #include "store/partitions.h"
 #include "store/reader.h"
 #include "store/view_rows.h"
+#include "store/wal_watch.h"
 
 struct reader {
 	struct layout layout;
@@ -24,6 +25,9 @@ struct reader {
 	sqlite3_stmt *list_partitions;
 	uint32_t data_version; /* partitions and feeds are as of it */
 	bool loaded;	       /* they are */
+	struct wal_watch watch;
+	struct wal_state state; /* of the kept snapshot */
+	bool keeps;		/* see reader_keep() */
 };
 
 /* One snapshot from here to reader_end(), partitions and feeds as it has them.

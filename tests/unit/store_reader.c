@@ -85,6 +85,19 @@ static void rows_of_younger_logs_are_read(void **state)
 	reader_close(reading.reader);
 }
 
+/* Within a snapshot that is open already. */
+static int64_t count_within(struct reading *reading, int64_t id)
+{
+	struct fault fault = {0};
+	struct value entity = {.state = VALUE_SET, .as.integer = id};
+	struct held_row held = {.place = ROW_NOWHERE};
+	assert_int_equal(view_rows_get(&reading->reader->views[0], &entity,
+				 &reading->rig->arena, &held, &fault),
+		0);
+	assert_int_equal(held.place, ROW_PRESENT);
+	return held.row.cells[0].value.as.integer;
+}
+
 static void a_snapshot_stands_still(void **state)
 {
 	struct store_rig *rig = *state;
@@ -92,13 +105,64 @@ static void a_snapshot_stands_still(void **state)
 	take(rig, 0, 1, OPERATION_UPSERT, 5);
 	struct reading reading = open_reader(rig);
 	assert_int_equal(reader_begin(reading.reader, &fault), 0);
-	assert_true(get(&reading, 1));
+	assert_int_equal(count_within(&reading, 1), 5);
 	take(rig, 0, 2, OPERATION_UPSERT, 6);
-	assert_true(get(&reading, 1));
-	assert_int_equal(count_in(&reading), 5);
+	assert_int_equal(count_within(&reading, 1), 5);
 	reader_end(reading.reader);
 	assert_true(get(&reading, 1));
 	assert_int_equal(count_in(&reading), 11);
+	reader_close(reading.reader);
+}
+
+static bool holds_a_snapshot(const struct reading *reading)
+{
+	return sqlite3_stmt_busy(reading->reader->anchor) != 0;
+}
+
+static void a_kept_snapshot_lasts_while_it_is_the_newest(void **state)
+{
+	struct store_rig *rig = *state;
+	take(rig, 0, 1, OPERATION_UPSERT, 5);
+	struct reading reading = open_reader(rig);
+	assert_true(get(&reading, 1));
+	assert_false(holds_a_snapshot(&reading));
+	reader_keep(reading.reader, true);
+	for (int64_t round = 1; round < 50; round++) {
+		assert_true(get(&reading, 1));
+		assert_true(holds_a_snapshot(&reading));
+		assert_int_equal(count_in(&reading), 5 * round);
+		take(rig, 0, 1 + round, OPERATION_UPSERT, 5);
+	}
+	reader_rest(reading.reader);
+	assert_false(holds_a_snapshot(&reading));
+	reader_keep(reading.reader, false);
+	assert_true(get(&reading, 1));
+	assert_false(holds_a_snapshot(&reading));
+	reader_close(reading.reader);
+}
+
+/* A reader that stayed in the WAL would keep the writer from starting it over:
+ * after a checkpoint it must read from the file. */
+static void a_kept_snapshot_does_not_hold_the_wal_back(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	enum { WAL_MAX_BYTES = 200 * 1024 }; /* copied after every batch */
+	store_rig_close(rig);
+	rig->options.wal_max_bytes = WAL_MAX_BYTES;
+	store_rig_open(rig);
+	take(rig, 0, 1, OPERATION_UPSERT, 5);
+	struct reading reading = open_reader(rig);
+	reader_keep(reading.reader, true);
+	for (int64_t round = 0; round < 100; round++) {
+		assert_true(get(&reading, 1));
+		assert_int_equal(store_checkpoint(rig->store, true, &fault), 0);
+		assert_true(get(&reading, 1));
+		assert_true(holds_a_snapshot(&reading));
+		take(rig, 0, 2 + round, OPERATION_UPSERT, 5);
+	}
+	assert_in_range(layout_wal_bytes(&reading.reader->layout), 1,
+		WAL_MAX_BYTES / 2);
 	reader_close(reading.reader);
 }
 
@@ -196,6 +260,8 @@ int main(void)
 		WITH_STORE(what_is_there_is_found_and_what_was_deleted_says_so),
 		WITH_STORE(rows_of_younger_logs_are_read),
 		WITH_STORE(a_snapshot_stands_still),
+		WITH_STORE(a_kept_snapshot_lasts_while_it_is_the_newest),
+		WITH_STORE(a_kept_snapshot_does_not_hold_the_wal_back),
 		WITH_STORE(an_entity_that_returns_meanwhile_is_not_overlooked),
 		WITH_STORE(status_tells_of_everything),
 	};
