@@ -3,6 +3,7 @@
 #include "schema/digits.h"
 #include "schema/record.h"
 #include "schema/rfc3339.h"
+#include "schema/utf8.h"
 
 #include <math.h>
 #include <sodium.h>
@@ -39,37 +40,6 @@ static size_t clean_run(const unsigned char *at, size_t length)
 	return run;
 }
 
-/* The length of the UTF-8 character at `at`, of two bytes or more; 0 when it
- * is none. Source: RFC 3629, section 4. */
-static size_t character(const unsigned char *at, size_t length)
-{
-	static const struct {
-		unsigned char first, last, next_low, next_high;
-		size_t length;
-	} forms[] = {
-		{0xc2, 0xdf, 0x80, 0xbf, 2},
-		{0xe0, 0xe0, 0xa0, 0xbf, 3},
-		{0xe1, 0xec, 0x80, 0xbf, 3},
-		{0xed, 0xed, 0x80, 0x9f, 3},
-		{0xee, 0xef, 0x80, 0xbf, 3},
-		{0xf0, 0xf0, 0x90, 0xbf, 4},
-		{0xf1, 0xf3, 0x80, 0xbf, 4},
-		{0xf4, 0xf4, 0x80, 0x8f, 4},
-	};
-	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-		if (at[0] < forms[i].first || at[0] > forms[i].last)
-			continue;
-		if (length < forms[i].length || at[1] < forms[i].next_low ||
-			at[1] > forms[i].next_high)
-			return 0;
-		for (size_t j = 2; j < forms[i].length; j++)
-			if (at[j] < 0x80 || at[j] > 0xbf)
-				return 0;
-		return forms[i].length;
-	}
-	return 0;
-}
-
 static void put_escape(struct buffer *out, unsigned char byte)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -93,12 +63,11 @@ static void put_escape(struct buffer *out, unsigned char byte)
 static size_t put_odd(
 	struct buffer *out, const unsigned char *at, size_t length)
 {
-	size_t bytes = 1;
 	if (at[0] < 0x80) {
 		put_escape(out, at[0]);
 		return 1;
 	}
-	bytes = character(at, length);
+	size_t bytes = utf8_character(at, length);
 	if (bytes == 0) {
 		buffer_bytes(out, "\\ufffd", 6);
 		return 1;

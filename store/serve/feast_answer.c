@@ -1,0 +1,192 @@
+#include "schema/json_write.h"
+#include "schema/rfc3339.h"
+#include "store/serve/feast.h"
+
+#define US_PER_SECOND INT64_C(1000000)
+
+/* An answer on its way out. */
+struct writing {
+	struct buffer *out;
+	const struct feast_request *request;
+	const struct lookup_answer *answer;
+};
+
+static void comma(struct buffer *out, size_t index)
+{
+	if (index > 0)
+		buffer_byte(out, ',');
+}
+
+/* Whole seconds, the earlier ones before 1970 too. */
+static int64_t epoch_seconds(int64_t us)
+{
+	return us / US_PER_SECOND - (us % US_PER_SECOND < 0);
+}
+
+/* As Feast's server prints types: times as seconds. An empty list would break
+ * its client, but no vector is empty. */
+static void write_value(
+	struct buffer *out, const struct type *type, const struct value *value)
+{
+	if (type->kind == TYPE_TIMESTAMP && value->state == VALUE_SET)
+		json_write_integer(out, epoch_seconds(value->as.integer));
+	else
+		json_write_value(out, type, value);
+}
+
+/*
+ * PRESENT is what the store holds and serves, and nothing else is. A default
+ * or null in place of something says what became of it: the stored value was
+ * too old, or taken from too far behind (OUTSIDE_MAX_AGE), or there is none.
+ */
+static const char *status_of(const struct lookup_value *value)
+{
+	switch (value->verdict.status) {
+	case VALUE_FRESH:
+	case VALUE_BEHIND:
+		return value->value.state == VALUE_SET ? "\"PRESENT\""
+						       : "\"NULL_VALUE\"";
+	case VALUE_EXPIRED:
+		return "\"OUTSIDE_MAX_AGE\"";
+	default:
+		return value->event_time_us == TIMESTAMP_NONE
+			       ? "\"NOT_FOUND\""
+			       : "\"OUTSIDE_MAX_AGE\"";
+	}
+}
+
+static void write_time(struct buffer *out, int64_t us)
+{
+	json_write_time(out, us == TIMESTAMP_NONE ? 0 : us);
+}
+
+static void write_name(struct writing *writing, const struct view *view,
+	const struct feature *feature)
+{
+	struct buffer *out = writing->out;
+	buffer_byte(out, '"');
+	if (writing->request->full_names) {
+		buffer_text(out, view->name);
+		buffer_text(out, "__");
+	}
+	buffer_text(out, feature->name);
+	buffer_byte(out, '"');
+}
+
+static void write_feature(struct writing *writing,
+	const struct lookup_part_answer *answer, size_t index)
+{
+	struct buffer *out = writing->out;
+	const struct lookup_part *part = answer->part;
+	const struct type *type =
+		&part->view->features[part->features[index]].type;
+	size_t rows = writing->request->question.row_count;
+	buffer_text(out, "{\"values\":[");
+	for (size_t row = 0; row < rows; row++) {
+		comma(out, row);
+		write_value(out, type, &lookup_row(answer, row)[index].value);
+	}
+	buffer_text(out, "],\"statuses\":[");
+	for (size_t row = 0; row < rows; row++) {
+		comma(out, row);
+		buffer_text(out, status_of(&lookup_row(answer, row)[index]));
+	}
+	buffer_text(out, "],\"event_timestamps\":[");
+	for (size_t row = 0; row < rows; row++) {
+		comma(out, row);
+		write_time(out, lookup_row(answer, row)[index].event_time_us);
+	}
+	buffer_text(out, "]}");
+}
+
+/* Where the values of a join key are: in a part whose view has it. */
+static const struct lookup_part *part_of_key(
+	const struct writing *writing, const char *name, size_t *index)
+{
+	const struct question *question = &writing->request->question;
+	for (size_t i = 0; i < question->view_count; i++) {
+		const struct lookup_part *part = &question->parts[i];
+		for (size_t j = 0; j < part->view->key_count; j++)
+			if (strcmp(part->view->keys[j].name, name) == 0) {
+				*index = j;
+				return part;
+			}
+	}
+	return NULL;
+}
+
+static void write_same(struct buffer *out, const char *text, size_t rows)
+{
+	for (size_t row = 0; row < rows; row++) {
+		comma(out, row);
+		buffer_text(out, text);
+	}
+}
+
+static void write_key(struct writing *writing, const char *name)
+{
+	struct buffer *out = writing->out;
+	size_t rows = writing->request->question.row_count, key = 0;
+	const struct lookup_part *part = part_of_key(writing, name, &key);
+	if (part == NULL)
+		return; /* it would not be in request->keys */
+	const struct view *view = part->view;
+	buffer_text(out, "{\"values\":[");
+	for (size_t row = 0; row < rows; row++) {
+		comma(out, row);
+		write_value(out, &view->keys[key].type,
+			&part->entities[row * view->key_count + key]);
+	}
+	buffer_text(out, "],\"statuses\":[");
+	write_same(out, "\"PRESENT\"", rows);
+	buffer_text(out, "],\"event_timestamps\":[");
+	write_same(out, "\"1970-01-01T00:00:00Z\"", rows);
+	buffer_text(out, "]}");
+}
+
+static void write_results(struct writing *writing)
+{
+	const struct feast_request *request = writing->request;
+	size_t count = 0;
+	for (size_t i = 0; i < request->key_count; i++) {
+		comma(writing->out, count++);
+		write_key(writing, request->keys[i]);
+	}
+	for (size_t i = 0; i < writing->answer->part_count; i++) {
+		const struct lookup_part_answer *part =
+			&writing->answer->parts[i];
+		for (size_t j = 0; j < part->part->feature_count; j++) {
+			comma(writing->out, count++);
+			write_feature(writing, part, j);
+		}
+	}
+}
+
+static void write_names(struct writing *writing)
+{
+	const struct feast_request *request = writing->request;
+	size_t count = 0;
+	for (size_t i = 0; i < request->key_count; i++) {
+		comma(writing->out, count++);
+		json_write_text(writing->out, request->keys[i]);
+	}
+	for (size_t i = 0; i < writing->answer->part_count; i++) {
+		const struct lookup_part *part = writing->answer->parts[i].part;
+		for (size_t j = 0; j < part->feature_count; j++) {
+			comma(writing->out, count++);
+			write_name(writing, part->view,
+				&part->view->features[part->features[j]]);
+		}
+	}
+}
+
+void feast_write(struct buffer *out, const struct feast_request *request,
+	const struct lookup_answer *answer)
+{
+	struct writing writing = {out, request, answer};
+	buffer_text(out, "{\"results\":[");
+	write_results(&writing);
+	buffer_text(out, "],\"metadata\":{\"feature_names\":[");
+	write_names(&writing);
+	buffer_text(out, "]}}");
+}
