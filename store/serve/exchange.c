@@ -44,23 +44,28 @@ static void reply_complaint(
 		error_reply(exchange, complaint->error, complaint->message);
 }
 
+static const char *text_of_error(enum error error)
+{
+	switch (error) {
+	case ERROR_OUT_OF_MEMORY:
+		return "no memory for this: ask for less, or try again";
+	case ERROR_STORE_BUSY:
+		return "the store is busy: try again";
+	default:
+		return "a mistake of this server's; its log says more";
+	}
+}
+
 /* Reply with what went wrong; the code goes on to the server. */
 static int reply_fault(
 	struct exchange *exchange, int code, const struct fault *fault)
 {
-	static const char *const texts[ERROR_COUNT] = {
-		[ERROR_OUT_OF_MEMORY] = "no memory for this: ask for less, or "
-					"try again",
-		[ERROR_STORE_BUSY] = "the store is busy: try again",
-		[ERROR_INTERNAL] = "a mistake of this server's; its log says "
-				   "more",
-	};
 	enum error error = error_of_fault(code);
-	const char *text = texts[error];
-	if (text == NULL)
-		text = arena_print(exchange->arena,
-			"the store can't be read: %s",
-			fault == NULL ? "" : fault->text);
+	const char *text = error == ERROR_STORE_UNREADABLE
+				   ? arena_print(exchange->arena,
+					     "the store can't be read: %s",
+					     fault == NULL ? "" : fault->text)
+				   : text_of_error(error);
 	reply_error(exchange, error, text);
 	return code;
 }
@@ -138,7 +143,7 @@ static int answer_question(struct exchange *exchange,
 		rc = look_up(exchange, question, &answer, fault);
 	if (rc < 0)
 		return reply_fault(exchange, rc, fault);
-	if (rc == LOOKUP_NOT_YET)
+	if (rc > 0)
 		return not_yet(exchange, question);
 	if (answer->refused > 0)
 		answer_write_refusal(&out, answer, question->row_count);
@@ -208,7 +213,7 @@ static int run_feast(struct exchange *exchange, struct fault *fault)
 	}
 	if (rc == 0)
 		rc = look_up(exchange, &request.question, &answer, fault);
-	if (rc < 0)
+	if (rc != 0)
 		return reply_fault(exchange, rc, fault);
 	exchange->reply.truth = answer;
 	if (answer->refused > 0) {

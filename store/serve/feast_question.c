@@ -37,7 +37,6 @@ static struct slice without_version(struct slice view)
 /* "view:feature" or "view@version:feature". */
 static int ask_reference(struct question *question, struct slice reference)
 {
-	struct slice feature_name = reference, view_name;
 	const struct view *view;
 	size_t feature = 0;
 	const char *colon = reference.length == 0 ? NULL
@@ -45,9 +44,9 @@ static int ask_reference(struct question *question, struct slice reference)
 							    reference.length);
 	if (colon == NULL)
 		return question_ask_reference(question, reference);
-	view_name = (struct slice){
+	struct slice view_name = {
 		reference.data, (size_t)(colon - reference.data)};
-	feature_name = (struct slice){
+	struct slice feature_name = {
 		colon + 1, reference.length - view_name.length - 1};
 	int rc = question_view(question, without_version(view_name), &view);
 	if (rc == 0)

@@ -199,10 +199,11 @@ int question_read_path(
 	struct question *question, struct slice path, struct slice query_text)
 {
 	struct query query = {0};
-	const struct view *view;
+	const struct view *view = NULL;
 	int rc = read_view(question, &path, &view);
-	if (rc == 0)
-		rc = split_query(question, query_text, &query);
+	if (view == NULL)
+		return rc;
+	rc = split_query(question, query_text, &query);
 	if (rc == 0)
 		rc = query.values[0].data == NULL
 			     ? ask_all(question, view)
