@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what Debian (12 or 13) lacks here: `packages.sh build` to build and run holdfast, `packages.sh test` for its tests.
+# Installs what Debian (12 or 13) lacks here: `packages.sh build` to build and run holdfast, `packages.sh test` for its tests,
+# `packages.sh bench` for what its benchmarks measure themselves against.
 # Does nothing, and asks the network nothing, where all is there already.
 set -euo pipefail
 
@@ -50,8 +51,11 @@ test)
 	wanted=(libcmocka-dev clang-format clang-tidy python3-venv strace binutils buildah debootstrap)
 	command -v mvn >/dev/null || wanted+=(maven)
 	;;
+bench)
+	wanted=(redis-server)
+	;;
 *)
-	printf 'usage: packages.sh build|test\n' >&2
+	printf 'usage: packages.sh build|test|bench\n' >&2
 	exit 2
 	;;
 esac
