@@ -8,6 +8,12 @@
 #define HOUR_US (3600 * INT64_C(1000000))
 #define CACHE_KIB (128 * 1024) /* pages of some 500,000 rows of 250 bytes */
 
+/* Beyond its limit the WAL waits this long for the readers that were there
+ * before the last commit. Snapshots last microseconds, but where readers are
+ * busy there is always one of them: without waiting, no checkpoint would ever
+ * come to its end, and the WAL would grow for ever. */
+#define CHECKPOINT_WAIT_MS 50
+
 struct store_options store_options_default(void)
 {
 	return (struct store_options){
@@ -189,14 +195,14 @@ static int checkpoint(struct store *store, int mode, struct fault *fault)
 /* While there is a backlog pages are rewritten again and again: copying them
  * rarely saves most of the work. Caught up, often and little keeps latency low.
  * TRUNCATE only after peaks: it stalls by the size of the WAL (design section
- * 6), and it must not wait for readers here. */
+ * 6). */
 int store_checkpoint(struct store *store, bool caught_up, struct fault *fault)
 {
 	uint64_t wal_bytes =
 		(uint64_t)store->wal_pages * (uint64_t)store->page_bytes;
 	uint64_t limit = store->options.wal_max_bytes;
 	if (wal_bytes > limit) {
-		sqlite3_busy_timeout(store->db, 0);
+		sqlite3_busy_timeout(store->db, CHECKPOINT_WAIT_MS);
 		int rc = checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, fault);
 		sqlite3_busy_timeout(
 			store->db, (int)store->options.busy_timeout_ms);
