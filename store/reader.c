@@ -121,15 +121,25 @@ static int load(struct reader *reader, struct fault *fault)
 	return rc;
 }
 
+/* Of the open snapshot. */
+static int data_version(
+	struct reader *reader, uint32_t *out, struct fault *fault)
+{
+	int code = sqlite3_file_control(
+		reader->db, "main", SQLITE_FCNTL_DATA_VERSION, out);
+	return code == SQLITE_OK
+		       ? 0
+		       : sql_fault(reader->db, code, fault, "the data version");
+}
+
 /* Partitions change with every batch, and so does SQLite's data version: while
  * that is the same, what was read of them is still true. */
 static int refresh(struct reader *reader, struct fault *fault)
 {
 	uint32_t version = 0;
-	int code = sqlite3_file_control(
-		reader->db, "main", SQLITE_FCNTL_DATA_VERSION, &version);
-	if (code != SQLITE_OK)
-		return sql_fault(reader->db, code, fault, "the data version");
+	int rc = data_version(reader, &version, fault);
+	if (rc < 0)
+		return rc;
 	if (reader->loaded && version == reader->data_version)
 		return 0;
 	reader->data_version = version;
@@ -185,6 +195,17 @@ void reader_keep(struct reader *reader, bool keep)
 void reader_rest(struct reader *reader)
 {
 	sqlite3_reset(reader->anchor);
+}
+
+int reader_data_version(
+	struct reader *reader, uint32_t *out, struct fault *fault)
+{
+	reader_rest(reader);
+	int rc = sql_step(reader->anchor, fault);
+	if (rc >= 0)
+		rc = data_version(reader, out, fault);
+	reader_rest(reader);
+	return rc;
 }
 
 int reader_get(struct reader *reader, const struct view *view,

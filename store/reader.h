@@ -47,6 +47,14 @@ void reader_keep(struct reader *reader, bool keep);
 void reader_rest(struct reader *reader);
 
 /*
+ * What differs after each batch that became durable, in whatever process; and
+ * equal means that nothing did. A look at the WAL's index, no row is read.
+ * Errors: as reader_get().
+ */
+int reader_data_version(
+	struct reader *reader, uint32_t *out, struct fault *fault);
+
+/*
  * Look `entity`[0..view->key_count) up. 1: found, *row is in `arena`.
  * 0: not there (or deleted; then row->has_floor).
  * Errors: FAULT_CORRUPT, FAULT_IO, FAULT_BUSY, FAULT_OOM.
@@ -67,6 +75,8 @@ struct reader_reason_status {
 	int64_t dead, parked;
 };
 
+#define KEYS_UNCOUNTED (-1)
+
 struct reader_status {
 	const struct store_partition *partitions;
 	size_t partition_count;
@@ -74,7 +84,7 @@ struct reader_status {
 	size_t view_count;
 	const struct reader_reason_status *reasons;
 	size_t reason_count;
-	int64_t keys; /* held by the key window's table */
+	int64_t keys; /* held by the key window's table; or KEYS_UNCOUNTED */
 	int64_t file_bytes, wal_bytes;
 	int64_t owner_epoch;
 	struct digest digest; /* of all views */
@@ -82,6 +92,11 @@ struct reader_status {
 
 /* All of it from one snapshot, in `arena`. Errors: as reader_get(). */
 int reader_status(struct reader *reader, struct arena *arena,
+	struct reader_status *out, struct fault *fault);
+
+/* The same without what takes a walk through the keys: out->keys is
+ * KEYS_UNCOUNTED. */
+int reader_summary(struct reader *reader, struct arena *arena,
 	struct reader_status *out, struct fault *fault);
 
 #endif

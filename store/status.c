@@ -97,25 +97,42 @@ static int read_reasons(struct reader *reader, struct arena *arena,
 	return rc;
 }
 
-int reader_status(struct reader *reader, struct arena *arena,
+static int read_all(struct reader *reader, struct arena *arena,
 	struct reader_status *out, struct fault *fault)
 {
-	*out = (struct reader_status){0};
-	int rc = reader_begin(reader, fault);
-	if (rc < 0)
-		return rc;
-	rc = read_partitions(reader, arena, out, fault);
+	int rc = read_partitions(reader, arena, out, fault);
 	if (rc == 0)
 		rc = read_views(reader, arena, out, fault);
 	if (rc == 0)
 		rc = read_reasons(reader, arena, out, fault);
 	if (rc == 0)
-		rc = sql_integer(reader->db, "SELECT count(*) FROM _key",
-			&out->keys, fault);
-	if (rc == 0)
 		rc = meta_read_epoch(reader->db, &out->owner_epoch, fault);
-	reader_end(reader);
 	out->file_bytes = layout_file_bytes(&reader->layout);
 	out->wal_bytes = layout_wal_bytes(&reader->layout);
+	return rc;
+}
+
+int reader_summary(struct reader *reader, struct arena *arena,
+	struct reader_status *out, struct fault *fault)
+{
+	*out = (struct reader_status){.keys = KEYS_UNCOUNTED};
+	int rc = reader_begin(reader, fault);
+	if (rc == 0)
+		rc = read_all(reader, arena, out, fault);
+	reader_end(reader);
+	return rc;
+}
+
+int reader_status(struct reader *reader, struct arena *arena,
+	struct reader_status *out, struct fault *fault)
+{
+	*out = (struct reader_status){0};
+	int rc = reader_begin(reader, fault);
+	if (rc == 0)
+		rc = read_all(reader, arena, out, fault);
+	if (rc == 0)
+		rc = sql_integer(reader->db, "SELECT count(*) FROM _key",
+			&out->keys, fault);
+	reader_end(reader);
 	return rc;
 }
