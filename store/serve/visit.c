@@ -6,6 +6,7 @@
  * everything is lost.
  */
 #include "schema/rfc3339.h"
+#include "store/serve/errors.h"
 #include "store/serve/serving.h"
 #include "store/serve/time.h"
 
@@ -234,48 +235,47 @@ static enum MHD_Result send_reply(
 	return result;
 }
 
-/* What the server itself refuses, as the exchange's reply. */
-static void refuse(struct visit *visit, unsigned status, const char *code,
-	const char *message)
+static struct slice slice_of_bytes(const struct bytes *bytes)
 {
-	struct arena *arena = fresh_arena(visit);
-	const char *text =
-		arena == NULL
-			? NULL
-			: arena_print(arena,
-				  "{\"error\":{\"code\":\"%s\",\"message\":\"%"
-				  "s\"}}\n",
-				  code, message);
-	visit->exchange = (struct exchange){
-		.endpoint = ENDPOINT_NONE,
-		.reply = {.status = status,
-			.content_type = "application/json",
-			.body = slice_of(text == NULL ? "{}\n" : text),
-			.retry_after_s = status == 503 ? 1 : 0},
-	};
-	if (status == 503)
-		atomic_fetch_add(
-			&visit->worker->serve->counters.turned_away, 1);
+	return (struct slice){
+		bytes->data == NULL ? "" : bytes->data, bytes->length};
 }
 
-static enum MHD_Result refuse_now(struct visit *visit,
-	struct MHD_Connection *connection, unsigned status, const char *code,
-	const char *message)
+/* What the server itself refuses, as the exchange's reply. */
+static void refuse(struct visit *visit, enum error error, const char *message)
 {
-	refuse(visit, status, code, message);
-	return send_reply(visit, connection);
+	struct arena *arena = fresh_arena(visit);
+	visit->exchange = (struct exchange){
+		.request = {visit->method, slice_of_bytes(&visit->target),
+			{"", 0}},
+		.arena = arena,
+		.endpoint = ENDPOINT_NONE,
+		.reply = {.status = 503,
+			.content_type = "application/json",
+			.body = slice_of("{}"),
+			.retry_after_s = 1},
+	};
+	if (arena != NULL)
+		exchange_refuse(&visit->exchange, error, message);
+	if (visit->exchange.reply.status == 503)
+		atomic_fetch_add(
+			&visit->worker->serve->counters.turned_away, 1);
 }
 
 static void refuse_too_long(struct visit *visit)
 {
 	char message[128];
-	visit->lingers = true;
 	if (snprintf(message, sizeof message,
-		    "a body of more than %zu bytes (serve.body_bytes_max): ask "
-		    "in parts",
+		    "the body has more than %zu bytes, which is "
+		    "serve.body_bytes_max: ask in parts",
 		    visit->worker->serve->options.body_bytes_max) > 0)
-		refuse(visit, MHD_HTTP_CONTENT_TOO_LARGE, "body_too_large",
-			message);
+		refuse(visit, ERROR_BODY_TOO_LARGE, message);
+}
+
+static void refuse_overload(struct visit *visit)
+{
+	refuse(visit, ERROR_OVERLOADED,
+		"too many large bodies at once: try again in a second");
 }
 
 /* Room for `length` bytes of body, beyond what connections keep anyway from
@@ -327,17 +327,14 @@ static enum MHD_Result take_headers(struct visit *visit,
 	if (visit->method == HTTP_GET || visit->method == HTTP_HEAD)
 		return MHD_YES;
 	uint64_t length = announced_length(connection);
-	if (length > options->body_bytes_max) {
+	if (length > options->body_bytes_max)
 		refuse_too_long(visit);
-		return send_reply(visit, connection);
-	}
-	if (!reserve_body(visit, (size_t)length)) {
-		visit->lingers = true;
-		return refuse_now(visit, connection,
-			MHD_HTTP_SERVICE_UNAVAILABLE, "overloaded",
-			"too many large bodies at once; try again in a second");
-	}
-	return MHD_YES;
+	else if (!reserve_body(visit, (size_t)length))
+		refuse_overload(visit);
+	else
+		return MHD_YES;
+	visit->lingers = true;
+	return send_reply(visit, connection);
 }
 
 /* Refuse in the middle of a body of unknown length. libmicrohttpd takes replies
@@ -359,6 +356,7 @@ static enum MHD_Result refuse_midway(struct visit *visit)
 		reply->content_type, reply->body.length);
 	assert(length > 0 && (size_t)length < sizeof head);
 	int socket = visit->guest->socket;
+	visit->lingers = true;
 	if (send(socket, head, (size_t)length, MSG_NOSIGNAL | MSG_MORE) ==
 		length)
 		(void)send(socket, reply->body.data, reply->body.length,
@@ -376,9 +374,7 @@ static enum MHD_Result take_body(
 		return refuse_midway(visit);
 	}
 	if (!reserve_body(visit, length)) {
-		visit->lingers = true;
-		refuse(visit, MHD_HTTP_SERVICE_UNAVAILABLE, "overloaded",
-			"too many large bodies at once; try again in a second");
+		refuse_overload(visit);
 		return refuse_midway(visit);
 	}
 	memcpy(visit->body.data + visit->body.length, data, *size);
@@ -392,10 +388,8 @@ static void prepare(struct visit *visit, struct arena *arena, int64_t waited_us)
 	struct serve *serve = visit->worker->serve;
 	const struct serve_options *options = &serve->options;
 	visit->exchange = (struct exchange){
-		.request = {visit->method,
-			{visit->target.data, visit->target.length},
-			{visit->body.data == NULL ? "" : visit->body.data,
-				visit->body.length}},
+		.request = {visit->method, slice_of_bytes(&visit->target),
+			slice_of_bytes(&visit->body)},
 		.why_unreadable = visit->worker->desk.why.text,
 		.limits = {options->entities_max, options->features_max,
 			options->wait_time_us},
@@ -413,8 +407,7 @@ static int ask(struct visit *visit, int64_t now_us, int64_t waited_us)
 	struct arena *arena = fresh_arena(visit);
 	struct fault fault = {0};
 	if (arena == NULL) {
-		refuse(visit, MHD_HTTP_SERVICE_UNAVAILABLE, "overloaded",
-			"out of memory; try again in a second");
+		refuse(visit, ERROR_OUT_OF_MEMORY, "no memory: try again");
 		return EXCHANGE_REPLY;
 	}
 	struct reader *reader = desk_take_reader(desk, now_us);
@@ -441,9 +434,9 @@ static bool wait_for_store(struct visit *visit,
 	case WAITING_SUSPENDED:
 		return true;
 	case WAITING_FULL:
-		refuse(visit, MHD_HTTP_SERVICE_UNAVAILABLE, "overloaded",
-			"too many requests wait for at_least; try again in a "
-			"second");
+		refuse(visit, ERROR_OVERLOADED,
+			"too many requests wait for at_least "
+			"(serve.waiting_max): try again in a second");
 		break;
 	case WAITING_STOPPED:
 		/* As if its time were over. */

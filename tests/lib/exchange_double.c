@@ -1,6 +1,7 @@
 #include "tests/lib/exchange_double.h"
 
 #include "store/serve/endpoints.h"
+#include "store/serve/errors.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -156,4 +157,10 @@ int exchange_run(struct exchange *exchange, struct fault *fault)
 		return fault_set(fault, FAULT_CORRUPT, "as the test wants it");
 	}
 	return reply(exchange, 404, "\"no route\"");
+}
+
+void exchange_refuse(
+	struct exchange *exchange, enum error error, const char *message)
+{
+	error_reply(exchange, error, message);
 }
