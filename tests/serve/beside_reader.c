@@ -267,10 +267,13 @@ static void check_totals(struct witness *witness, const int64_t totals[4])
 static void select_all(struct witness *witness, sqlite3 *db,
 	sqlite3_stmt *const statements[STATEMENTS])
 {
+	static const struct timespec between = {0, 1000000};
 	int64_t progress[4], totals[4], pairs[4];
 	if (!witness->two_snapshots)
 		select_row(db, statements[BEGIN], NULL, 0);
 	select_row(db, statements[PROGRESS], progress, 2);
+	if (witness->two_snapshots)
+		nanosleep(&between, NULL);
 	select_row(db, statements[TOTALS], totals, 4);
 	if (!witness->two_snapshots)
 		select_row(db, statements[COMMIT], NULL, 0);
