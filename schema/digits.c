@@ -13,21 +13,43 @@ static const char pairs[] = "00010203040506070809"
 			    "80818283848586878889"
 			    "90919293949596979899";
 
+static void put_pair(char *at, uint32_t number)
+{
+	memcpy(at, pairs + (size_t)2 * number, 2);
+}
+
+/* Eight digits: four pairs that don't wait for each other. */
+static void put_eight(char *at, uint32_t number)
+{
+	uint32_t high = number / 10000, low = number % 10000;
+	put_pair(at, high / 100);
+	put_pair(at + 2, high % 100);
+	put_pair(at + 4, low / 100);
+	put_pair(at + 6, low % 100);
+}
+
+#define EIGHT_DIGITS 100000000
+
 /* Write `number` so that it ends before `end`; returns where it starts. */
 static char *put_before(char *end, uint64_t number)
 {
-	while (number >= 100) {
-		end -= 2;
-		memcpy(end, pairs + 2 * (number % 100), 2);
-		number /= 100;
+	while (number >= EIGHT_DIGITS) {
+		end -= 8;
+		put_eight(end, (uint32_t)(number % EIGHT_DIGITS));
+		number /= EIGHT_DIGITS;
 	}
-	if (number < 10) {
-		*--end = (char)('0' + number);
+	uint32_t rest = (uint32_t)number;
+	while (rest >= 100) {
+		end -= 2;
+		put_pair(end, rest % 100);
+		rest /= 100;
+	}
+	if (rest < 10) {
+		*--end = (char)('0' + rest);
 		return end;
 	}
-	end -= 2;
-	memcpy(end, pairs + 2 * number, 2);
-	return end;
+	put_pair(end - 2, rest);
+	return end - 2;
 }
 
 char *digits_put(char *at, uint64_t number)

@@ -11,6 +11,12 @@ struct writing {
 	const struct lookup_answer *answer;
 };
 
+/* A text that is written many times over. */
+struct word {
+	char text[RFC3339_SIZE + 2];
+	size_t length;
+};
+
 static void comma(struct buffer *out, size_t index)
 {
 	if (index > 0)
@@ -39,25 +45,60 @@ static void write_value(
  * or null in place of something says what became of it: the stored value was
  * too old, or taken from too far behind (OUTSIDE_MAX_AGE), or there is none.
  */
-static const char *status_of(const struct lookup_value *value)
+static void write_status(struct buffer *out, const struct lookup_value *value)
 {
-	switch (value->verdict.status) {
-	case VALUE_FRESH:
-	case VALUE_BEHIND:
-		return value->value.state == VALUE_SET ? "\"PRESENT\""
-						       : "\"NULL_VALUE\"";
-	case VALUE_EXPIRED:
-		return "\"OUTSIDE_MAX_AGE\"";
-	default:
-		return value->event_time_us == TIMESTAMP_NONE
-			       ? "\"NOT_FOUND\""
-			       : "\"OUTSIDE_MAX_AGE\"";
-	}
+	static const char present[] = "\"PRESENT\"", null[] = "\"NULL_VALUE\"",
+			  absent[] = "\"NOT_FOUND\"",
+			  outside[] = "\"OUTSIDE_MAX_AGE\"";
+	bool plain = value->verdict.status == VALUE_FRESH ||
+		     value->verdict.status == VALUE_BEHIND;
+	if (plain && value->value.state == VALUE_SET)
+		buffer_bytes(out, present, sizeof present - 1);
+	else if (plain)
+		buffer_bytes(out, null, sizeof null - 1);
+	else if (value->event_time_us == TIMESTAMP_NONE)
+		buffer_bytes(out, absent, sizeof absent - 1);
+	else
+		buffer_bytes(out, outside, sizeof outside - 1);
 }
 
 static void write_time(struct buffer *out, int64_t us)
 {
 	json_write_time(out, us == TIMESTAMP_NONE ? 0 : us);
+}
+
+/* The times of a part's entities, which are those of most of their values too,
+ * printed once. NULL: no memory. */
+static struct word *print_times(
+	struct arena *arena, const struct lookup_part_answer *answer)
+{
+	size_t count = answer->part->entity_count;
+	struct word *words = arena_take(arena, count * sizeof *words);
+	for (size_t i = 0; words != NULL && i < count; i++) {
+		int64_t us = answer->row_event_time_us[i];
+		char *text = words[i].text;
+		text[0] = '"';
+		rfc3339_print(us == TIMESTAMP_NONE ? 0 : us, text + 1);
+		words[i].length = strlen(text) + 1;
+		text[words[i].length - 1] = '"';
+	}
+	return words;
+}
+
+static void write_times(struct buffer *out,
+	const struct lookup_part_answer *answer, size_t index, size_t rows,
+	const struct word *times)
+{
+	for (size_t row = 0; row < rows; row++) {
+		size_t entity = answer->part->entity_count == 1 ? 0 : row;
+		int64_t us = lookup_row(answer, row)[index].event_time_us;
+		comma(out, row);
+		if (us == answer->row_event_time_us[entity])
+			buffer_bytes(
+				out, times[entity].text, times[entity].length);
+		else
+			write_time(out, us);
+	}
 }
 
 static void write_name(struct writing *writing, const struct view *view,
@@ -74,7 +115,8 @@ static void write_name(struct writing *writing, const struct view *view,
 }
 
 static void write_feature(struct writing *writing,
-	const struct lookup_part_answer *answer, size_t index)
+	const struct lookup_part_answer *answer, size_t index,
+	const struct word *times)
 {
 	struct buffer *out = writing->out;
 	const struct lookup_part *part = answer->part;
@@ -89,13 +131,10 @@ static void write_feature(struct writing *writing,
 	buffer_text(out, "],\"statuses\":[");
 	for (size_t row = 0; row < rows; row++) {
 		comma(out, row);
-		buffer_text(out, status_of(&lookup_row(answer, row)[index]));
+		write_status(out, &lookup_row(answer, row)[index]);
 	}
 	buffer_text(out, "],\"event_timestamps\":[");
-	for (size_t row = 0; row < rows; row++) {
-		comma(out, row);
-		write_time(out, lookup_row(answer, row)[index].event_time_us);
-	}
+	write_times(out, answer, index, rows, times);
 	buffer_text(out, "]}");
 }
 
@@ -144,6 +183,20 @@ static void write_key(struct writing *writing, const char *name)
 	buffer_text(out, "]}");
 }
 
+static void write_part(struct writing *writing,
+	const struct lookup_part_answer *answer, size_t *count)
+{
+	const struct word *times = print_times(writing->out->arena, answer);
+	if (times == NULL) {
+		writing->out->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < answer->part->feature_count; i++) {
+		comma(writing->out, (*count)++);
+		write_feature(writing, answer, i, times);
+	}
+}
+
 static void write_results(struct writing *writing)
 {
 	const struct feast_request *request = writing->request;
@@ -152,14 +205,8 @@ static void write_results(struct writing *writing)
 		comma(writing->out, count++);
 		write_key(writing, request->keys[i]);
 	}
-	for (size_t i = 0; i < writing->answer->part_count; i++) {
-		const struct lookup_part_answer *part =
-			&writing->answer->parts[i];
-		for (size_t j = 0; j < part->part->feature_count; j++) {
-			comma(writing->out, count++);
-			write_feature(writing, part, j);
-		}
-	}
+	for (size_t i = 0; i < writing->answer->part_count; i++)
+		write_part(writing, &writing->answer->parts[i], &count);
 }
 
 static void write_names(struct writing *writing)
