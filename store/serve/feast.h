@@ -15,9 +15,9 @@
 struct feast_request {
 	struct question question;
 	bool full_names; /* view__feature */
-	/* Join keys to be given back, in the request's order; the schema's
-	 * own names. */
-	const char **keys;
+	/* Join keys to be given back, in the request's order: all that the
+	 * schema knows, also of views that are not asked for. */
+	struct key_column *keys;
 	size_t key_count;
 };
 

@@ -138,22 +138,6 @@ static void write_feature(struct writing *writing,
 	buffer_text(out, "]}");
 }
 
-/* Where the values of a join key are: in a part whose view has it. */
-static const struct lookup_part *part_of_key(
-	const struct writing *writing, const char *name, size_t *index)
-{
-	const struct question *question = &writing->request->question;
-	for (size_t i = 0; i < question->view_count; i++) {
-		const struct lookup_part *part = &question->parts[i];
-		for (size_t j = 0; j < part->view->key_count; j++)
-			if (strcmp(part->view->keys[j].name, name) == 0) {
-				*index = j;
-				return part;
-			}
-	}
-	return NULL;
-}
-
 static void write_same(struct buffer *out, const char *text, size_t rows)
 {
 	for (size_t row = 0; row < rows; row++) {
@@ -162,19 +146,15 @@ static void write_same(struct buffer *out, const char *text, size_t rows)
 	}
 }
 
-static void write_key(struct writing *writing, const char *name)
+static void write_key(struct writing *writing, const struct key_column *key)
 {
 	struct buffer *out = writing->out;
-	size_t rows = writing->request->question.row_count, key = 0;
-	const struct lookup_part *part = part_of_key(writing, name, &key);
-	if (part == NULL)
-		return; /* it would not be in request->keys */
-	const struct view *view = part->view;
+	size_t rows = writing->request->question.row_count;
 	buffer_text(out, "{\"values\":[");
 	for (size_t row = 0; row < rows; row++) {
 		comma(out, row);
-		write_value(out, &view->keys[key].type,
-			&part->entities[row * view->key_count + key]);
+		write_value(
+			out, &key->key->type, &key->values[row * key->stride]);
 	}
 	buffer_text(out, "],\"statuses\":[");
 	write_same(out, "\"PRESENT\"", rows);
@@ -203,7 +183,7 @@ static void write_results(struct writing *writing)
 	size_t count = 0;
 	for (size_t i = 0; i < request->key_count; i++) {
 		comma(writing->out, count++);
-		write_key(writing, request->keys[i]);
+		write_key(writing, &request->keys[i]);
 	}
 	for (size_t i = 0; i < writing->answer->part_count; i++)
 		write_part(writing, &writing->answer->parts[i], &count);
@@ -215,7 +195,7 @@ static void write_names(struct writing *writing)
 	size_t count = 0;
 	for (size_t i = 0; i < request->key_count; i++) {
 		comma(writing->out, count++);
-		json_write_text(writing->out, request->keys[i]);
+		json_write_text(writing->out, request->keys[i].key->name);
 	}
 	for (size_t i = 0; i < writing->answer->part_count; i++) {
 		const struct lookup_part *part = writing->answer->parts[i].part;

@@ -149,22 +149,26 @@ static int check_collisions(struct feast_request *request)
 	return rc;
 }
 
-static int note_keys(struct feast_request *request, json_t *entities)
+static int note_keys(
+	struct feast_request *request, const struct columns *columns)
 {
 	struct question *question = &request->question;
 	const char *name;
 	json_t *column;
+	int rc = 0;
 	request->keys = arena_take(question->arena,
-		json_object_size(entities) * sizeof *request->keys);
+		json_object_size(columns->entities) * sizeof *request->keys);
 	if (request->keys == NULL)
 		return question_no_memory(question);
-	json_object_foreach(entities, name, column)
+	json_object_foreach(columns->entities, name, column)
 	{
-		const char *key = question_join_key(question, name);
-		if (key != NULL)
-			request->keys[request->key_count++] = key;
+		struct key_column *key = &request->keys[request->key_count];
+		rc = question_key_column(question, columns, name, key);
+		if (rc != 0)
+			break;
+		request->key_count += key->key != NULL;
 	}
-	return 0;
+	return rc;
 }
 
 int feast_read(struct feast_request *request, struct slice text)
@@ -186,7 +190,7 @@ int feast_read(struct feast_request *request, struct slice text)
 	if (rc == 0)
 		rc = question_read_columns(question, &columns);
 	if (rc == 0)
-		rc = note_keys(request, columns.entities);
+		rc = note_keys(request, &columns);
 	json_decref(body.root);
 	return rc;
 }

@@ -5,20 +5,37 @@
 #include "schema/nearest.h"
 #include "store/serve/question_read.h"
 
-static const char *key_of_view(const struct view *view, const char *name)
+/* The view's join key of that name, or NULL. */
+static const struct entity_key *key_of_view(
+	const struct view *view, const char *name)
 {
 	for (size_t i = 0; i < view->key_count; i++)
 		if (strcmp(view->keys[i].name, name) == 0)
-			return view->keys[i].name;
+			return &view->keys[i];
 	return NULL;
 }
 
-const char *question_join_key(const struct question *question, const char *name)
+/* The schema's own copy of the name, where a view asked for has such a join
+ * key; or NULL. */
+static const char *asked_key(const struct question *question, const char *name)
 {
-	const char *key = NULL;
+	const struct entity_key *key = NULL;
 	for (size_t i = 0; key == NULL && i < question->view_count; i++)
 		key = key_of_view(question->views[i].view, name);
-	return key;
+	return key == NULL ? NULL : key->name;
+}
+
+/* Likewise, of any view; *out is the first that has it. */
+static const char *any_key(const struct question *question, const char *name,
+	const struct view **out)
+{
+	const struct entity_key *key = NULL;
+	for (size_t i = 0; key == NULL && i < question->schema->view_count;
+		i++) {
+		*out = &question->schema->views[i];
+		key = key_of_view(*out, name);
+	}
+	return key == NULL ? NULL : key->name;
 }
 
 /* A complaint about the column of that name. */
@@ -77,12 +94,15 @@ static int count_rows(struct question *question, const char *key,
 static int look_over(struct question *question, const struct columns *columns)
 {
 	struct rows rows = {1, NULL};
+	const struct view *view;
 	const char *name;
 	json_t *column;
 	int rc = 0;
 	json_object_foreach(columns->entities, name, column)
 	{
-		const char *key = question_join_key(question, name);
+		const char *key = columns->feast
+					  ? any_key(question, name, &view)
+					  : asked_key(question, name);
 		if (key == NULL && !columns->feast)
 			rc = complain_extra(question, name);
 		else if (key != NULL)
@@ -198,4 +218,45 @@ int question_read_columns(
 	for (size_t i = 0; rc == 0 && i < question->view_count; i++)
 		rc = fill_part(question, columns, i);
 	return rc;
+}
+
+/* Of a view that is not asked for. */
+static int fill_other(struct question *question, const struct columns *columns,
+	struct column *column, struct key_column *out)
+{
+	const struct view *view = column->view;
+	size_t count = question->row_count;
+	struct value *values = arena_take(
+		question->arena, count * view->key_count * sizeof *values);
+	if (values == NULL)
+		return question_no_memory(question);
+	column->key = (size_t)(out->key - view->keys);
+	out->values = values + column->key;
+	out->stride = view->key_count;
+	return json_is_array(column->values)
+		       ? fill_column(question, column, columns->lossy, count,
+				 values)
+		       : complain_single(question, out->key->name);
+}
+
+int question_key_column(struct question *question,
+	const struct columns *columns, const char *name, struct key_column *out)
+{
+	*out = (struct key_column){0};
+	for (size_t i = 0; i < question->view_count; i++) {
+		const struct lookup_part *part = &question->parts[i];
+		const struct view *view = part->view;
+		out->key = key_of_view(view, name);
+		if (out->key == NULL)
+			continue;
+		out->values = part->entities + (out->key - view->keys);
+		out->stride = view->key_count;
+		return 0;
+	}
+	struct column column = {
+		.values = json_object_get(columns->entities, name)};
+	if (any_key(question, name, &column.view) == NULL)
+		return 0;
+	out->key = key_of_view(column.view, name);
+	return fill_other(question, columns, &column, out);
 }

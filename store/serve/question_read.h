@@ -31,8 +31,8 @@ struct columns {
 	json_t *entities; /* borrowed */
 	bool lossy;
 	/* Of lookups: single values are broadcast over the lists, and a key
-	 * that no view asked for has is a mistake. Feast knows lists only and
-	 * passes over such keys. */
+	 * that no view asked for has is a mistake. Feast knows lists only,
+	 * gives join keys of other views back and passes over the rest. */
 	bool feast;
 };
 
@@ -40,9 +40,17 @@ struct columns {
 int question_read_columns(
 	struct question *question, const struct columns *columns);
 
-/* Does a view asked for have a join key of that name? The schema's own copy
- * of it, or NULL. */
-const char *question_join_key(
-	const struct question *question, const char *name);
+/* A join key's value in row i: values[i * stride]. */
+struct key_column {
+	const struct entity_key *key; /* NULL: there is no such join key */
+	const struct value *values;
+	size_t stride;
+};
+
+/* The column of Feast's that has that name: of a view asked for, or of any
+ * other. question_read_columns() was there before. */
+int question_key_column(struct question *question,
+	const struct columns *columns, const char *name,
+	struct key_column *out);
 
 #endif
