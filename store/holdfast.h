@@ -159,8 +159,8 @@ enum holdfast_type {
 	HOLDFAST_TYPE_VECTOR = 9     /* vector: float32, all finite */
 };
 
-/* "decimal"; "none" for what is no type. */
-const char *holdfast_type_name(enum holdfast_type type);
+/* "decimal", of an enum holdfast_type; "none" for what is none. */
+const char *holdfast_type_name(int type);
 
 struct holdfast_feature {
 	const char *view, *name;
@@ -221,10 +221,11 @@ enum holdfast_reason {
 	HOLDFAST_REASON_MAX_LAG = 4  /* the lag is beyond max_lag */
 };
 
-/* "fresh", "max_lag" (HOLDFAST_REASON_NONE: ""); the words of HTTP replies.
- * "unknown" for what is neither. */
-const char *holdfast_status_name(enum holdfast_status status);
-const char *holdfast_reason_name(enum holdfast_reason reason);
+/* "fresh" of an enum holdfast_status, "max_lag" of an enum holdfast_reason
+ * (HOLDFAST_REASON_NONE: ""): the words of HTTP replies. "unknown" for what is
+ * none. */
+const char *holdfast_status_name(int status);
+const char *holdfast_reason_name(int reason);
 
 #define HOLDFAST_TIME_NONE INT64_MIN
 #define HOLDFAST_LAG_UNKNOWN INT64_MAX

@@ -129,7 +129,7 @@ const char *holdfast_schema(const struct holdfast *store)
 	return reader_schema(store->reader)->text;
 }
 
-const char *holdfast_type_name(enum holdfast_type type)
+const char *holdfast_type_name(int type)
 {
 	static const char *const names[] = {
 		[HOLDFAST_TYPE_NONE] = "none",
@@ -143,8 +143,7 @@ const char *holdfast_type_name(enum holdfast_type type)
 		[HOLDFAST_TYPE_TIMESTAMP] = "timestamp",
 		[HOLDFAST_TYPE_VECTOR] = "vector",
 	};
-	size_t index = (size_t)type;
-	return index < sizeof names / sizeof names[0] ? names[index] : "none";
+	return type >= 0 && type <= HOLDFAST_TYPE_VECTOR ? names[type] : "none";
 }
 
 _Static_assert(HOLDFAST_STATUS_BEHIND == (int)VALUE_BEHIND &&
@@ -161,16 +160,16 @@ _Static_assert(HOLDFAST_REASON_MISSING == (int)VALUE_REASON_MISSING &&
 		       HOLDFAST_REASON_MAX_LAG + 1 == (int)VALUE_REASON_COUNT,
 	"and so are reasons");
 
-const char *holdfast_status_name(enum holdfast_status status)
+const char *holdfast_status_name(int status)
 {
-	return (size_t)status < (size_t)VALUE_STATUS_COUNT
+	return status >= 0 && status < (int)VALUE_STATUS_COUNT
 		       ? value_status_name((enum value_status)status)
 		       : "unknown";
 }
 
-const char *holdfast_reason_name(enum holdfast_reason reason)
+const char *holdfast_reason_name(int reason)
 {
-	return (size_t)reason < (size_t)VALUE_REASON_COUNT
+	return reason >= 0 && reason < (int)VALUE_REASON_COUNT
 		       ? value_reason_name((enum value_reason)reason)
 		       : "unknown";
 }

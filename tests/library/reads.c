@@ -54,12 +54,9 @@ static void print_row(const struct holdfast_answer *answer,
 			&answer->values[row * answer->feature_count + i];
 		printf("%s:%s ", features[i].view, features[i].name);
 		print_value(value);
-		printf(" %s %s %s\n",
-			holdfast_type_name((enum holdfast_type)value->type),
-			holdfast_status_name(
-				(enum holdfast_status)value->status),
-			holdfast_reason_name(
-				(enum holdfast_reason)value->reason));
+		printf(" %s %s %s\n", holdfast_type_name(value->type),
+			holdfast_status_name(value->status),
+			holdfast_reason_name(value->reason));
 	}
 }
 

@@ -842,6 +842,12 @@ static void a_store_tells_who_it_is(void **state)
 		holdfast_reason_name(HOLDFAST_REASON_MAX_LAG), "max_lag");
 	assert_string_equal(
 		holdfast_type_name(HOLDFAST_TYPE_TIMESTAMP), "timestamp");
+	assert_string_equal(holdfast_type_name(-1), "none");
+	assert_string_equal(holdfast_type_name(10), "none");
+	assert_string_equal(holdfast_status_name(-1), "unknown");
+	assert_string_equal(holdfast_status_name(6), "unknown");
+	assert_string_equal(holdfast_reason_name(-1), "unknown");
+	assert_string_equal(holdfast_reason_name(5), "unknown");
 }
 
 /* Counted by the linker's --wrap, in the rooms that libholdfast is made of. */
