@@ -18,12 +18,20 @@ struct route {
 	int (*run)(struct exchange *exchange, struct fault *fault);
 };
 
+/* The path of a fixed route: slashes at its end are not looked at. */
+static struct slice fixed_path(struct slice path)
+{
+	while (path.length > 0 && path.data[path.length - 1] == '/')
+		path.length--;
+	return path;
+}
+
 /* Which of the two forms a reply has. */
 static bool is_feast(const struct exchange *exchange)
 {
 	struct target target = target_split(exchange->request.target);
 	return exchange->endpoint == ENDPOINT_FEAST ||
-	       feast_absent(target.path) != NULL;
+	       feast_absent(fixed_path(target.path)) != NULL;
 }
 
 static void reply_error(
@@ -245,8 +253,7 @@ static bool starts_with(struct slice text, struct slice start)
 	       slice_equal((struct slice){text.data, start.length}, start);
 }
 
-/* Slashes at the end of a fixed route are not looked at; behind /v1/views/
- * each one counts. NULL: no route. */
+/* NULL: there is none. Behind /v1/views/ each slash counts. */
 static const struct route *find_route(const struct target *target)
 {
 	struct slice path = target->path;
@@ -255,10 +262,8 @@ static const struct route *find_route(const struct target *target)
 	if (starts_with(path, slice_of(VIEWS_PATH "/")) ||
 		slice_equal(path, slice_of(VIEWS_PATH)))
 		return &views_route;
-	while (path.length > 0 && path.data[path.length - 1] == '/')
-		path.length--;
 	for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
-		if (slice_equal(slice_of(routes[i].path), path))
+		if (slice_equal(slice_of(routes[i].path), fixed_path(path)))
 			return &routes[i];
 	return NULL;
 }
@@ -266,7 +271,7 @@ static const struct route *find_route(const struct target *target)
 static int reply_no_route(
 	struct exchange *exchange, const struct target *target)
 {
-	const char *text = feast_absent(target->path);
+	const char *text = feast_absent(fixed_path(target->path));
 	reply_error(exchange, ERROR_NO_ROUTE,
 		text != NULL ? text
 			     : "there is nothing here: lookups are GET "
