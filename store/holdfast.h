@@ -99,6 +99,17 @@ void holdfast_close(struct holdfast *store);
  */
 int holdfast_refresh(struct holdfast *store, struct holdfast_error *error);
 
+/*
+ * Keep a lookup's snapshot for the next lookup, which goes on with it exactly
+ * as long as it is the newest: the same answers, at half the price. Off at
+ * first, since a kept snapshot holds the writer's WAL back while nobody asks:
+ * who turns it on calls holdfast_rest() when there was no lookup for
+ * HOLDFAST_REST_US, and before doing something else for long.
+ */
+#define HOLDFAST_REST_US 20000
+void holdfast_keep(struct holdfast *store, bool keep);
+void holdfast_rest(struct holdfast *store);
+
 /* 16 hexadecimal digits, made with the store, and its schema's JSON text:
  * valid until the next call with this store or a query of it. */
 const char *holdfast_store_id(const struct holdfast *store);

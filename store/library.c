@@ -90,6 +90,7 @@ static int reopen(struct holdfast *store, struct fault *fault)
 		return rc;
 	reader_close(store->reader);
 	store->reader = reader;
+	reader_keep(reader, store->keeps);
 	store->openings++;
 	store->distrusted = false;
 	return HOLDFAST_REOPENED;
@@ -118,6 +119,18 @@ void library_keep_current(struct holdfast *store, int64_t now_us)
 	store->checked_us = now_us;
 	(void)refresh(store, NULL);
 }
+
+void holdfast_keep(struct holdfast *store, bool keep)
+{
+	store->keeps = keep;
+	reader_keep(store->reader, keep);
+}
+
+void holdfast_rest(struct holdfast *store)
+{
+	reader_rest(store->reader);
+}
+_Static_assert(HOLDFAST_REST_US == READER_REST_US, "as readers want it");
 
 const char *holdfast_store_id(const struct holdfast *store)
 {

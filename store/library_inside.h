@@ -12,6 +12,7 @@ struct holdfast {
 	struct reader *reader;
 	char *path;
 	uint32_t busy_timeout_ms;
+	bool keeps; /* as reader_keep() */
 	/* Counts readers: queries were resolved for one of them. */
 	unsigned openings;
 	bool distrusted;    /* the last lookup failed in a way that may stay */

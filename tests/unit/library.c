@@ -1,5 +1,6 @@
 /* libholdfast: what a program gets that looks features up in process. */
 #include "store/library_inside.h"
+#include "store/reader_inside.h"
 #include "tests/lib/check.h"
 #include "tests/lib/event_store.h"
 
@@ -760,6 +761,43 @@ static void a_query_that_the_new_schema_does_not_fit_is_told(void **state)
 	event_store_remove(&next);
 }
 
+static void a_kept_snapshot_is_the_newest_one(void **state)
+{
+	struct bed *bed = *state;
+	struct event_store next;
+	holdfast_keep(bed->store, true);
+	prepare_well(bed, "user:age");
+	bind_integer(bed, 0, 1);
+	for (int age = 40; age < 45; age++) {
+		char text[200];
+		snprintf(text, sizeof text,
+			"{'view': 'user', 'entity': {'user_id': 1},"
+			" 'features': {'age': %d}}",
+			age);
+		take(bed, text);
+		for (int i = 0; i < 2; i++) {
+			look_up_well(bed);
+			assert_int_equal(value(bed, 0, 0)->as.integer, age);
+		}
+	}
+	assert_true(sqlite3_stmt_busy(bed->store->reader->anchor));
+	holdfast_rest(bed->store);
+	assert_false(sqlite3_stmt_busy(bed->store->reader->anchor));
+	/* Also by the reader of another generation. */
+	event_store_make(&next, schema);
+	switch_to(bed, &next, "g2");
+	assert_int_equal(
+		holdfast_refresh(bed->store, &bed->error), HOLDFAST_REOPENED);
+	look_up_well(bed);
+	look_up_well(bed);
+	assert_true(sqlite3_stmt_busy(bed->store->reader->anchor));
+	holdfast_keep(bed->store, false);
+	assert_false(sqlite3_stmt_busy(bed->store->reader->anchor));
+	look_up_well(bed);
+	assert_false(sqlite3_stmt_busy(bed->store->reader->anchor));
+	event_store_remove(&next);
+}
+
 static void a_store_that_is_gone_is_still_read(void **state)
 {
 	struct bed *bed = *state;
@@ -923,6 +961,7 @@ int main(void)
 		WITH_LIBRARY(a_switched_generation_is_read_at_once_when_told),
 		WITH_LIBRARY(a_switched_generation_is_seen_within_a_second),
 		WITH_LIBRARY(a_query_that_the_new_schema_does_not_fit_is_told),
+		WITH_LIBRARY(a_kept_snapshot_is_the_newest_one),
 		WITH_LIBRARY(a_store_that_is_gone_is_still_read),
 		WITH_LIBRARY(a_damaged_row_is_never_served),
 		WITH_LIBRARY(what_is_no_store_is_told),
