@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Builds holdfast and shows it at work.
 #
-#   deploy/run.sh           a development broker, a stream of sample payments, and the service, until Ctrl-C
-#   deploy/run.sh --check   the same, once: kills the service half way, starts it again and compares every stored row with
-#                           an oracle; the last line is `checked N entities: 0 wrong`
+#   deploy/run.sh           a development broker, a stream of sample payments, and the service, until Ctrl-C; prints a
+#                           `curl` line that answers
+#   deploy/run.sh --check   the same, once: kills the service half way, starts it again, compares lookups over HTTP and every
+#                           stored row with an oracle; the last line is `checked N entities: 0 wrong`
 #
 # With HOLDFAST_KAFKA_BOOTSTRAP_SERVERS set, the service takes topic payments.v1 of that cluster instead: no broker, no sample.
+# Lookups are answered on any free port, or on HOLDFAST_SERVE_PORT with a cluster of yours.
 # HOLDFAST_PROGRAM names a program that is built already. What it writes is in build/run, a directory a start.
 set -euo pipefail
 
@@ -97,14 +99,18 @@ configure() { # store directory
 	cat >"$work/holdfast.json" <<-JSON
 		{"schema": "${HOLDFAST_SCHEMA:-$here/sample/schema.json}",
 		 "store": {"path": "$1"},
+		 "serve": {"port": 0},
 		 "kafka": {"bootstrap.servers": "$HOLDFAST_KAFKA_BOOTSTRAP_SERVERS"}}
 	JSON
 }
 
-start_service() {
-	begin "$work/service.log" "$holdfast" run -c "$work/holdfast.json"
+start_service() { # answers when it returns
+	rm -f "$work/listener"
+	begin "$work/service.log" "$holdfast" run -c "$work/holdfast.json" --port-file "$work/listener"
 	service=$begun
-	say "service is process $service, its log $work/service.log"
+	await "the service" "$service" test -s "$work/listener"
+	url=http://$(cat "$work/listener")
+	say "service is process $service, answers on $url, its log $work/service.log"
 }
 
 number() { # name in `status --json` behind "total": its value, or nothing while there is no store
@@ -167,8 +173,13 @@ check_accounts() {
 	PYTHON
 }
 
-oracle() { # features.db
+oracle() { # features.db, or the service's URL
 	python3 "$here/sample/oracle.py" "$work/sent.ndjson" "$1" --rough
+}
+
+check_lookups() { # of the running service; the last line of its verdict, or all where it is not good
+	oracle "$url" >"$work/lookups.log" || die "lookups over HTTP are wrong: $(cat "$work/lookups.log")"
+	say "$(tail -n 1 "$work/lookups.log"), over HTTP"
 }
 
 # An oracle that can't fail proves nothing: it must find the one value changed in a copy.
@@ -206,6 +217,7 @@ check() {
 	kill_half_way
 	start_service
 	check_accounts
+	check_lookups
 	stop "$service"
 	"$holdfast" verify -c "$work/holdfast.json" >"$work/verify.log" || die "verify found something wrong: see $work/verify.log"
 	check_oracle
@@ -226,8 +238,10 @@ show() {
 		await "the first payments" "$service" taken_at_least 100
 		local card
 		card=$(sed -n '/"type":"payment"/{s/^{"key":"\([^"]*\)".*/\1/p;q}' "$work/sent.ndjson")
-		say "try: $holdfast get -c $work/holdfast.json card $card"
+		say "try: curl -s $url/v1/views/card/$card"
+		say "and: $holdfast get -c $work/holdfast.json card $card"
 	fi
+	say "and: $url in a browser"
 	say "and: $holdfast status -c $work/holdfast.json"
 	say "Ctrl-C ends it all"
 	wait "$service"

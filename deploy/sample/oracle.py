@@ -1,28 +1,42 @@
 #!/usr/bin/env python3
-"""oracle.py SENT.ndjson FEATURES.db [--rough]: does the store hold what the log of the sample says it must?
+"""oracle.py SENT.ndjson FEATURES.db|http://HOST:PORT [--rough]: does the store hold what the log of the sample says it must?
 
 SENT.ndjson is what `holdfast produce --generate … --tee` sent, FEATURES.db the store's. The log is folded here by rules of
 its own, in plain Python, and compared with every stored row, both ways. The last line is `checked N entities: W wrong`.
+With a URL in its stead, a running holdfast is asked for some hundred entities, and for some that never were.
 --rough: the log must also be as rough as deploy/run.sh --check promises. Exit status: 0 the same, 1 not, 2 can't tell.
 """
 
 import argparse
+import http.client
 import json
 import pathlib
+import random
 import sqlite3
 import struct
 import sys
+import urllib.parse
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 FAR = 20_000  # records between an event and its copy
 SHOWN_MAX = 10
+ASKED_TOGETHER = 200  # of a view, in one request
+ASKED_ALONE = 20
+STRANGERS = ["nobody", "no/body?", "nobödy, \"nowhere\" %2F"]
+PATIENCE_S = 30
 
 VIEWS = {
     "card": ("card_id", ["txns", "spend", "largest", "smallest", "country", "last_merchant", "last_seen"]),
     "merchant": ("merchant_id", ["payments", "revenue", "last_card"]),
     "card_profile": ("card_id", ["tier", "credit_limit", "contactless", "segment", "taste"]),
+}
+
+DEFAULTS = {  # what a lookup answers for a value that is not there; null where there is no default
+    "card": {"txns": 0, "spend": 0, "country": "??"},
+    "merchant": {"payments": 0, "revenue": 0},
+    "card_profile": {"tier": "basic"},
 }
 
 
@@ -163,13 +177,89 @@ def compare(view, must, has):
     return len(wrong)
 
 
+class Asked:
+    """A running holdfast, over HTTP."""
+
+    def __init__(self, url):
+        self.connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=PATIENCE_S)
+
+    def answer(self, method, target, body=None):
+        self.connection.request(method, target, body)
+        reply = self.connection.getresponse()
+        text = reply.read()
+        if reply.status != 200:
+            print(f"oracle.py: {method} {target} is answered {reply.status}: {text.decode()}", file=sys.stderr)
+            sys.exit(2)
+        return json.loads(text)["views"]
+
+    def together(self, view, entities):
+        key, features = VIEWS[view]
+        body = {"features": [f"{view}:{name}" for name in features], "entities": {key: entities}}
+        return self.answer("POST", "/v1/lookup", json.dumps(body))[view]["values"]
+
+    def alone(self, view, entity):
+        return self.answer("GET", f"/v1/views/{view}/{urllib.parse.quote(entity, safe='')}")[view]["values"][0]
+
+
+def as_served(view, row):
+    """A folded row, or None for one that is not there, as a lookup answers it."""
+    served = []
+    for name, value in zip(VIEWS[view][1], row or [None] * len(VIEWS[view][1])):
+        if value is None:
+            value = DEFAULTS[view].get(name)
+        elif name == "last_seen":
+            value = (EPOCH + timedelta(microseconds=value)).isoformat()
+        elif name == "contactless":
+            value = bool(value)
+        elif name == "taste":
+            value = list(struct.unpack("<4f", value))
+        served.append(value)
+    return served
+
+
+def same(name, must, has):
+    if name == "last_seen" and must is not None and has is not None:
+        return microseconds(must) == microseconds(has)
+    return must == has and isinstance(must, bool) == isinstance(has, bool)
+
+
+def ask(url, folded):
+    """(entities asked for, how many were answered wrong)"""
+    asked, checked, wrong = Asked(url), 0, 0
+    for view, rows in folded.items():
+        entities = random.sample(sorted(rows), min(ASKED_TOGETHER, len(rows))) + STRANGERS
+        answers = list(zip(entities, asked.together(view, entities)))
+        answers += [(entity, asked.alone(view, entity)) for entity in entities[-ASKED_ALONE:]]
+        for entity, has in answers:
+            must = as_served(view, rows.get(entity))
+            checked += 1
+            if len(must) != len(has) or not all(map(same, VIEWS[view][1], must, has)):
+                wrong += 1
+                print(f"{view} {entity} over HTTP:\n  must be {must}\n  is      {has}")
+    return checked, wrong
+
+
+def compare_file(path, folded):
+    """(entities of either side, how many differ)"""
+    checked = wrong = 0
+    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    with db:
+        db.execute("BEGIN")  # one snapshot for all views
+        for view, rows in folded.items():
+            has = stored(db, view)
+            checked += len(rows.keys() | has.keys())
+            wrong += compare(view, rows, has)
+    return checked, wrong
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("sent", type=pathlib.Path)
-    arguments.add_argument("features_db", type=pathlib.Path)
+    arguments.add_argument("store", metavar="FEATURES.db|URL")
     arguments.add_argument("--rough", action="store_true")
     given = arguments.parse_args()
-    for path in (given.sent, given.features_db):
+    over_http = given.store.startswith("http://")
+    for path in [given.sent] + ([] if over_http else [pathlib.Path(given.store)]):
         if not path.is_file():
             print(f"oracle.py: {path} is no file", file=sys.stderr)
             sys.exit(2)
@@ -179,15 +269,8 @@ def main():
     if given.rough and not census.rough():
         print("oracle.py: the log is tamer than promised", file=sys.stderr)
         sys.exit(2)
-    checked = wrong = 0
-    db = sqlite3.connect(f"{given.features_db.resolve().as_uri()}?mode=ro", uri=True)
-    with db:
-        db.execute("BEGIN")  # one snapshot for all views
-        for view, rows in must.items():
-            has = stored(db, view)
-            checked += len(rows.keys() | has.keys())
-            wrong += compare(view, rows, has)
-    print(f"checked {checked} entities: {wrong} wrong")
+    checked, wrong = ask(given.store, must) if over_http else compare_file(pathlib.Path(given.store), must)
+    print(f"{'asked for' if over_http else 'checked'} {checked} entities: {wrong} wrong")
     sys.exit(wrong > 0)
 
 

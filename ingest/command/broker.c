@@ -1,14 +1,12 @@
 /* holdfast broker: a development broker in memory. */
 #include "ingest/command/command.h"
 #include "ingest/command/options.h"
+#include "ingest/command/port_file.h"
 #include "ingest/command/say.h"
 #include "ingest/command/signals.h"
 #include "ingest/kafka/kafka_broker.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 struct broker_options {
@@ -33,27 +31,6 @@ static const struct options_spec spec = {
 	.field_count = sizeof fields / sizeof fields[0],
 };
 
-/* By way of a second name, so that who waits for the file finds it whole. */
-static int write_port_file(
-	const char *path, const char *bootstrap, struct fault *fault)
-{
-	char *next = NULL;
-	if (asprintf(&next, "%s.new", path) < 0)
-		return fault_set(fault, FAULT_OOM, "out of memory");
-	FILE *file = fopen(next, "we");
-	bool good = file != NULL && fprintf(file, "%s\n", bootstrap) > 0;
-	if (file != NULL)
-		good = fclose(file) == 0 && good;
-	if (good)
-		good = rename(next, path) == 0;
-	int rc = 0;
-	if (!good)
-		rc = fault_set(fault, FAULT_IO, "%s can't be written: %s", path,
-			strerror(errno));
-	free(next);
-	return rc;
-}
-
 /* Returns only for a fault. */
 static int serve(struct kafka_broker *broker,
 	const struct broker_options *options, struct fault *fault)
@@ -64,7 +41,7 @@ static int serve(struct kafka_broker *broker,
 		rc = kafka_broker_topic(broker, options->topics.items[i],
 			KAFKA_BROKER_PARTITIONS, fault);
 	if (rc == 0 && options->port_file != NULL)
-		rc = write_port_file(options->port_file, bootstrap, fault);
+		rc = port_file_write(options->port_file, bootstrap, fault);
 	if (rc < 0)
 		return rc;
 	puts(bootstrap);

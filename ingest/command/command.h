@@ -11,6 +11,7 @@ enum {
 	STATUS_FAILED = 1,
 	STATUS_USAGE = 2,
 	STATUS_WRONG = 3,
+	STATUS_REFUSED = 4,
 };
 
 int command_broker(int argc, char **argv);
@@ -19,6 +20,7 @@ int command_ingest(int argc, char **argv);
 int command_produce(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_schema(int argc, char **argv);
+int command_serve(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_verify(int argc, char **argv);
 

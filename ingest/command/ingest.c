@@ -2,6 +2,7 @@
  */
 #include "ingest/command/command.h"
 #include "ingest/command/ingestion.h"
+#include "ingest/command/notify.h"
 #include "ingest/command/options.h"
 #include "ingest/command/say.h"
 #include "ingest/command/signals.h"
@@ -44,6 +45,19 @@ static int load_config(struct options *options,
 	return rc < 0 ? rc : options_config(options, config, fault);
 }
 
+static int take(const struct ingestion_options *options, struct fault *fault)
+{
+	struct ingestion *ingestion = NULL;
+	int rc = ingestion_open(&ingestion, options, fault);
+	if (rc == 0) {
+		notify_ready();
+		rc = ingestion_run(ingestion, fault);
+	}
+	notify_stopping();
+	ingestion_close(ingestion);
+	return rc;
+}
+
 int command_ingest(int argc, char **argv)
 {
 	struct fault fault = {0};
@@ -56,7 +70,7 @@ int command_ingest(int argc, char **argv)
 	if (rc == OPTIONS_GO)
 		rc = load_config(&options, &own, &config, &fault);
 	if (rc == OPTIONS_GO)
-		rc = ingestion_run(
+		rc = take(
 			&(struct ingestion_options){
 				.config = &config,
 				.until_end = own.until_end,

@@ -19,7 +19,7 @@
 #define GROUP_ID_BYTES (STORE_NAME_MAX + 16)
 
 struct ingestion {
-	const struct ingestion_options *options;
+	struct ingestion_options options;
 	const struct config *config;
 	struct schema *file_schema; /* NULL: no usable file; see file_fault */
 	struct fault file_fault;    /* why not */
@@ -148,7 +148,7 @@ static int open_file(struct ingestion *ingestion, struct fault *fault)
 		.path = file->path,
 		.topic = file->topic,
 		.clock = clock_system(),
-		.until_end = ingestion->options->until_end,
+		.until_end = ingestion->options.until_end,
 	};
 	say(SAY_INFO, "taking %s as topic %s into %s", file->path, file->topic,
 		ingestion->config->store.path);
@@ -171,7 +171,7 @@ static int open_topics(struct ingestion *ingestion, const char *const *topics,
 	options.topics = topics;
 	options.topic_count = store_schema(ingestion->store)->source_count;
 	options.clock = clock_system();
-	options.until_end = ingestion->options->until_end;
+	options.until_end = ingestion->options.until_end;
 	say(SAY_INFO, "taking %zu topics of %s as group %s into %s",
 		options.topic_count, config_kafka(config, "bootstrap.servers"),
 		group_id, config->store.path);
@@ -235,12 +235,12 @@ static int stream(struct ingestion *ingestion, struct fault *fault)
 		options.clock->monotonic_us(options.clock) - began_us;
 	if (rc == 0 && atomic_load(signals_stop()))
 		say(SAY_INFO, "told to stop: all that was polled is durable");
-	summary_tell(ingestion->store, &result, elapsed_us,
-		ingestion->options->json);
+	summary_tell(
+		ingestion->store, &result, elapsed_us, ingestion->options.json);
 	return rc;
 }
 
-static int run(struct ingestion *ingestion, struct fault *fault)
+static int begin(struct ingestion *ingestion, struct fault *fault)
 {
 	int rc = check_kafka(ingestion->config, fault);
 	if (rc == 0)
@@ -249,20 +249,39 @@ static int run(struct ingestion *ingestion, struct fault *fault)
 		return rc;
 	tell_schema(ingestion);
 	tell_keys(store_schema(ingestion->store));
-	if (takes_a_file(ingestion->config))
-		rc = open_file(ingestion, fault);
+	return 0;
+}
+
+int ingestion_open(struct ingestion **out,
+	const struct ingestion_options *options, struct fault *fault)
+{
+	*out = NULL;
+	struct ingestion *ingestion = calloc(1, sizeof *ingestion);
+	if (ingestion == NULL)
+		return fault_set(fault, FAULT_OOM, "out of memory");
+	ingestion->options = *options;
+	ingestion->config = options->config;
+	int rc = begin(ingestion, fault);
+	if (rc < 0)
+		ingestion_close(ingestion);
 	else
-		rc = open_kafka(ingestion, fault);
+		*out = ingestion;
+	return rc;
+}
+
+int ingestion_run(struct ingestion *ingestion, struct fault *fault)
+{
+	int rc = takes_a_file(ingestion->config) ? open_file(ingestion, fault)
+						 : open_kafka(ingestion, fault);
 	return rc < 0 ? rc : stream(ingestion, fault);
 }
 
-int ingestion_run(const struct ingestion_options *options, struct fault *fault)
+void ingestion_close(struct ingestion *ingestion)
 {
-	struct ingestion ingestion = {
-		.options = options, .config = options->config};
-	int rc = run(&ingestion, fault);
-	source_close(ingestion.source);
-	store_close(ingestion.store);
-	schema_free(ingestion.file_schema);
-	return rc;
+	if (ingestion == NULL)
+		return;
+	source_close(ingestion->source);
+	store_close(ingestion->store);
+	schema_free(ingestion->file_schema);
+	free(ingestion);
 }

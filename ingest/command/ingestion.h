@@ -9,18 +9,28 @@
 
 #include <stdbool.h>
 
+struct ingestion; /* opaque */
+
 struct ingestion_options {
-	const struct config *config; /* borrowed during the call */
+	const struct config *config; /* outlives the ingestion */
 	bool until_end; /* end when all that was there at the start came */
 	bool json;	/* the summary on stdout as well */
 };
 
 /*
- * Check the configuration, open store and source, stream until a signal or the
- * end, close, sum up. Logs to stderr. Nothing is written before settings and
- * schema are known to be good.
- * Errors: those of store, source and pipeline.
+ * Check the configuration and open the store, which is this process's alone
+ * from then on; ask no source yet. Logs to stderr. Nothing is written before
+ * settings and schema are known to be good. On success the caller owns *out, on
+ * failure it is NULL.
+ * Errors: FAULT_USAGE, those of store_open().
  */
-int ingestion_run(const struct ingestion_options *options, struct fault *fault);
+int ingestion_open(struct ingestion **out,
+	const struct ingestion_options *options, struct fault *fault);
+
+/* Open the source, stream until a signal or the end, sum up. Errors: those of
+ * source and pipeline. */
+int ingestion_run(struct ingestion *ingestion, struct fault *fault);
+
+void ingestion_close(struct ingestion *ingestion); /* NULL is allowed */
 
 #endif

@@ -10,10 +10,12 @@ static const struct {
 	const char *summary;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{"run", "stream the topics of the schema into the store, for ever",
+	{"run", "stream the schema's topics into the store and answer lookups",
 		command_run},
-	{"ingest", "the same, of a file too, or until all is taken",
+	{"ingest", "the first half alone; of a file too, or until all is taken",
 		command_ingest},
+	{"serve", "the second half alone: answer lookups over HTTP",
+		command_serve},
 	{"get", "look one entity up", command_get},
 	{"status",
 		"what the pipeline took, how far behind it is, what is wrong",
@@ -31,7 +33,7 @@ static void help(FILE *out)
 {
 	fputs("Usage: holdfast COMMAND [OPTION…] [ARGUMENT…]\n\n"
 	      "Streams feature events from Kafka into one SQLite store, each "
-	      "exactly once in effect.\n\n",
+	      "exactly once in effect,\nand answers lookups from it.\n\n",
 		out);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		fprintf(out, "  %-9s %s\n", commands[i].name,

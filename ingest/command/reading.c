@@ -38,13 +38,12 @@ static int begin(struct reading *reading, struct fault *fault)
 		(uint32_t)(store->busy_timeout_us / 1000), fault);
 }
 
-int reading_run(const struct options_spec *spec, int argc, char **argv,
-	reading_answer *answer)
+int reading_run(const struct options_spec *spec, void *own, int argc,
+	char **argv, reading_answer *answer)
 {
 	struct fault fault = {0};
 	struct reading reading = {.arena = ARENA_INIT};
-	int rc =
-		options_parse(&reading.options, spec, NULL, argc, argv, &fault);
+	int rc = options_parse(&reading.options, spec, own, argc, argv, &fault);
 	bool helped = rc == OPTIONS_HELPED;
 	if (rc == OPTIONS_GO)
 		rc = begin(&reading, &fault);

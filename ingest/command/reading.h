@@ -19,10 +19,11 @@ struct reading {
 typedef int reading_answer(struct reading *reading, struct fault *fault);
 
 /*
+ * `own` is the struct of spec->fields, or NULL if it has none.
  * Parse, load, open, answer, close; returns the exit status. Where there is no
  * store that is 1, and a message what to do.
  */
-int reading_run(const struct options_spec *spec, int argc, char **argv,
-	reading_answer *answer);
+int reading_run(const struct options_spec *spec, void *own, int argc,
+	char **argv, reading_answer *answer);
 
 #endif

@@ -1,6 +1,7 @@
 /* holdfast status: what was taken, how far behind, what is wrong. */
 #include "ingest/clock.h"
 #include "ingest/command/command.h"
+#include "ingest/command/elapsed.h"
 #include "ingest/command/reading.h"
 #include "ingest/command/size.h"
 #include "ingest/command/table.h"
@@ -8,8 +9,6 @@
 #include "schema/rfc3339.h"
 
 #include <inttypes.h>
-
-#define LAG_TEXT 32
 
 static const struct options_spec spec = {
 	.usage = "status [--json]",
@@ -81,24 +80,11 @@ static int64_t lag_us(int64_t as_of_us)
 	return lag < 0 ? 0 : lag;
 }
 
-static const char *lag_print(int64_t as_of_us, char out[LAG_TEXT])
+static const char *lag_print(int64_t as_of_us, char out[ELAPSED_SIZE])
 {
-	if (as_of_us == TIMESTAMP_NONE)
-		return "-";
-	double seconds = (double)lag_us(as_of_us) / 1e6;
-	int64_t minutes = (int64_t)(seconds / 60), hours = minutes / 60;
-	int length = 0;
-	if (seconds < 1)
-		length = snprintf(out, LAG_TEXT, "%.0f ms", seconds * 1e3);
-	else if (minutes < 1)
-		length = snprintf(out, LAG_TEXT, "%.1f s", seconds);
-	else if (hours < 1)
-		length = snprintf(out, LAG_TEXT, "%" PRId64 " min", minutes);
-	else if (hours < 48)
-		length = snprintf(out, LAG_TEXT, "%" PRId64 " h", hours);
-	else
-		length = snprintf(out, LAG_TEXT, "%" PRId64 " d", hours / 24);
-	return length < 0 ? "?" : out;
+	return as_of_us == TIMESTAMP_NONE
+		       ? "-"
+		       : elapsed_print(lag_us(as_of_us), out);
 }
 
 static const char *time_print(int64_t us, char out[RFC3339_SIZE])
@@ -136,7 +122,7 @@ static bool print_partitions(const struct reader_status *status)
 		return false;
 	for (size_t i = 0; i < status->partition_count; i++) {
 		const struct store_partition *one = &status->partitions[i];
-		char time[RFC3339_SIZE], lag[LAG_TEXT];
+		char time[RFC3339_SIZE], lag[ELAPSED_SIZE];
 		table_add(table, "%s:%" PRId32, one->log.topic,
 			one->log.partition);
 		table_add(table, "%" PRId64, one->accounts.next_offset);
@@ -323,5 +309,5 @@ static int answer(struct reading *reading, struct fault *fault)
 
 int command_status(int argc, char **argv)
 {
-	return reading_run(&spec, argc, argv, answer);
+	return reading_run(&spec, NULL, argc, argv, answer);
 }

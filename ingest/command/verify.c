@@ -94,5 +94,5 @@ static int answer(struct reading *reading, struct fault *fault)
 
 int command_verify(int argc, char **argv)
 {
-	return reading_run(&spec, argc, argv, answer);
+	return reading_run(&spec, NULL, argc, argv, answer);
 }

@@ -4,24 +4,28 @@
 Exit statuses, messages, and that what is refused was not touched. Needs no broker but `holdfast broker`.
 """
 
+import http.client
 import json
 import os
 import pathlib
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+from datetime import datetime, timedelta, timezone
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 SAMPLE = PROJECT / "deploy/sample/schema.json"
 BENCH = PROJECT / "tests/bench/schema.json"
 TOPIC = "payments.v1"
 PATIENCE_S = 20
-COMMANDS = ["run", "ingest", "get", "status", "verify", "schema", "produce", "broker"]
+AT = (datetime.now(timezone.utc) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S.500Z")  # fresh: the sample's card lasts 30 days
+COMMANDS = ["run", "ingest", "serve", "get", "status", "verify", "schema", "produce", "broker"]
 PROGRAM = FAILPOINTS = None
 
 
@@ -48,7 +52,8 @@ class Case(unittest.TestCase):
         self.configure()
 
     def configure(self, schema=SAMPLE, **sections):
-        self.config.write_text(json.dumps({"schema": str(schema), "store": {"path": str(self.store)}} | sections))
+        self.config.write_text(json.dumps(
+            {"schema": str(schema), "store": {"path": str(self.store)}, "serve": {"port": 0}} | sections))
 
     def holdfast(self, *arguments, status=0, stdin=None, program=None, **variables):
         done = subprocess.run([program or PROGRAM, *map(str, arguments)], cwd=self.directory, env=environment(**variables),
@@ -109,7 +114,7 @@ class Usage(Case):
 
     def test_help_prints_defaults(self):
         text = self.holdfast("run", "--help").stdout
-        for default in ("(default 1h)", "(default 8GiB)", "(default 200MiB)", "(default 20000)", "(default 3ms)", "(default 64)"):
+        for default in ("(default 6566)", "(default 127.0.0.1)", "(default 1h)", "(default 8GiB)", "(default 200MiB)", "(default 20000)", "(default 3ms)", "(default 64)"):
             self.assertIn(default, text)
 
     def test_an_unknown_option_names_the_nearest(self):
@@ -328,19 +333,47 @@ class Refused(Case):
 class Looking(Case):
     def test_what_one_record_said(self):
         self.sent.write_text(json.dumps({"key": "c1", "value": {
-            "type": "payment", "id": "1", "at": "2026-11-23T08:20:48.5Z", "card": "c1", "merchant": "m1", "amount": 12.30,
+            "type": "payment", "id": "1", "at": AT, "card": "c1", "merchant": "m1", "amount": 12.30,
             "country": "DE"}}) + "\n")
         self.take()
         rows = [line.split() for line in self.holdfast("get", "card", "c1").stdout.splitlines()]
-        self.assertEqual(rows[0], ["feature", "value", "event_time"])
-        self.assertEqual({row[0]: row[1] for row in rows[1:]}, {
+        self.assertEqual(rows[0][:4], ["generation", "g1,", "as", "of"])
+        self.assertEqual(rows[1], ["feature", "value", "status", "event_time", "age"])
+        self.assertEqual({row[0]: row[1] for row in rows[2:]}, {
             "txns": "1", "spend": "12.30", "largest": "12.30", "smallest": "12.30", "country": "DE", "last_merchant": "m1",
-            "last_seen": "2026-11-23T08:20:48.500Z"})
-        answer = json.loads(self.holdfast("get", "merchant", "m1", "--json").stdout)
-        self.assertEqual(answer, {
-            "view": "merchant", "entity": {"merchant_id": "m1"}, "found": True,
-            "features": {"payments": 1, "revenue": 12.3, "last_card": "c1"},
-            "event_time": dict.fromkeys(("payments", "revenue", "last_card"), "2026-11-23T08:20:48.500Z")})
+            "last_seen": AT})
+        self.assertEqual({tuple(row[2:4]) for row in rows[2:]}, {("fresh", AT)})
+
+    def test_terms_are_tightened_and_refusals_named(self):
+        self.generate(300)
+        self.take()
+        card = self.first("payment")["card"]
+        expired = self.holdfast("get", "card", card, "--ttl", "1us", "--when-expired", "serve", "--features", "txns,country")
+        self.assertEqual([line.split()[0] for line in expired.stdout.splitlines()], ["generation", "feature", "txns", "country"])
+        self.assertIn("default (ttl)", expired.stdout)  # what the view says is the tighter
+        refused = self.refused("txns (ttl), spend (ttl)", "get", "card", card, "--ttl", "1us", "--when-expired", "fail", status=4)
+        self.assertEqual(refused.stdout, "")
+        self.refused("revenue (missing)", "get", "merchant", "nobody", "--when-missing", "fail", status=4)
+        self.refused("--when-behind is \"maybe\"", "get", "card", card, "--when-behind", "maybe")
+        self.refused('no feature "txn"', "get", "card", card, "--features", "spend,txn")
+
+    def test_defaults_of_what_is_not_there_are_told_apart(self):
+        self.generate(10)
+        self.take()
+        done = self.refused("card has no entity nobody", "get", "card", "nobody", status=1)
+        rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()[2:]}
+        self.assertEqual(rows["country"], ["??", "default", "(missing)", "-", "-"])
+        self.assertEqual(rows["last_seen"], ["-", "missing", "-", "-"])
+
+    def test_a_position_that_is_not_taken_yet(self):
+        self.generate(100)
+        self.take()
+        card = self.first("payment")["card"]
+        position = json.loads(self.holdfast("get", "card", card, "--json").stdout)["position"]
+        self.holdfast("get", "card", card, "--at-least", position)
+        self.refused("not taken yet", "get", "card", card, "--at-least", f"{TOPIC}:0:999999999", "--set", "serve.wait_time=50ms",
+                     status=4)
+        self.refused("position", "get", "card", card, "--at-least", "nonsense")
 
     def test_unset_and_null_and_vectors(self):
         self.sent.write_text(json.dumps({"type": "profile_changed", "id": "1", "at": "2026-11-23T08:20:48Z", "card": "c1",
@@ -348,8 +381,8 @@ class Looking(Case):
         self.take()
         rows = [line.split("  ") for line in self.holdfast("get", "card_profile", "c1").stdout.splitlines()]
         shown = {row[0].strip(): [cell.strip() for cell in row[1:] if cell.strip()] for row in rows}
-        self.assertEqual(shown["credit_limit"], ["-", "-"])
-        self.assertEqual(shown["segment"], ["null", "2026-11-23T08:20:48Z"])
+        self.assertEqual(shown["credit_limit"], ["-", "missing", "-", "-"])
+        self.assertEqual(shown["segment"][:3], ["null", "fresh", "2026-11-23T08:20:48Z"])
         self.assertEqual(shown["taste"][0], "[1, -0.5, 0, 2]")
 
     def test_a_strangers_name_breaks_neither_json_nor_the_terminal(self):
@@ -372,7 +405,8 @@ class Looking(Case):
         self.take()
         self.refused("deleted at 2026-11-23T08:20:48Z", "get", "card_profile", "c1", status=1)
         self.refused("no entity", "get", "card_profile", "c2", status=1)
-        self.assertFalse(json.loads(self.holdfast("get", "card_profile", "c2", "--json", status=1).stdout)["found"])
+        answer = json.loads(self.holdfast("get", "card_profile", "c2", "--json", status=1).stdout)
+        self.assertEqual(answer["views"]["card_profile"]["event_time"], [None])
 
     def test_keys_are_strict(self):
         self.configure(schema=BENCH)
@@ -388,6 +422,115 @@ class Looking(Case):
         self.assertIn("good schema", self.holdfast("schema", "check", SAMPLE).stdout)
         self.refused("not JSON", "schema", "check", "/dev/null")
         self.refused("did you mean check?", "schema", "chekc", SAMPLE)
+
+
+class Serving(Case):
+    """`serve`, and the serving half of `run`."""
+
+    def setUp(self):
+        super().setUp()
+        self.listener = self.directory / "listener"
+
+    def begun(self, *arguments, **more):
+        """A process that answers, and its port."""
+        process = self.started(*arguments, "--port-file", self.listener, **more)
+        await_true("a port", lambda: self.listener.exists() or process.poll() is not None)
+        self.assertIsNone(process.poll(), process.stderr.read() if process.poll() is not None else "")
+        address, _, port = self.listener.read_text().strip().rpartition(":")
+        self.listener.unlink()
+        return process, address, int(port)
+
+    def ask(self, port, target, method="GET", body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        self.addCleanup(connection.close)
+        connection.request(method, target, body)
+        reply = connection.getresponse()
+        return reply.status, json.loads(reply.read())
+
+    def test_get_prints_what_http_answers(self):
+        self.generate(300)
+        self.take()
+        _, address, port = self.begun("serve")
+        self.assertEqual(address, "127.0.0.1")
+        card = self.first("payment")["card"]
+        for target, arguments, status in ((f"card/{card}", ("card", card), 0), ("merchant/nobody", ("merchant", "nobody"), 1),
+                                          (f"card/{card}?ttl=1us&when_expired=fail",
+                                           ("card", card, "--ttl", "1us", "--when-expired", "fail"), 4)):
+            _, answer = self.ask(port, f"/v1/views/{target}")
+            printed = json.loads(self.holdfast("get", *arguments, "--json", status=status).stdout)
+            for text in (answer, printed):  # but for the time that passed
+                text.pop("lag_ms")
+                for view in text.get("views", {}).values():
+                    view.pop("lag_ms")
+            self.assertEqual(printed, answer)
+
+    def test_it_starts_before_there_is_a_store(self):
+        _, _, port = self.begun("serve")
+        self.assertEqual(self.ask(port, "/v1/views/card/c1")[0], 503)
+        self.assertFalse(self.store.exists())
+        self.generate(300)
+        self.take()
+        await_true("the store is found", lambda: self.ask(port, f"/v1/views/card/{self.first('payment')['card']}")[0] == 200)
+
+    def test_it_ends_well_on_sigterm_and_says_where_it_answers(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            service, _, port = self.begun("serve")
+            service.send_signal(number)
+            log = service.stderr.read()
+            self.assertEqual(service.wait(PATIENCE_S), 0)
+            self.assertIn(f"answering lookups on http://127.0.0.1:{port} from {self.store}", log)
+            self.assertIn("told to stop", log)
+
+    def test_a_port_that_is_taken(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            for command in (("serve",), ("run", "--set", "kafka.bootstrap.servers=127.0.0.1:1")):
+                done = self.refused("serve.port", *command, "--set", f"serve.port={port}", status=1)
+                self.assertIn(str(port), done.stderr)
+
+    def test_an_address_that_is_none(self):
+        self.assertIn("serve.address", self.refused("nowhere", "serve", "--set", "serve.address=nowhere").stderr)
+
+    def test_an_ipv6_address(self):
+        try:
+            with socket.socket(socket.AF_INET6) as probe:
+                probe.bind(("::1", 0))
+        except OSError:
+            self.skipTest("this machine has no ::1")
+        service, address, _ = self.begun("serve", "--set", "serve.address=::1")
+        self.assertEqual(address, "[::1]")
+        self.assertEqual(self.end(service, signal.SIGTERM), 0)
+
+    def test_run_answers_while_kafka_is_down(self):
+        self.generate(300)
+        self.take()
+        service, _, port = self.begun("run", HOLDFAST_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
+        self.assertEqual(self.ask(port, f"/v1/views/card/{self.first('payment')['card']}")[0], 200)
+        self.assertEqual(self.end(service, signal.SIGTERM), 0)
+
+    def test_a_second_run_is_refused_by_the_lock_whatever_its_port(self):
+        self.generate(300)
+        kafka = {"HOLDFAST_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+        service, _, port = self.begun("run", **kafka)
+        for other in (0, port):
+            done = self.holdfast("run", "--set", f"serve.port={other}", status=4, **kafka)
+            self.assertIn(str(self.store), done.stderr)
+        self.assertEqual(self.ask(port, "/v1/views/card/nobody")[0], 200)
+        self.assertIsNone(service.poll())
+
+    def test_a_supervisor_is_told(self):
+        path = str(self.directory / "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+            supervisor.bind(path)
+            supervisor.settimeout(PATIENCE_S)
+            service, _, _ = self.begun("serve", NOTIFY_SOCKET=path)
+            self.assertEqual(supervisor.recv(100), b"READY=1")
+            service.send_signal(signal.SIGTERM)
+            self.assertEqual(supervisor.recv(100), b"STOPPING=1")
+        # One that nobody holds is nobody's fault.
+        self.begun("serve", NOTIFY_SOCKET=path)
 
 
 class Producing(Case):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the Dockerfile for real, without a container engine, and tests holdfast on Debian 13 and its librdkafka:
-# the unit tests and deploy/run.sh --check where it was built, the program in the image that users get.
+# the unit tests and deploy/run.sh --check where it was built, the program in the image that users get, asked from outside.
 #
 #   sudo tests/image/run.sh            root: debootstrap and buildah's chroot isolation need it
 #
@@ -86,6 +86,53 @@ inside() { # name of an image, command
 	[ "$status" -eq 0 ] || die "failed in the image (above): $*"
 }
 
+ask() { # from outside the container, by an address that is not loopback: a lookup must be answered
+	python3 - "$1" "$2" <<-'PYTHON'
+		import http.client, json, socket, sys
+		port, card = int(sys.argv[1]), sys.argv[2]
+		with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:  # sends nothing: only asks for the way out
+		    probe.connect(("192.0.2.1", 9))
+		    address = probe.getsockname()[0]
+		connection = http.client.HTTPConnection(address, port, timeout=30)
+		connection.request("GET", f"/v1/views/card/{card}")
+		reply = connection.getresponse()
+		answer = json.loads(reply.read())
+		print(f"  {address}:{port} answers {reply.status}: {answer['views']['card']['values']}")
+		sys.exit(reply.status != 200 or answer["views"]["card"]["values"][0][0] < 1)
+	PYTHON
+}
+
+# The image's own settings, a file of payments as its topic, and its health check, which must hold while it runs and fail behind.
+serve() {
+	local container port card status=0 check
+	container=$(image from --pull-never localhost/holdfast)
+	quietly image add --chown holdfast "$container" "$project/deploy/sample/schema.json" /etc/holdfast/schema.json
+	check=$(image inspect --type image localhost/holdfast |
+		python3 -c 'import json, sys; print(json.load(sys.stdin)["Docker"]["config"]["Healthcheck"]["Test"][-1])')
+	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])')
+	image run --isolation chroot --env HOLDFAST_SERVE_PORT="$port" --env HOLDFAST_SCHEMA=/etc/holdfast/schema.json \
+		--env HOLDFAST_FILE_PATH=/var/lib/holdfast/sent --env HOLDFAST_FILE_TOPIC=payments.v1 "$container" -- bash -c '
+			set -e
+			cd /var/lib/holdfast
+			holdfast produce --generate 300 --to-file sent
+			holdfast run & service=$!
+			until bash -c "$1"; do kill -0 $service; sleep 0.1; done 2>/dev/null
+			sed -n "/\"type\":\"payment\"/{s/^{\"key\":\"\([^\"]*\)\".*/\1/p;q}" sent >card.new && mv card.new card
+			until [ -e done ]; do kill -0 $service; sleep 0.1; done
+			kill -TERM $service && wait $service
+			! bash -c "$1" 2>/dev/null' bash "$check" >"$work/serve.log" 2>&1 &
+	local running=$!
+	until card=$(image run --isolation chroot "$container" -- cat /var/lib/holdfast/card 2>/dev/null); do
+		kill -0 "$running" 2>/dev/null || break
+		sleep 0.5
+	done
+	ask "$port" "$card" || status=$?
+	image run --isolation chroot "$container" -- touch /var/lib/holdfast/done
+	wait "$running" || status=$?
+	quietly image rm "$container"
+	[ "$status" -eq 0 ] || { cat "$work/serve.log" >&2 && die "the image's server (above) did not answer as it should"; }
+}
+
 setting() { # template: what the image of users says
 	image inspect --type image --format "$1" localhost/holdfast
 }
@@ -122,6 +169,8 @@ inside holdfast holdfast --help >/dev/null
 # shellcheck disable=SC2016 # a shell in the image expands it
 inside holdfast sh -c 'test "$(id -un)" = holdfast && test -w /var/lib/holdfast'
 [ "$(setting '{{.Docker.Config.Healthcheck}}')" != '<nil>' ] || die "the image has no health check: see Dockerfile"
-inside holdfast dpkg-query --show librdkafka1 libsqlite3-0 libjansson4 libsodium23
+inside holdfast dpkg-query --show librdkafka1 libsqlite3-0 libjansson4 libmicrohttpd12t64 libsodium23
+say "its server, asked from outside"
+serve
 image rmi --prune >/dev/null # layers that no image of this run is made of
 say "all good"

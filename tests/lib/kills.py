@@ -49,6 +49,7 @@ class Service:
 
     def start(self, failpoint):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
+        environment["HOLDFAST_SERVE_PORT"] = "0"
         if failpoint is not None:
             environment["HOLDFAST_FAILPOINT"] = failpoint
         return subprocess.Popen([self.given.program, "run", "-c", self.given.config], env=environment)

@@ -16,7 +16,7 @@ uses() { # archive, pattern: undefined symbols that match
 
 only_in() { # pattern, the one archive that may use it
 	local archive found
-	for archive in "$build"/schema/*.a "$build"/store/*.a "$build"/ingest/*.a "$build"/ingest/*/*.a; do
+	for archive in "$build"/schema/*.a "$build"/store/*.a "$build"/store/*/*.a "$build"/ingest/*.a "$build"/ingest/*/*.a; do
 		[ "$(basename "$archive")" = "$2" ] && continue
 		found=$(uses "$archive" "$1")
 		[ -z "$found" ] || complain "$archive uses $found: only $2 may"
@@ -32,9 +32,14 @@ may_include() { # room, what its files may include beside itself
 
 only_in '^sqlite3_' libholdfast_store.a
 only_in '^rd_kafka_' libholdfast_kafka.a
+only_in '^MHD_' libholdfast_serve.a
 may_include schema schema
 may_include store 'schema|store'
 may_include ingest 'schema|store|ingest'
+found=$(git grep -nE '#include "store/serve/' -- 'store/*.[ch]' 'ingest/*.[ch]' ':!store/serve' ':!ingest/command' || true)
+[ -z "$found" ] || complain "only the program knows the store's network face: $found"
+found=$(git grep -nE '#include "store/[a-z_]+\.h"' -- 'store/serve/*.[ch]' | grep -vE 'store/(lookup|position|reader|store|terms)\.h' || true)
+[ -z "$found" ] || complain "the network face knows more of the store than its readers may: $found"
 found=$(git grep -nE '#include "(ingest/kafka|ingest/command)/' -- 'ingest/*.[ch]' ':!ingest/kafka' ':!ingest/command' || true)
 [ -z "$found" ] || complain "the pipeline knows a room above it: $found"
 found=$(git grep -nE '#include "(store/[a-z_]+)\.h"' -- 'ingest/*.[ch]' ':!ingest/command' | grep -vE 'store/(store|failpoint)\.h' || true)

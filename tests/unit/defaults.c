@@ -2,6 +2,7 @@
  */
 #include "ingest/command/config.h"
 #include "ingest/pipeline.h"
+#include "store/serve/serve.h"
 #include "store/store.h"
 #include "tests/lib/check.h"
 
@@ -40,6 +41,22 @@ static void settings_and_rooms_agree(void **state)
 	assert_int_equal(config.ingest.value_bytes_max,
 		pipeline.decoder.value_bytes_max);
 	assert_int_equal(config.ingest.depth_max, pipeline.decoder.depth_max);
+
+	struct serve_options serve = serve_options_default();
+	assert_string_equal(config.serve.address, serve.address);
+	assert_int_equal(config.serve.port, serve.port);
+	assert_int_equal(config.serve.threads, serve.threads);
+	assert_int_equal(config.serve.body_bytes_max, serve.body_bytes_max);
+	assert_int_equal(config.serve.entities_max, serve.entities_max);
+	assert_int_equal(config.serve.features_max, serve.features_max);
+	assert_int_equal(config.serve.connections_max, serve.connections_max);
+	assert_int_equal(config.serve.request_time_us, serve.request_time_us);
+	assert_int_equal(config.serve.idle_time_us, serve.idle_time_us);
+	assert_int_equal(config.serve.wait_time_us, serve.wait_time_us);
+	assert_int_equal(config.serve.waiting_max, serve.waiting_max);
+	assert_int_equal(config.serve.stop_time_us, serve.stop_time_us);
+	assert_int_equal(
+		config.store.busy_timeout_us / 1000, serve.busy_timeout_ms);
 	config_finish(&config);
 }
 
