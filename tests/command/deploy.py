@@ -42,7 +42,7 @@ class FirstLook(unittest.TestCase):
         raise AssertionError("".join(told))
 
     def command(self, told, name):
-        return re.search(rf"(?m)^run.sh: (?:try|and): ((?:\\S*/)?{name} .*)$", told).group(1)
+        return re.search(rf"(?m)^run.sh: (?:try|and): ((?:\S*/)?{name} .*)$", told).group(1)
 
     def shell(self, command):
         return subprocess.run(command, shell=True, capture_output=True, text=True, check=True, timeout=PATIENCE_S).stdout
