@@ -38,6 +38,10 @@ static const char schema[] =
 	" 'pair': {'entity': {'user_id': 'int64', 'item': 'string'},"
 	"  'features': {'clicks': {'type': 'int64'}}},"
 	" 'other': {'entity': {'user_id': 'string'},"
+	"  'features': {'age': {'type': 'int64'}}},"
+	" 'more': {'entity': {'user_id': 'string'},"
+	"  'features': {'age': {'type': 'int64'}}},"
+	" 'gone': {'entity': {'user_id': 'string'},"
 	"  'features': {'age': {'type': 'int64'}}}},"
 	"'services': {'fraud': ['user:age', 'card:score']},"
 	"'sources': {'log': {'missing_key': 'position'}}}";
@@ -720,6 +724,10 @@ static void a_query_that_the_new_schema_does_not_fit_is_told(void **state)
 		"  'weight': {'type': 'int64'}, 'age': {'type': 'int64'}}},"
 		" 'pair': {'entity': {'item': 'string', 'user_id': 'int64'},"
 		"  'features': {'clicks': {'type': 'int64'}}},"
+		" 'more': {'entity': {'user_id': 'string', 'day': 'int64'},"
+		"  'features': {'age': {'type': 'int64'}}},"
+		" 'other': {'entity': {'person': 'string'},"
+		"  'features': {'age': {'type': 'int64'}}},"
 		" 'card': {'entity': {'card_id': 'string'}, 'features': {"
 		"  'spend': {'type': 'decimal(3)'}}}},"
 		"'sources': {'log': {'missing_key': 'position'}}}";
@@ -729,15 +737,18 @@ static void a_query_that_the_new_schema_does_not_fit_is_told(void **state)
 		{"pair:clicks", "view pair: key"},
 		{"card:spend", "view card: feature spend"},
 		{"card:name", "there is no feature name"},
-		{"other:age", "there is no view other"},
+		{"other:age", "view other: key user_id"},
+		{"more:age", "view more: the number of keys"},
+		{"gone:age", "there is no view gone"},
 	};
+	enum { CASES = sizeof cases / sizeof cases[0] };
 	struct bed *bed = *state;
 	struct event_store next;
-	struct holdfast_query *kept, *queries[4];
+	struct holdfast_query *kept, *queries[CASES];
 	prepare_well(bed, "user:age");
 	bind_integer(bed, 0, 1);
 	kept = bed->query;
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < CASES; i++) {
 		bed->query = NULL;
 		prepare_well(bed, cases[i].feature);
 		queries[i] = bed->query;
@@ -749,7 +760,7 @@ static void a_query_that_the_new_schema_does_not_fit_is_told(void **state)
 	switch_to(bed, &next, "g2");
 	assert_int_equal(
 		holdfast_refresh(bed->store, &bed->error), HOLDFAST_REOPENED);
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < CASES; i++) {
 		bed->query = queries[i];
 		check_mistake(bed, look_up(bed), cases[i].why);
 		check_mistake(bed, look_up(bed), cases[i].why);
