@@ -66,6 +66,7 @@ int reader_get(struct reader *reader, const struct view *view,
 struct reader_view_status {
 	const char *name;
 	int64_t rows, deleted;
+	int64_t as_of_us; /* TIMESTAMP_NONE: what feeds it was never read */
 	struct digest digest;
 };
 

@@ -33,9 +33,13 @@ static int read_views(struct reader *reader, struct arena *arena,
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		struct view_rows *rows = &reader->views[i];
 		rc = view_rows_load_totals(rows, fault);
-		views[i] = (struct reader_view_status){rows->view->name,
-			rows->totals.rows, rows->totals.deleted,
-			rows->totals.digest};
+		views[i] = (struct reader_view_status){
+			.name = rows->view->name,
+			.rows = rows->totals.rows,
+			.deleted = rows->totals.deleted,
+			.as_of_us = feed_as_of_us(&reader->feeds.views[i]),
+			.digest = rows->totals.digest,
+		};
 		out->digest = digest_add(out->digest, rows->totals.digest);
 	}
 	out->views = views;

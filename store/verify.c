@@ -139,8 +139,13 @@ static int check_views(struct verification *check, struct fault *fault)
 		if (rc < 0)
 			break;
 		compare_totals(check, rows->view->name, &rows->totals, &found);
-		views[i] = (struct reader_view_status){rows->view->name,
-			found.rows, found.deleted, found.digest};
+		views[i] = (struct reader_view_status){
+			.name = rows->view->name,
+			.rows = found.rows,
+			.deleted = found.deleted,
+			.as_of_us = feed_as_of_us(&reader->feeds.views[i]),
+			.digest = found.digest,
+		};
 		check->report->digest =
 			digest_add(check->report->digest, found.digest);
 		check->report->view_count = i + 1;

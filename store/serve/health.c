@@ -1,16 +1,17 @@
 /* /livez and /readyz, in kube-apiserver's form. */
-#include "schema/buffer.h"
+#include "schema/rfc3339.h"
 #include "store/serve/endpoints.h"
+#include "store/serve/errors.h"
 
 #define TEXT_PLAIN "text/plain; charset=utf-8"
 
 /* Is `name` one of the query's members, with or without a value? */
 static bool query_has(struct slice target, const char *name)
 {
+	const char *end = target.data + target.length;
 	const char *query = target.length == 0
 				    ? NULL
 				    : memchr(target.data, '?', target.length);
-	const char *end = target.data + target.length;
 	size_t length = strlen(name);
 	while (query != NULL) {
 		const char *word = query + 1;
@@ -23,14 +24,16 @@ static bool query_has(struct slice target, const char *name)
 	return false;
 }
 
-static int reply(struct exchange *exchange, unsigned status,
+static bool is_verbose(const struct exchange *exchange)
+{
+	return query_has(exchange->request.target, "verbose");
+}
+
+static int reply_text(struct exchange *exchange, unsigned status,
 	const struct buffer *text, struct fault *fault)
 {
 	if (text->failed) {
-		exchange->reply = (struct reply){.status = 503,
-			.content_type = TEXT_PLAIN,
-			.body = slice_of("out of memory\n"),
-			.retry_after_s = 1};
+		error_reply(exchange, ERROR_OUT_OF_MEMORY, "no memory");
 		return fault_set(fault, FAULT_OOM, "no memory for a reply");
 	}
 	exchange->reply = (struct reply){
@@ -39,57 +42,88 @@ static int reply(struct exchange *exchange, unsigned status,
 		.body = buffer_content(text),
 		.retry_after_s = status == 503 ? 1 : 0,
 	};
-	return 0;
+	return EXCHANGE_REPLY;
 }
 
 int health_livez(struct exchange *exchange, struct fault *fault)
 {
 	struct buffer text = BUFFER_INIT(exchange->arena);
-	if (query_has(exchange->request.target, "verbose"))
+	if (is_verbose(exchange))
 		buffer_text(&text, "[+]process ok\nlivez check passed\n");
 	else
 		buffer_text(&text, "ok\n");
-	return reply(exchange, 200, &text, fault);
+	return reply_text(exchange, 200, &text, fault);
 }
 
-static void list_store(struct buffer *text, const struct exchange *exchange)
+/* Can a lookup be answered? *why: or else why not. */
+static int read_store(
+	struct exchange *exchange, const char **why, struct fault *fault)
 {
-	if (exchange->reader == NULL)
-		buffer_print(text, "[-]store failed: %s\n",
-			exchange->why_unreadable);
+	uint32_t version = 0;
+	*why = NULL;
+	if (exchange->reader == NULL) {
+		*why = exchange->why_unreadable == NULL
+			       ? "it is not open"
+			       : exchange->why_unreadable;
+		return 0;
+	}
+	int rc = reader_data_version(exchange->reader, &version, fault);
+	if (rc < 0)
+		*why = fault == NULL ? "it can't be read" : fault->text;
+	return rc;
+}
+
+static void list_store(
+	struct buffer *text, const struct exchange *exchange, const char *why)
+{
+	if (why == NULL)
+		buffer_print(text, "[+]store ok: generation %s\n",
+			reader_generation(exchange->reader));
 	else
-		buffer_text(text, "[+]store ok\n");
+		buffer_print(text, "[-]store failed: %s\n", why);
 }
 
 static void list_ingest(struct buffer *text, const struct exchange *exchange)
 {
+	char time[RFC3339_SIZE];
+	int64_t seen_us = atomic_load(&exchange->counters->ingest_seen_us);
 	switch (counters_ingest(exchange->counters, exchange->now_us)) {
 	case INGEST_UP:
 		buffer_text(text, "[+]ingest ok\n");
-		break;
+		return;
 	case INGEST_UNKNOWN:
-		buffer_text(text, "[!]ingest unknown: watched for less than "
-				  "3 s\n");
-		break;
-	case INGEST_DOWN:
 		buffer_text(text,
-			"[!]ingest degraded: stored nothing for more than 3 s; "
-			"lookups are answered as their views say\n");
-		break;
+			"[+]ingest ok: not watched for 3 s yet, which takes "
+			"to tell\n");
+		return;
+	case INGEST_DOWN:
+		buffer_print(text,
+			"[!]ingest degraded: nothing was stored %s%s; lookups "
+			"are answered as their views say when behind\n",
+			seen_us == 0 ? "since this server was started"
+				     : "since ",
+			seen_us == 0 ? "" : rfc3339_print(seen_us, time));
+		return;
 	}
 }
 
 int health_readyz(struct exchange *exchange, struct fault *fault)
 {
+	const char *why;
 	struct buffer text = BUFFER_INIT(exchange->arena);
-	bool ready = exchange->reader != NULL;
-	if (query_has(exchange->request.target, "verbose")) {
-		list_store(&text, exchange);
+	int rc = read_store(exchange, &why, fault);
+	if (why != NULL && !is_verbose(exchange)) {
+		error_reply(exchange, ERROR_STORE_UNREADABLE, why);
+		return rc;
+	}
+	if (is_verbose(exchange)) {
+		list_store(&text, exchange, why);
 		list_ingest(&text, exchange);
 		buffer_print(&text, "readyz check %s\n",
-			ready ? "passed" : "failed");
+			why == NULL ? "passed" : "failed");
 	} else {
-		buffer_text(&text, ready ? "ok\n" : "not ready\n");
+		buffer_text(&text, "ok\n");
 	}
-	return reply(exchange, ready ? 200 : 503, &text, fault);
+	int sent = reply_text(exchange, why == NULL ? 200 : 503, &text, fault);
+	return rc < 0 ? rc : sent;
 }

@@ -19,8 +19,9 @@
 
 #include <pthread.h>
 
-#define POOL_RETRY_US INT64_C(1000000) /* an open that failed is tried again   \
-					*/
+#define POOL_RETRY_US                                                          \
+	INT64_C(1000000) /* an open that failed is tried again                 \
+			  */
 
 struct pool_options {
 	const char *store_path; /* borrowed while the pool lives */

@@ -1,0 +1,139 @@
+/* A request's headers and body on their way in, within the limits. */
+#include "store/serve/errors.h"
+#include "store/serve/visit_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Kept with a connection for its next request: a batch of some hundred
+ * entities. */
+#define KEPT_BYTES 16384
+
+/* All larger bodies under way together hold at most so many times
+ * body_bytes_max. */
+#define BODIES_AT_ONCE 64
+
+bool bytes_reserve(struct bytes *bytes, size_t capacity)
+{
+	if (capacity <= bytes->capacity)
+		return true;
+	char *data = realloc(bytes->data, capacity);
+	if (data == NULL)
+		return false;
+	bytes->data = data;
+	bytes->capacity = capacity;
+	return true;
+}
+
+void bytes_free(struct bytes *bytes)
+{
+	free(bytes->data);
+	*bytes = (struct bytes){0};
+}
+
+static void bytes_clear(struct bytes *bytes)
+{
+	if (bytes->capacity > KEPT_BYTES)
+		bytes_free(bytes);
+	bytes->length = 0;
+}
+
+static enum http_method parse_method(const char *method)
+{
+	if (strcmp(method, MHD_HTTP_METHOD_GET) == 0)
+		return HTTP_GET;
+	if (strcmp(method, MHD_HTTP_METHOD_POST) == 0)
+		return HTTP_POST;
+	if (strcmp(method, MHD_HTTP_METHOD_HEAD) == 0)
+		return HTTP_HEAD;
+	return HTTP_OTHER;
+}
+
+/* Room for `length` bytes of body, which grows with what has come: beyond what
+ * connections keep anyway it is taken from what all share. */
+static bool reserve_body(struct visit *visit, size_t length)
+{
+	struct serve *serve = visit->worker->serve;
+	size_t limit = BODIES_AT_ONCE * serve->options.body_bytes_max;
+	size_t capacity = visit->body.capacity * 2;
+	if (length <= visit->body.capacity)
+		return true;
+	if (capacity < length)
+		capacity = length;
+	if (capacity > KEPT_BYTES && capacity > visit->charged) {
+		size_t more = capacity - visit->charged;
+		if (atomic_fetch_add(&serve->body_bytes, more) + more > limit) {
+			atomic_fetch_sub(&serve->body_bytes, more);
+			return false;
+		}
+		visit->charged = capacity;
+	}
+	return bytes_reserve(&visit->body, capacity);
+}
+
+void visit_release_body(struct visit *visit)
+{
+	bytes_clear(&visit->body);
+	if (visit->charged > 0)
+		atomic_fetch_sub(
+			&visit->worker->serve->body_bytes, visit->charged);
+	visit->charged = 0;
+}
+
+static void refuse_too_long(struct visit *visit)
+{
+	char message[128];
+	if (snprintf(message, sizeof message,
+		    "the body has more than %zu bytes, which is "
+		    "serve.body_bytes_max: ask in parts",
+		    visit->worker->serve->options.body_bytes_max) > 0)
+		visit_refuse(visit, ERROR_BODY_TOO_LARGE, message);
+}
+
+static void refuse_overload(struct visit *visit)
+{
+	visit_refuse(visit, ERROR_OVERLOADED,
+		"too many large bodies at once: try again in a second");
+}
+
+/* How long the body will be, where the headers say so; 0 where they don't. */
+static uint64_t announced_length(struct MHD_Connection *connection)
+{
+	const char *text = MHD_lookup_connection_value(
+		connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	return text == NULL ? 0 : strtoull(text, NULL, 10);
+}
+
+enum MHD_Result visit_take_headers(struct visit *visit,
+	struct MHD_Connection *connection, const char *method)
+{
+	const struct serve_options *options = &visit->worker->serve->options;
+	visit->headers_seen = true;
+	visit->method = parse_method(method);
+	if (visit->method == HTTP_GET || visit->method == HTTP_HEAD)
+		return MHD_YES;
+	if (announced_length(connection) <= options->body_bytes_max)
+		return MHD_YES;
+	refuse_too_long(visit);
+	visit->lingers = true;
+	return visit_send_reply(visit, connection);
+}
+
+enum MHD_Result visit_take_body(
+	struct visit *visit, const char *data, size_t *size)
+{
+	size_t limit = visit->worker->serve->options.body_bytes_max;
+	size_t length = visit->body.length + *size;
+	if (length > limit) {
+		refuse_too_long(visit);
+		return visit_refuse_midway(visit);
+	}
+	if (!reserve_body(visit, length)) {
+		refuse_overload(visit);
+		return visit_refuse_midway(visit);
+	}
+	memcpy(visit->body.data + visit->body.length, data, *size);
+	visit->body.length = length;
+	*size = 0;
+	return MHD_YES;
+}
