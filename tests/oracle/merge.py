@@ -445,20 +445,24 @@ class Round:
         """A few entities as `holdfast get` answers them."""
         present = [(entity, row) for entity, row in self.fold.rows.items() if row.cells]
         for (view, entity), row in self.generator.random.sample(present, min(3, len(present))):
-            answer = json.loads(self.run("get", "--json", "--", view, *map(str, entity)))
-            same("found", answer["found"], True)
+            answer = json.loads(self.run("get", "--json", "--", view, *map(str, entity)))["views"][view]
+            values = dict(zip(answer["features"], answer["values"][0]))
+            unset = {exception["feature"] for exception in answer["exceptions"]}
+            same("unset", unset, set(VIEWS[view]["features"]) - set(row.cells))
             for name, (kind, _, scale) in VIEWS[view]["features"].items():
-                value, version = row.cells.get(name, (None, None))
+                if name in unset:
+                    continue
+                value, _ = row.cells[name]
                 if kind == "decimal" and value is not None:
                     value /= 10**scale
                 if kind == "timestamp" and value is not None:
-                    same(name, parse_time(answer["features"][name]), value)
+                    same(name, parse_time(values[name]), value)
                 elif kind == "bool" and value is not None:
-                    same(name, answer["features"][name], bool(value))
+                    same(name, values[name], bool(value))
                 else:
-                    same(name, answer["features"][name], value)
-                time = answer["event_time"][name]
-                same(f"{name}, event time", time and parse_time(time), version and version[0])
+                    same(name, values[name], value)
+            newest = max(version for _, version in row.cells.values())
+            same("event time", parse_time(answer["event_time"][0]), newest[0])
 
 
 def run_round(program, seed):
