@@ -22,6 +22,12 @@ def user_id(user):
     return f"user-{user:07d}"
 
 
+def timestamp(at):
+    """As holdfast prints it."""
+    text = at.isoformat(timespec="milliseconds").removesuffix("+00:00")
+    return text.removesuffix(".000") + "Z"
+
+
 def features(user, at):
     """As the JSON of an event has them; `at` is last_seen."""
     mixed = user * SCATTER % 2**32
@@ -45,7 +51,7 @@ def write_fill(users, directory):
     names = {name: bulk(name) for name in FEATURES}
     with open(directory / "fill.ndjson", "w") as ndjson, open(directory / "fill.resp", "w", newline="") as resp:
         for user in range(users):
-            at = (BASE_TIME + datetime.timedelta(milliseconds=user)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+            at = timestamp(BASE_TIME + datetime.timedelta(milliseconds=user))
             values = features(user, at)
             ndjson.write(event(f"f{user}", user, at, values))
             resp.write(head + bulk(f"user_stats:{user_id(user)}") +
@@ -58,7 +64,7 @@ def write_stream(users, events, directory):
     with open(directory / "stream.ndjson", "w") as out:
         for number in range(events):
             user = chance.randrange(users)
-            at = (start + datetime.timedelta(milliseconds=number)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+            at = timestamp(start + datetime.timedelta(milliseconds=number))
             values = features(user, at) | {"txns": "1", "spend": "0.25", "visits": str(number), "last_amount": "12.5"}
             out.write(event(f"s{number}", user, at, values))
 
