@@ -11,8 +11,9 @@
 /* Beyond its limit the WAL waits this long for the readers that were there
  * before the last commit. Snapshots last microseconds, but where readers are
  * busy there is always one of them: without waiting, no checkpoint would ever
- * come to its end, and the WAL would grow for ever. */
-#define CHECKPOINT_WAIT_MS 50
+ * come to its end, and the WAL would grow for ever. Long enough for a reader
+ * that lost its processor; one that reads for seconds slows ingest down. */
+#define CHECKPOINT_WAIT_MS 200
 
 struct store_options store_options_default(void)
 {

@@ -1,12 +1,14 @@
 /*
- * beside_reader STORE SECONDS [THREADS] [--sql|--two-snapshots]: reads the
- * stream of beside_stream.h beside its writer and checks each snapshot.
+ * beside_reader STORE SECONDS [THREADS] [--keep] [--sql] [--two-snapshots]:
+ * reads the stream of beside_stream.h beside its writer and checks each
+ * snapshot.
  *
  * The newest record in a snapshot decides every value in it: a batch of which
  * only a part is seen, in one view or over several, shows. So does a version
  * that goes back. One line of JSON tells what was seen; violations go to
  * stderr, the first of them.
  *
+ *     --keep           keeps its snapshots while they are the newest
  *     --sql            by plain SQL, one connection a thread
  *     --two-snapshots  asks for the newest record and for the accounts one
  *                      after the other, which is wrong and must be found out
@@ -34,7 +36,7 @@ struct witness {
 	pthread_t thread;
 	const char *path;
 	double seconds;
-	bool two_snapshots;
+	bool two_snapshots, keep;
 	struct chance chance;
 	int64_t reads, snapshots, commits, violations;
 	int64_t newest;		/* record of the last snapshot; -1 at first */
@@ -201,6 +203,7 @@ static void *by_libholdfast(void *argument)
 		holdfast_query_new(
 			&query, store, features, FEATURES, NULL, &error) < 0)
 		die(error.text);
+	holdfast_keep(store, witness->keep);
 	double end = now_s() + witness->seconds;
 	while (now_s() < end)
 		look_up(witness, query);
@@ -333,20 +336,22 @@ int main(int argc, char **argv)
 	static struct witness witnesses[THREADS_MAX];
 	size_t count = argc > 3 ? (size_t)strtoul(argv[3], NULL, 10) : 1;
 	void *(*witnessing)(void *) = by_libholdfast;
-	bool two_snapshots = false;
+	bool two_snapshots = false, keep = false;
 	for (int i = 4; i < argc; i++) {
 		if (strcmp(argv[i], "--sql") == 0)
 			witnessing = by_sql;
 		two_snapshots |= strcmp(argv[i], "--two-snapshots") == 0;
+		keep |= strcmp(argv[i], "--keep") == 0;
 	}
 	if (argc < 4 || count < 1 || count > THREADS_MAX)
 		die("beside_reader STORE SECONDS THREADS "
-		    "[--sql|--two-snapshots]");
+		    "[--keep] [--sql] [--two-snapshots]");
 	for (size_t i = 0; i < count; i++) {
 		witnesses[i] = (struct witness){
 			.path = argv[1],
 			.seconds = strtod(argv[2], NULL),
 			.two_snapshots = two_snapshots,
+			.keep = keep,
 			.chance = {i + 1},
 			.newest = -1,
 		};
