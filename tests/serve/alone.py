@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""alone.py HOLDFAST [unittest options]: lookups while ingest or the broker is down.
+"""alone.py HOLDFAST HOLDFAST_FAILPOINTS [unittest options]: lookups while ingest or the broker is down.
 
 Three processes, each its own fault domain: `holdfast broker`, `holdfast ingest`, `holdfast serve`. Clients look up all the
 while, on a view whose terms serve what is behind (card) and on one whose terms rather fail (merchant). A lookup of the first
@@ -13,6 +13,7 @@ import pathlib
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,7 @@ PATIENCE_S = 60
 KILLS = 20
 SEED = 7
 NOBODY = 65534
-PROGRAM = None
+PROGRAM = FAILPOINTS = None
 
 
 def await_true(what, condition):
@@ -281,27 +282,36 @@ class Alone(Case):
 class Started(Case):
     """`serve` by itself, on what others left behind."""
 
-    def fill(self, count=2000):
-        """A store made from a file."""
-        for command in (("produce", "--generate", count, "--entities", 200, "--to-file", self.sent),
-                        ("ingest", "--file", self.sent, "--topic", TOPIC, "--until-end")):
-            subprocess.run([PROGRAM, *map(str, command)], cwd=self.directory, env=self.environment, check=True,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def holdfast(self, *command):
+        subprocess.run([PROGRAM, *map(str, command)], cwd=self.directory, env=self.environment, check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def generate(self, count=2000):
+        self.holdfast("produce", "--generate", count, "--entities", 200, "--to-file", self.sent)
+
+    def fill(self):
+        """A store made from a file. Returns a card that it holds."""
+        self.generate()
+        self.holdfast("ingest", "--file", self.sent, "--topic", TOPIC, "--until-end")
         return self.payment()[0]
 
     def killed(self):
-        """A store whose writer was killed with a WAL that nobody checkpointed."""
-        card = self.fill()
-        ingest = self.start("ingest", "--file", self.sent, "--topic", TOPIC)
-        lines = self.sent.read_text().splitlines(keepends=True)
-        before = self.taken()
-        with self.sent.open("a") as more:
-            for number, line in enumerate(lines):
-                more.write(line.replace('"id":"', f'"id":"again-{number}-', 1))
-        await_true("more is taken", lambda: self.taken() > before)
-        self.kill(ingest)
-        self.assertGreater((self.store / "generations/g1.db-wal").stat().st_size, 0)
-        return card
+        """A store whose writer was killed behind a commit, before it checkpointed: its newest batch is in the WAL alone."""
+        if not self.sent.exists():
+            self.generate()
+        done = subprocess.run([FAILPOINTS, "ingest", "--file", self.sent, "--topic", TOPIC, "--set", "ingest.batch_records=100"],
+                              cwd=self.directory, env=self.environment | {"HOLDFAST_FAILPOINT": "store_committed:8"}, check=False,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, -signal.SIGKILL)
+        shutil.copy(self.store / "generations/g1.db", self.directory / "without.db")
+        without = sqlite3.connect(f"file:{self.directory}/without.db?immutable=1", uri=True)
+        held = without.execute("SELECT next_offset FROM _partition").fetchone()
+        without.close()
+        self.assertLess(held[0] if held else 0, self.next_offset())
+        return self.payment()[0]
+
+    def next_offset(self):
+        return self.status()["partitions"][0]["next_offset"]
 
     def answered(self, card, **more):
         process, listener = self.serve(**more)
@@ -322,19 +332,53 @@ class Started(Case):
 
     def test_with_a_wal_to_recover_and_no_writer(self):
         card = self.killed()
-        expected = self.status()
+        expected = self.next_offset()
         status, answer = self.answered(card)
-        self.assertEqual(status, 200, answer)
-        self.assertIn(f"{TOPIC}:0:{expected['partitions'][0]['next_offset']}", answer["position"])
+        self.assertEqual((status, answer["position"]), (200, f"{TOPIC}:0:{expected}"), answer)
 
     def test_with_a_wal_and_no_index_of_it(self):
         card = self.killed()
+        expected = self.next_offset()
         (self.store / "generations/g1.db-shm").unlink()
         status, answer = self.answered(card)
-        self.assertEqual(status, 200, answer)
-        self.assertGreater(answer["views"]["card"]["values"][0][0], 0)
+        self.assertEqual((status, answer["position"]), (200, f"{TOPIC}:0:{expected}"), answer)
+
+    def by_nobody(self, card):
+        """status and answer for a user who may only read."""
+        for path in [self.store, *self.store.rglob("*")]:
+            if not path.is_symlink():
+                path.chmod(0o755 if path.is_dir() else 0o644)
+        (self.directory / "open").mkdir(exist_ok=True)
+        (self.directory / "open").chmod(0o777)
+        process = self.start("serve", "--port-file", "open/listener", user=NOBODY, group=NOBODY, extra_groups=[])
+        client = Client(self.listener("open/listener", process))
+        status, answer = client.get(f"/v1/views/card/{card}")
+        client.close()
+        self.assertEqual(self.kill(process, signal.SIGTERM), 0)
+        return status, answer
+
+    def test_as_a_user_who_may_only_read(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can become another user")
+        card = self.killed()
+        expected = f"{TOPIC}:0:{self.next_offset()}"
+        with self.subTest("with a WAL to recover"):
+            status, answer = self.by_nobody(card)
+            self.assertEqual((status, answer["position"]), (200, expected), answer)
+        with self.subTest("where the index of the WAL is to be made anew"):
+            (self.store / "generations/g1.db-shm").unlink()
+            status, answer = self.by_nobody(card)
+            self.assertEqual((status, answer["error"]["code"]), (503, "store_unreadable"))
+        with self.subTest("beside a writer"):
+            ingest = self.start("ingest", "--file", self.sent, "--topic", TOPIC)
+            await_true("all is taken", lambda: self.next_offset() == self.sent.stat().st_size)
+            status, answer = self.by_nobody(card)
+            self.assertEqual((status, answer["position"]), (200, f"{TOPIC}:0:{self.next_offset()}"), answer)
+        with self.subTest("after a clean stop"):
+            self.assertEqual(self.kill(ingest, signal.SIGTERM), 0)
+            self.assertEqual(self.by_nobody(card)[0], 200)
 
 
 if __name__ == "__main__":
-    PROGRAM = os.path.abspath(sys.argv[1])
-    unittest.main(argv=[sys.argv[0], *sys.argv[2:]])
+    PROGRAM, FAILPOINTS = map(os.path.abspath, sys.argv[1:3])
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
