@@ -343,6 +343,28 @@ static void one_exception_does_for_a_row_that_shares_it(void **state)
 		"[{'row': 0, 'status': 'default', 'reason': 'ttl'}]");
 }
 
+static void a_row_of_several_times_names_each(void **state)
+{
+	struct exchange_rig *rig = *state;
+	exchange_rig_take(rig,
+		"{'id': '20', 'view': 'card', 'entity': {'card_id': 'older'},"
+		" 'event_time': '2004-01-02T03:04:05Z', 'features':"
+		" {'txns': 9}}");
+	exchange_rig_take(rig,
+		"{'id': '21', 'view': 'card', 'entity': {'card_id': 'older'},"
+		" 'event_time': '2006-01-02T03:04:05Z', 'features':"
+		" {'country': 'DE'}}");
+	asked(rig, "{'features': ['card:txns', 'card:country'],"
+		   " 'entities': {'card_id': ['older']}}");
+	exchange_rig_has(rig, "/views/card/exceptions",
+		"[{'row': 0, 'feature': 'txns', 'status': 'expired',"
+		"  'reason': 'ttl', 'event_time': '2004-01-02T03:04:05Z'},"
+		" {'row': 0, 'feature': 'country', 'status': 'expired',"
+		"  'reason': 'ttl', 'event_time': '2006-01-02T03:04:05Z'}]");
+	exchange_rig_has(
+		rig, "/views/card/event_time", "['2006-01-02T03:04:05Z']");
+}
+
 static void a_view_that_is_behind_says_it_once(void **state)
 {
 	struct exchange_rig *rig = *state;
@@ -717,6 +739,29 @@ static void too_much_is_refused_before_it_is_looked_up(void **state)
 	assert_int_equal(rig->exchange.reply.retry_after_s, 0);
 }
 
+/* Rows and features may each be within their limits, and their product not. */
+static void a_reply_has_a_limit_of_its_own(void **state)
+{
+	struct exchange_rig *rig = *state;
+	enum { ROWS = 500001 };
+	static const char start[] = "{\"features\":[\"user:age\","
+				    "\"user:tier\"],\"entities\":"
+				    "{\"user_id\":[7";
+	char *body = malloc(sizeof start + (size_t)2 * ROWS + 4);
+	assert_non_null(body);
+	memcpy(body, start, sizeof start - 1);
+	char *at = body + sizeof start - 1;
+	for (int i = 1; i < ROWS; i++) {
+		*at++ = ',';
+		*at++ = '7';
+	}
+	memcpy(at, "]}}", 4);
+	rig->exchange.limits.entities_max = ROWS;
+	assert_int_equal(exchange_rig_post(rig, "/v1/lookup", body), 413);
+	assert_string_equal(exchange_rig_error(rig), "too_many");
+	free(body);
+}
+
 static void without_a_store_callers_are_told_to_come_back(void **state)
 {
 	struct exchange_rig *rig = *state;
@@ -751,6 +796,7 @@ int main(void)
 		HERE(the_same_entity_may_come_twice),
 		HERE(exceptions_say_why),
 		HERE(one_exception_does_for_a_row_that_shares_it),
+		HERE(a_row_of_several_times_names_each),
 		HERE(a_view_that_is_behind_says_it_once),
 		HERE(what_nobody_knows_is_null),
 		HERE(a_refusal_names_what_is_refused),
@@ -760,6 +806,7 @@ int main(void)
 		HERE(mistakes_in_queries_are_told),
 		HERE(every_route_takes_its_methods),
 		HERE(too_much_is_refused_before_it_is_looked_up),
+		HERE(a_reply_has_a_limit_of_its_own),
 		HERE(without_a_store_callers_are_told_to_come_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
