@@ -10,7 +10,7 @@ holdfast=$1
 shift
 newest=0.67.0
 versions=("$@")
-[ ${#versions[@]} -gt 0 ] || versions=("$newest" 0.40.1)
+[ ${#versions[@]} -gt 0 ] || versions=("$newest" 0.58.0)
 cache=${HOLDFAST_CACHE:-$HOME/.cache/holdfast}
 patience_s=60
 export PYTHONDONTWRITEBYTECODE=1 PYTHONWARNINGS=ignore TZ=UTC # Feast's SQLite store shifts times elsewhere
