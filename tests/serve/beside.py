@@ -18,9 +18,9 @@ import tempfile
 import time
 
 SECONDS = 10
-BATCH_RECORDS = 1000  # small, for many commits
+BATCH_RECORDS = 250  # small, for many commits
 WAL_MAX_BYTES = 4 << 20
-# A batch is 4,000 keys of 70 bytes and nearly every page of three views with 1,000 entities. Twice that: the checkpoint gives
+# A batch is 1,000 keys of 70 bytes and up to every page of three views with 1,000 entities. Twice that: the checkpoint gives
 # way to a reader that holds out.
 BATCH_BYTES = 2 << 20
 LOOK_EVERY_S = 0.002
