@@ -2,7 +2,7 @@
 # Installs what the tests need, builds, and runs all of them:
 #
 #   dev    everything: style, unit, store, Kafka's mock and a real broker, crashes, flights, the image
-#   asan   address and undefined behaviour: all but style, image and the README's tour
+#   asan   address and undefined behaviour: all but fuzzing, style, image and the README's tour
 #   tsan   threads: likewise
 #
 #   tests/run.sh [preset…]     only these
@@ -41,7 +41,7 @@ build() { # preset
 
 run() { # preset
 	local except=()
-	[ "$1" = dev ] || except=(--label-exclude 'style|image|flights')
+	[ "$1" = dev ] || except=(--label-exclude 'fuzz|style|image|flights')
 	ctest --preset "$1" "${except[@]}" --parallel "$(nproc)" 2>&1 | tee "$logs/$1.log"
 }
 

@@ -8,7 +8,7 @@ seconds=${1:?run.sh SECONDS}
 
 compiler=$(command -v clang || command -v clang-19 || command -v clang-14 || true)
 if [ -z "$compiler" ]; then
-	printf 'skipped: there is no clang here (deploy/packages.sh test installs it)\n'
+	printf 'skipped: there is no clang here: it comes with clang-tidy (deploy/packages.sh test)\n'
 	[ "${CI:-}" = true ] && exit 1
 	exit 77
 fi
