@@ -60,7 +60,8 @@ await() { # what, command…
 }
 
 make_data() {
-	local made=$data/made.$users.$events.$(sha256sum "$bench/lookup_data.py" | cut -c 1-16)
+	local made
+	made=$data/made.$users.$events.$(sha256sum "$bench/lookup_data.py" | cut -c 1-16)
 	[ ! -f "$made" ] || return 0
 	rm -rf "$data"/made.*
 	python3 "$bench/lookup_data.py" "$users" "$events" "$data"
