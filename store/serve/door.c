@@ -27,49 +27,51 @@ static const char turned_away[] =
 	"connections at "
 	"once; try again in a second\"}}\n";
 
-/* An IP address in numbers; names would have to be asked for. */
+union address {
+	struct sockaddr any;
+	struct sockaddr_in four;
+	struct sockaddr_in6 six;
+};
+
+/* An IP address in numbers; names would have to be asked for. 0: it is none. */
 static socklen_t parse_address(
-	const char *text, uint16_t port, struct sockaddr_storage *out)
+	const char *text, uint16_t port, union address *out)
 {
-	struct sockaddr_in *four = (struct sockaddr_in *)out;
-	struct sockaddr_in6 *six = (struct sockaddr_in6 *)out;
 	memset(out, 0, sizeof *out);
-	if (inet_pton(AF_INET, text, &four->sin_addr) == 1) {
-		four->sin_family = AF_INET;
-		four->sin_port = htons(port);
-		return sizeof *four;
+	if (inet_pton(AF_INET, text, &out->four.sin_addr) == 1) {
+		out->four.sin_family = AF_INET;
+		out->four.sin_port = htons(port);
+		return sizeof out->four;
 	}
-	if (inet_pton(AF_INET6, text, &six->sin6_addr) == 1) {
-		six->sin6_family = AF_INET6;
-		six->sin6_port = htons(port);
-		return sizeof *six;
+	if (inet_pton(AF_INET6, text, &out->six.sin6_addr) == 1) {
+		out->six.sin6_family = AF_INET6;
+		out->six.sin6_port = htons(port);
+		return sizeof out->six;
 	}
 	return 0;
 }
 
 static uint16_t port_of(int socket)
 {
-	struct sockaddr_storage bound = {0};
+	union address bound = {.four = {.sin_port = 0}};
 	socklen_t size = sizeof bound;
-	if (getsockname(socket, (struct sockaddr *)&bound, &size) != 0)
+	if (getsockname(socket, &bound.any, &size) != 0)
 		return 0;
-	return bound.ss_family == AF_INET6
-		       ? ntohs(((struct sockaddr_in6 *)&bound)->sin6_port)
-		       : ntohs(((struct sockaddr_in *)&bound)->sin_port);
+	return ntohs(bound.any.sa_family == AF_INET6 ? bound.six.sin6_port
+						     : bound.four.sin_port);
 }
 
-static int listen_at(struct door *door, const struct sockaddr_storage *address,
+static int listen_at(struct door *door, const union address *address,
 	socklen_t size, struct fault *fault)
 {
 	const int yes = 1;
-	door->listener = socket(address->ss_family,
+	door->listener = socket(address->any.sa_family,
 		SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	/* After a restart connections of the last run linger in the kernel. */
 	if (door->listener >= 0 &&
 		setsockopt(door->listener, SOL_SOCKET, SO_REUSEADDR, &yes,
 			sizeof yes) == 0 &&
-		bind(door->listener, (const struct sockaddr *)address, size) ==
-			0 &&
+		bind(door->listener, &address->any, size) == 0 &&
 		listen(door->listener, BACKLOG) == 0) {
 		door->port = port_of(door->listener);
 		return 0;
@@ -83,7 +85,7 @@ static int listen_at(struct door *door, const struct sockaddr_storage *address,
 int door_init(struct door *door, const struct door_options *options,
 	struct fault *fault)
 {
-	struct sockaddr_storage address;
+	union address address;
 	*door = (struct door){.options = *options, .listener = -1, .held = -1};
 	door->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (door->wake < 0)
