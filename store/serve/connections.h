@@ -28,7 +28,8 @@ enum guest_state {
 
 /* One connection. */
 struct guest {
-	/* Monotonic: busy with a request since, or, negative, idle since. */
+	/* Monotonic: busy with a request since, or, negative, idle since;
+	 * INT64_MAX: waits for the store. */
 	atomic_int_fast64_t since_us;
 	int socket;
 	unsigned char state; /* enum guest_state */
@@ -86,6 +87,12 @@ void connections_leave(struct connections *connections, struct guest *guest);
 static inline void guest_busy(struct guest *guest, int64_t now_us)
 {
 	atomic_store_explicit(&guest->since_us, now_us, memory_order_relaxed);
+}
+/* It waits for the store: that is not its client's slowness. */
+static inline void guest_waits(struct guest *guest)
+{
+	atomic_store_explicit(
+		&guest->since_us, INT64_MAX, memory_order_relaxed);
 }
 static inline void guest_idle(struct guest *guest, int64_t now_us)
 {

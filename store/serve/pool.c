@@ -33,35 +33,38 @@ static void notice(const struct pool *pool, const char *text)
 		pool->options.notice(pool->options.payload, text);
 }
 
-static void say_readable(struct pool *pool)
-{
-	char text[128];
-	if (pool->judged && pool->readable)
-		return;
-	if (pool->judged &&
-		snprintf(text, sizeof text,
-			"the store can be read again: generation %s",
-			reader_generation(pool->watcher)) > 0)
-		notice(pool, text);
-	pool->judged = pool->readable = true;
-}
-
-static void say_unreadable(struct pool *pool, const struct fault *fault)
-{
-	char text[sizeof fault->text + 64];
-	if (pool->judged && !pool->readable)
-		return;
-	if (snprintf(text, sizeof text, "lookups get 503 for now: %s",
-		    fault->text) > 0)
-		notice(pool, text);
-	pool->judged = true;
-	pool->readable = false;
-}
-
+/* Desks look for themselves, once. */
 static void tell_desks(struct pool *pool)
 {
 	atomic_fetch_add(&pool->generation, 1);
 	atomic_fetch_add(&pool->changes, 1);
+}
+
+static void found_readable(struct pool *pool)
+{
+	char text[128];
+	if (pool->state == POOL_UNREADABLE &&
+		snprintf(text, sizeof text,
+			"the store can be read again: generation %s",
+			reader_generation(pool->watcher)) > 0)
+		notice(pool, text);
+	pool->state = POOL_READABLE;
+	/* What desks opened meanwhile may have been replaced before this
+	 * reader was there to notice. */
+	tell_desks(pool);
+}
+
+static void found_unreadable(struct pool *pool, const struct fault *fault)
+{
+	char text[sizeof fault->text + 64];
+	if (pool->state == POOL_UNREADABLE)
+		return;
+	if (snprintf(text, sizeof text, "lookups get 503 for now: %s",
+		    fault->text) > 0)
+		notice(pool, text);
+	pool->state = POOL_UNREADABLE;
+	/* A desk that was quicker may have opened what is no longer there. */
+	tell_desks(pool);
 }
 
 static void drop_watcher(struct pool *pool)
@@ -85,16 +88,13 @@ static void open_watcher(struct pool *pool, int64_t now_us)
 		rc = reader_data_version(
 			pool->watcher, &pool->seen_version, &fault);
 	if (rc == 0) {
-		/* What desks opened meanwhile may have been replaced before
-		 * this reader was there to notice. */
-		tell_desks(pool);
-		say_readable(pool);
+		found_readable(pool);
 		return;
 	}
 	reader_close(pool->watcher);
 	pool->watcher = NULL;
 	if (rc != FAULT_BUSY)
-		say_unreadable(pool, &fault);
+		found_unreadable(pool, &fault);
 }
 
 static void look_for_change(struct pool *pool)

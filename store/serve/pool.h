@@ -41,7 +41,7 @@ struct pool {
 	struct reader *watcher;
 	uint32_t seen_version;
 	int64_t watcher_due_us, current_due_us;
-	bool readable, judged; /* said so in a notice; said anything */
+	enum { POOL_UNKNOWN, POOL_READABLE, POOL_UNREADABLE } state;
 };
 
 void pool_init(struct pool *pool, const struct pool_options *options);

@@ -27,7 +27,8 @@ struct serve_options {
 	size_t entities_max;	 /* rows of a request */
 	size_t features_max;	 /* features of a request, over all views */
 	size_t connections_max;	 /* at once; more get 503 or are closed */
-	int64_t request_time_us; /* from its first byte to its reply's last */
+	int64_t request_time_us; /* from its line to its reply's last byte,
+				  * apart from waiting for `at_least` */
 	int64_t idle_time_us;	 /* a kept-alive connection without a request */
 	int64_t wait_time_us;	 /* longest wait for `at_least` */
 	size_t waiting_max;	 /* requests that wait for it at once */

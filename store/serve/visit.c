@@ -147,24 +147,23 @@ static bool wait_for_store(struct visit *visit,
 {
 	if (visit->waiting_since_us == 0)
 		visit->waiting_since_us = now_us;
-	visit->waiter = (struct waiter){
-		.connection = connection,
-		.changes = changes,
-		.due_us = visit->waiting_since_us + visit->exchange.wait_us,
-	};
-	switch (waiting_add(&visit->worker->serve->waiting, &visit->waiter)) {
-	case WAITING_SUSPENDED:
+	visit->waiter.connection = connection;
+	visit->waiter.changes = changes;
+	visit->waiter.due_us =
+		visit->waiting_since_us + visit->exchange.wait_us;
+	guest_waits(visit->guest);
+	enum waiting_outcome outcome =
+		waiting_add(&visit->worker->serve->waiting, &visit->waiter);
+	if (outcome == WAITING_SUSPENDED)
 		return true;
-	case WAITING_FULL:
+	guest_busy(visit->guest, now_us);
+	if (outcome == WAITING_FULL)
 		visit_refuse(visit, ERROR_OVERLOADED,
 			"too many requests wait for at_least "
 			"(serve.waiting_max): try again in a second");
-		break;
-	case WAITING_STOPPED:
-		/* As if its time were over. */
+	else
+		/* The server stops: as if its time were over. */
 		(void)ask(visit, now_us, INT64_MAX);
-		break;
-	}
 	return false;
 }
 
@@ -173,6 +172,8 @@ static enum MHD_Result answer(
 {
 	bool waited = visit->waiting_since_us != 0;
 	int64_t now_us = waited ? monotonic_us() : visit->began_us;
+	if (waited)
+		guest_busy(visit->guest, now_us);
 	/* Before the store is looked at: what changes from here on is a reason
 	 * to ask again. */
 	uint32_t changes = pool_changes(&visit->worker->serve->pool);
@@ -236,6 +237,7 @@ void visit_complete(void *cls, struct MHD_Connection *connection,
 	visit->exchange.reply.status = 0;
 	visit->headers_seen = false;
 	visit->waiting_since_us = 0;
+	waiting_leave(&visit->worker->serve->waiting, &visit->waiter);
 	visit_release_body(visit);
 	guest_idle(visit->guest, now_us);
 	*context = NULL;

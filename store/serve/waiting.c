@@ -15,7 +15,7 @@ void waiting_init(
 
 void waiting_finish(struct waiting *waiting)
 {
-	assert(waiting->count == 0);
+	assert(waiting->suspended == 0);
 	pthread_cond_destroy(&waiting->someone);
 	pthread_mutex_destroy(&waiting->mutex);
 }
@@ -27,8 +27,7 @@ static void link_waiter(struct waiting *waiting, struct waiter *waiter)
 	if (waiting->first != NULL)
 		waiting->first->previous = waiter;
 	waiting->first = waiter;
-	waiting->count++;
-	atomic_fetch_add(&waiting->counters->waiting, 1);
+	waiting->suspended++;
 }
 
 static void resume(struct waiting *waiting, struct waiter *waiter)
@@ -39,9 +38,31 @@ static void resume(struct waiting *waiting, struct waiter *waiter)
 		waiting->first = waiter->next;
 	if (waiter->next != NULL)
 		waiter->next->previous = waiter->previous;
-	waiting->count--;
-	atomic_fetch_sub(&waiting->counters->waiting, 1);
+	waiting->suspended--;
 	MHD_resume_connection(waiter->connection);
+}
+
+static bool take_place(struct waiting *waiting, struct waiter *waiter)
+{
+	if (waiter->has_place)
+		return true;
+	if (waiting->places >= waiting->max)
+		return false;
+	waiting->places++;
+	atomic_fetch_add(&waiting->counters->waiting, 1);
+	waiter->has_place = true;
+	return true;
+}
+
+void waiting_leave(struct waiting *waiting, struct waiter *waiter)
+{
+	if (!waiter->has_place)
+		return;
+	waiter->has_place = false;
+	pthread_mutex_lock(&waiting->mutex);
+	waiting->places--;
+	atomic_fetch_sub(&waiting->counters->waiting, 1);
+	pthread_mutex_unlock(&waiting->mutex);
 }
 
 enum waiting_outcome waiting_add(struct waiting *waiting, struct waiter *waiter)
@@ -50,13 +71,13 @@ enum waiting_outcome waiting_add(struct waiting *waiting, struct waiter *waiter)
 	pthread_mutex_lock(&waiting->mutex);
 	if (waiting->stopped) {
 		outcome = WAITING_STOPPED;
-	} else if (waiting->count >= waiting->max) {
+	} else if (!take_place(waiting, waiter)) {
 		outcome = WAITING_FULL;
 	} else {
 		/* Before anyone can see and resume it. */
 		MHD_suspend_connection(waiter->connection);
 		link_waiter(waiting, waiter);
-		if (waiting->count == 1)
+		if (waiting->suspended == 1)
 			pthread_cond_signal(&waiting->someone);
 	}
 	pthread_mutex_unlock(&waiting->mutex);
@@ -79,11 +100,11 @@ void waiting_wake(struct waiting *waiting, uint32_t changes, int64_t now_us)
 bool waiting_sleep(struct waiting *waiting, int64_t idle_us, int64_t busy_us)
 {
 	pthread_mutex_lock(&waiting->mutex);
-	bool busy = waiting->count > 0;
+	bool busy = waiting->suspended > 0;
 	struct timespec until =
 		monotonic_timespec(monotonic_us() + (busy ? busy_us : idle_us));
 	int rc = 0;
-	while (!waiting->stopped && rc == 0 && busy == (waiting->count > 0))
+	while (!waiting->stopped && rc == 0 && busy == (waiting->suspended > 0))
 		rc = pthread_cond_timedwait(
 			&waiting->someone, &waiting->mutex, &until);
 	bool stopped = waiting->stopped;

@@ -1,6 +1,7 @@
 /*
  * Requests that wait for `at_least`: their connections are suspended until the
- * store changes or their time is over, then asked again.
+ * store changes or their time is over, then asked again. A request keeps its
+ * place among those that may wait until it has its reply.
  *
  * Threads: any; waiting_wake() is one thread's.
  */
@@ -19,13 +20,14 @@ struct waiter {
 	struct MHD_Connection *connection;
 	uint32_t changes; /* pool_changes() before it was asked */
 	int64_t due_us;	  /* monotonic: then it is asked for the last time */
+	bool has_place;
 };
 
 struct waiting {
 	pthread_mutex_t mutex;
 	pthread_cond_t someone; /* waits, or the stop */
 	struct waiter *first;
-	size_t count, max;
+	size_t suspended, places, max;
 	bool stopped;
 	struct counters *counters;
 };
@@ -39,6 +41,9 @@ enum waiting_outcome { WAITING_SUSPENDED, WAITING_FULL, WAITING_STOPPED };
 /* Suspend waiter->connection, whose handler calls this and returns. */
 enum waiting_outcome waiting_add(
 	struct waiting *waiting, struct waiter *waiter);
+
+/* The request has its reply: give its place to others, if it had one. */
+void waiting_leave(struct waiting *waiting, struct waiter *waiter);
 
 /* Resume those that have a reason to be asked again. */
 void waiting_wake(struct waiting *waiting, uint32_t changes, int64_t now_us);

@@ -5,6 +5,7 @@
 #include "store/serve/serve.h"
 #include "tests/lib/check.h"
 #include "tests/lib/exchange_double.h"
+#include "tests/lib/exposition_check.h"
 #include "tests/lib/http_client.h"
 
 #include <pthread.h>
@@ -76,6 +77,14 @@ static void expect_header(struct rig *rig, const char *name, const char *value)
 		assert_null(found);
 	else
 		assert_string_equal(found == NULL ? "" : found, value);
+}
+
+static double metric(struct rig *rig, const char *series)
+{
+	static char text[65536];
+	assert_int_equal(
+		client_ask(rig->port, "/metrics", text, sizeof text), 200);
+	return exposition_value(text, series);
 }
 
 static void one_connection_answers_thousands_of_requests(void **state)
@@ -315,10 +324,10 @@ static void who_does_not_read_its_reply_is_cut_off(void **state)
 	start_and_connect(rig);
 	for (int i = 0; i < 16; i++)
 		client_get(&rig->client, "/long");
-	/* The server notices that it can't send, and gives up: what it had sent
-	 * before is shorter than what was asked for. */
+	while (metric(rig, "holdfast_connections_cut_off_total") < 1)
+		usleep(1000);
+	/* What the kernels hold of the replies is less than was asked for. */
 	size_t whole = 0;
-	usleep(300 * 1000);
 	while (client_reply(&rig->client, &rig->reply))
 		whole++;
 	assert_true(whole < 16);
@@ -398,8 +407,9 @@ static void a_request_waits_until_its_time_is_over(void **state)
 	start_and_connect(rig);
 	client_get(&rig->client, "/wait");
 	expect_reply(rig, 412, "\"not taken\"");
-	/* Asked at first and at the end, not all the time. */
-	assert_int_equal(exchange_double_runs(), 2);
+	/* Asked at first, at the end, and not all the time: now and then the
+	 * pool looks for a store, which is a reason to ask. */
+	assert_in_range(exchange_double_runs(), 2, 4);
 }
 
 static void while_some_wait_others_are_answered(void **state)
@@ -430,15 +440,11 @@ static void too_many_who_wait_get_503(void **state)
 	start(rig);
 	client_open(&first, rig->port);
 	client_get(&first, "/wait");
-	while (exchange_double_runs() < 1)
+	while (metric(rig, "holdfast_requests_waiting") < 1)
 		usleep(1000);
-	/* It may run and not wait yet. */
-	do {
-		client_close(&rig->client);
-		client_open(&rig->client, rig->port);
-		client_get(&rig->client, "/wait");
-	} while (!client_reply(&rig->client, &rig->reply));
-	assert_int_equal(rig->reply.status, 503);
+	client_open(&rig->client, rig->port);
+	client_get(&rig->client, "/wait");
+	expect_reply(rig, 503, NULL);
 	expect_header(rig, "Retry-After", "1");
 	client_close(&first);
 }
@@ -473,7 +479,7 @@ static void a_stop_answers_those_who_wait(void **state)
 	rig->options.stop_time_us = 60 * SECOND_US;
 	start_and_connect(rig);
 	client_get(&rig->client, "/wait");
-	while (exchange_double_runs() < 1)
+	while (metric(rig, "holdfast_requests_waiting") < 1)
 		usleep(1000);
 	serve_stop(rig->serve);
 	rig->serve = NULL;
