@@ -1,5 +1,6 @@
 #include "store/feeds.h"
 
+#include "schema/buffer.h"
 #include "store/position.h"
 
 #include <stdlib.h>
@@ -99,23 +100,35 @@ static bool make_feeds(struct feeds *feeds, const struct schema *schema,
 	return made;
 }
 
+static void forget_positions(struct feeds *feeds)
+{
+	arena_reset(&feeds->texts);
+	feeds->all.position = (struct slice){NULL, 0};
+	for (size_t i = 0; i < feeds->view_count; i++)
+		feeds->views[i].position = (struct slice){NULL, 0};
+}
+
 int feeds_update(struct feeds *feeds, const struct schema *schema,
 	const struct partitions *partitions, struct fault *fault)
 {
+	forget_positions(feeds);
 	if (feeds->views != NULL && feeds->partition_count == partitions->count)
 		return 0;
+	feeds->view_count = 0;
 	arena_reset(&feeds->memory);
 	if (!make_feeds(feeds, schema, partitions)) {
 		feeds->views = NULL;
 		return fault_set(fault, FAULT_OOM, "no memory for feeds");
 	}
 	feeds->partition_count = partitions->count;
+	feeds->view_count = schema->view_count;
 	return 0;
 }
 
 void feeds_finish(struct feeds *feeds)
 {
 	arena_finish(&feeds->memory);
+	arena_finish(&feeds->texts);
 	*feeds = (struct feeds){0};
 }
 
@@ -130,9 +143,18 @@ int64_t feed_as_of_us(const struct feed *feed)
 	return earliest;
 }
 
-void feed_position(const struct feed *feed, struct buffer *out)
+struct slice feeds_position(struct feeds *feeds, struct feed *feed)
 {
+	if (feed->position.data != NULL)
+		return feed->position;
+	struct buffer text = BUFFER_INIT(&feeds->texts);
 	for (size_t i = 0; i < feed->count; i++)
-		position_print(out, feed->partitions[i],
+		position_print(&text, feed->partitions[i],
 			i == 0 ? NULL : feed->partitions[i - 1]);
+	buffer_byte(&text, '\0');
+	if (text.failed)
+		return (struct slice){NULL, 0};
+	feed->position = buffer_content(&text);
+	feed->position.length--;
+	return feed->position;
 }

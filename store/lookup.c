@@ -22,8 +22,8 @@ static size_t index_of(const struct reader *reader, const struct view *view)
 
 /* One that feeds all parts of the question: of one view its own, of several
  * that of all views. */
-static const struct feed *feed_of(
-	const struct reader *reader, const struct lookup_question *question)
+static struct feed *feed_of(
+	struct reader *reader, const struct lookup_question *question)
 {
 	if (question->part_count == 1)
 		return &reader->feeds.views[index_of(
@@ -181,13 +181,12 @@ static int look_up_parts(struct looking *looking, struct fault *fault)
 
 static int put_position(struct looking *looking, struct fault *fault)
 {
-	struct buffer text = BUFFER_INIT(looking->arena);
-	feed_position(feed_of(looking->reader, looking->question), &text);
-	buffer_byte(&text, '\0');
-	if (text.failed)
+	struct reader *reader = looking->reader;
+	looking->answer->position = arena_copy(
+		looking->arena, feeds_position(&reader->feeds,
+					feed_of(reader, looking->question)));
+	if (looking->answer->position.data == NULL)
 		return no_memory(fault);
-	looking->answer->position = buffer_content(&text);
-	looking->answer->position.length--;
 	return 0;
 }
 
