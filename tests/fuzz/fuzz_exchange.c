@@ -208,49 +208,56 @@ static void check_results(json_t *entities, json_t *reply)
 	}
 }
 
-/* The keys of /v1/views/{view}/{key}…, read a second time and in another way
- * than path.c does; NULL where they are too many for this. */
+/* Decode in place, in another way than path.c does. */
+static void decode(char *text)
+{
+	char *out = text;
+	unsigned byte;
+	for (const char *in = text; *in != '\0'; out++)
+		if (sscanf(in, "%%%2x", &byte) == 1) {
+			*out = (char)byte;
+			in += 3;
+		} else {
+			*out = *in++;
+		}
+	*out = '\0';
+}
+
+/* Split "{view}/{key}/{key}" in place; returns the number of keys. */
+static size_t split_keys(char *path, char *keys[2])
+{
+	size_t count = 0;
+	for (char *at = path; *at != '\0'; at++)
+		if (*at == '/') {
+			*at = '\0';
+			must(count < 2, "no more keys than a view has");
+			keys[count++] = at + 1;
+		}
+	return count;
+}
+
+/* The keys of /v1/views/{view}/{key}…; NULL where they are too long for this.
+ * `pair` has s and n, the others have one of the two. */
 static json_t *path_entities(struct slice target)
 {
-	char copy[512], *keys[3] = {NULL};
-	char *start;
-	size_t count = 0;
+	char copy[512], *keys[2] = {NULL};
 	if (target.length >= sizeof copy)
 		return NULL;
 	memcpy(copy, target.data, target.length);
 	copy[target.length] = '\0';
 	copy[strcspn(copy, "?")] = '\0';
-	start = strstr(copy, "v1/views/");
-	for (char *at = start + strlen("v1/views/"); *at != '\0'; at++)
-		if (*at == '/') {
-			*at = '\0';
-			must(count < 3, "no more keys than a view has");
-			keys[count++] = at + 1;
-		}
+	char *path = strstr(copy, "v1/views/");
+	must(path != NULL, "the route in the path");
+	size_t count = split_keys(path + strlen("v1/views/"), keys);
 	json_t *entities = json_object();
 	for (size_t i = 0; i < count; i++) {
-		char *out = keys[i];
-		unsigned byte;
-		for (const char *in = keys[i]; *in != '\0'; out++)
-			if (sscanf(in, "%%%2x", &byte) == 1) {
-				*out = (char)byte;
-				in += 3;
-			} else {
-				*out = *in++;
-			}
-		*out = '\0';
-	}
-	/* `pair` has s/n, the others have one of the two. */
-	for (size_t i = 0; i < count; i++) {
-		char *end;
-		long long number = strtoll(keys[i], &end, 10);
-		int numeric = *end == '\0' && keys[i][0] != '\0';
+		decode(keys[i]);
 		if (count == 1 || i == 0)
 			json_object_set_new(
 				entities, "s", json_string(keys[i]));
-		if ((count == 1 || i == 1) && numeric)
-			json_object_set_new(
-				entities, "n", json_integer(number));
+		if (count == 1 || i == 1)
+			json_object_set_new(entities, "n",
+				json_integer(strtoll(keys[i], NULL, 10)));
 	}
 	return entities;
 }

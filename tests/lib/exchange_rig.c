@@ -12,7 +12,7 @@ static const char *quoted(struct exchange_rig *rig, const char *text)
 	char *at = arena_take(&rig->arena, copy.length + 1);
 	assert_non_null(at);
 	for (size_t i = 0; i <= copy.length; i++)
-		at[i] = text[i] == '\'' ? '"' : text[i];
+		at[i] = (char)(text[i] == '\'' ? '"' : text[i]);
 	return at;
 }
 

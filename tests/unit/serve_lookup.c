@@ -133,81 +133,83 @@ static void features_of_a_path_are_in_its_order(void **state)
 	exchange_rig_has(rig, "/views/card/values", "[['DE', 3]]");
 }
 
+static const struct {
+	const char *target;
+	unsigned status;
+	const char *value; /* NULL: an error */
+	const char *error;
+} keys_in_paths[] = {
+	{"/v1/views/card/4711?features=txns", 200, "3", ""},
+	{"//v1/views/card/4711?features=txns", 200, "3", ""},
+	{"http://h/v1/views/card/4711?features=txns", 200, "3", ""},
+	{"/v1/views/%63ard/%34711?features=txns", 200, "3", ""},
+	{"/v1/views/card/4711?features=%74xns", 200, "3", ""},
+	{"/v1/views/card/a%2Fb%2Cc%3F%26%25?features=txns", 200, "1", ""},
+	{"/v1/views/card/a%2fb,c%3F&%25?features=txns", 200, "1", ""},
+	{"/v1/views/card/?features=txns", 200, "2", ""},
+	/* nobody's rows */
+	{"/v1/views/card/4711%20?features=txns", 200, "null", ""},
+	{"/v1/views/card/..?features=txns", 200, "null", ""},
+	{"/v1/views/card/%2e%2e?features=txns", 200, "null", ""},
+	{"/v1/views/card/a+b?features=txns", 200, "null", ""},
+	{"/v1/views/card/47%2511?features=txns", 200, "null", ""},
+	/* no keys at all */
+	{"/v1/views/card", 400, NULL, "bad_path"},
+	{"/v1/views/card/4711/", 400, NULL, "bad_path"},
+	{"/v1/views/card//4711", 400, NULL, "bad_path"},
+	{"/v1/views/card/a/b,c", 400, NULL, "bad_path"},
+	{"/v1/views/card/../user/42", 400, NULL, "bad_path"},
+	{"/v1/views/card/4711%00", 400, NULL, "bad_path"},
+	{"/v1/views/card/%004711", 400, NULL, "bad_path"},
+	{"/v1/views/card/47%1", 400, NULL, "bad_path"},
+	{"/v1/views/card/47%", 400, NULL, "bad_path"},
+	{"/v1/views/card/47%zz", 400, NULL, "bad_path"},
+	{"/v1/views/card/%c3", 400, NULL, "bad_path"},
+	{"/v1/views/card/\303", 400, NULL, "bad_path"},
+	/* int64: one spelling each */
+	{"/v1/views/pair/s/1", 200, "11", ""},
+	{"/v1/views/pair//0", 200, "0", ""},
+	{"/v1/views/pair/s/%31", 200, "11", ""},
+	{"/v1/views/pair/s/3?when_missing=serve", 200, "null", ""},
+	{"/v1/views/pair/s/01", 400, NULL, "bad_entity"},
+	{"/v1/views/pair/s/+1", 400, NULL, "bad_entity"},
+	{"/v1/views/pair/s/%2B1", 400, NULL, "bad_entity"},
+	{"/v1/views/pair/s/%201", 400, NULL, "bad_entity"},
+	{"/v1/views/pair/s/1%20", 400, NULL, "bad_entity"},
+	{"/v1/views/pair/s/1.0", 400, NULL, "bad_entity"},
+	{"/v1/views/pair/s/1e0", 400, NULL, "bad_entity"},
+	{"/v1/views/pair/s/0x1", 400, NULL, "bad_entity"},
+	{"/v1/views/pair//-0", 400, NULL, "bad_entity"},
+	{"/v1/views/pair//00", 400, NULL, "bad_entity"},
+	{"/v1/views/pair/s/", 400, NULL, "bad_entity"},
+	{"/v1/views/pair/s/-", 400, NULL, "bad_entity"},
+	{"/v1/views/pair/1/s", 400, NULL, "bad_entity"},
+	{"/v1/views/pair/s/9223372036854775808", 400, NULL, "bad_entity"},
+	{"/v1/views/pair/s/18446744073709551617", 400, NULL, "bad_entity"},
+	{"/v1/views/pair/s/1%00", 400, NULL, "bad_path"},
+	{"/v1/views/pair/s", 400, NULL, "bad_path"},
+	{"/v1/views/pair/s/1/1", 400, NULL, "bad_path"},
+};
+
 /* What the path's keys stand for: the value of txns or low, or an error. */
 static void keys_in_paths_are_what_they_say(void **state)
 {
 	struct exchange_rig *rig = *state;
-	static const struct {
-		const char *target;
-		unsigned status;
-		const char *value; /* NULL: an error */
-		const char *error;
-	} cases[] = {
-		{"/v1/views/card/4711?features=txns", 200, "3", ""},
-		{"//v1/views/card/4711?features=txns", 200, "3", ""},
-		{"http://h/v1/views/card/4711?features=txns", 200, "3", ""},
-		{"/v1/views/%63ard/%34711?features=txns", 200, "3", ""},
-		{"/v1/views/card/4711?features=%74xns", 200, "3", ""},
-		{"/v1/views/card/a%2Fb%2Cc%3F%26%25?features=txns", 200, "1",
-			""},
-		{"/v1/views/card/a%2fb,c%3F&%25?features=txns", 200, "1", ""},
-		{"/v1/views/card/?features=txns", 200, "2", ""},
-		/* nobody's rows */
-		{"/v1/views/card/4711%20?features=txns", 200, "null", ""},
-		{"/v1/views/card/..?features=txns", 200, "null", ""},
-		{"/v1/views/card/%2e%2e?features=txns", 200, "null", ""},
-		{"/v1/views/card/a+b?features=txns", 200, "null", ""},
-		{"/v1/views/card/47%2511?features=txns", 200, "null", ""},
-		/* no keys at all */
-		{"/v1/views/card", 400, NULL, "bad_path"},
-		{"/v1/views/card/4711/", 400, NULL, "bad_path"},
-		{"/v1/views/card//4711", 400, NULL, "bad_path"},
-		{"/v1/views/card/a/b,c", 400, NULL, "bad_path"},
-		{"/v1/views/card/../user/42", 400, NULL, "bad_path"},
-		{"/v1/views/card/4711%00", 400, NULL, "bad_path"},
-		{"/v1/views/card/%004711", 400, NULL, "bad_path"},
-		{"/v1/views/card/47%1", 400, NULL, "bad_path"},
-		{"/v1/views/card/47%", 400, NULL, "bad_path"},
-		{"/v1/views/card/47%zz", 400, NULL, "bad_path"},
-		{"/v1/views/card/%c3", 400, NULL, "bad_path"},
-		{"/v1/views/card/\303", 400, NULL, "bad_path"},
-		/* int64: one spelling each */
-		{"/v1/views/pair/s/1", 200, "11", ""},
-		{"/v1/views/pair//0", 200, "0", ""},
-		{"/v1/views/pair/s/%31", 200, "11", ""},
-		{"/v1/views/pair/s/3?when_missing=serve", 200, "null", ""},
-		{"/v1/views/pair/s/01", 400, NULL, "bad_entity"},
-		{"/v1/views/pair/s/+1", 400, NULL, "bad_entity"},
-		{"/v1/views/pair/s/%2B1", 400, NULL, "bad_entity"},
-		{"/v1/views/pair/s/%201", 400, NULL, "bad_entity"},
-		{"/v1/views/pair/s/1%20", 400, NULL, "bad_entity"},
-		{"/v1/views/pair/s/1.0", 400, NULL, "bad_entity"},
-		{"/v1/views/pair/s/1e0", 400, NULL, "bad_entity"},
-		{"/v1/views/pair/s/0x1", 400, NULL, "bad_entity"},
-		{"/v1/views/pair//-0", 400, NULL, "bad_entity"},
-		{"/v1/views/pair//00", 400, NULL, "bad_entity"},
-		{"/v1/views/pair/s/", 400, NULL, "bad_entity"},
-		{"/v1/views/pair/s/-", 400, NULL, "bad_entity"},
-		{"/v1/views/pair/1/s", 400, NULL, "bad_entity"},
-		{"/v1/views/pair/s/9223372036854775808", 400, NULL,
-			"bad_entity"},
-		{"/v1/views/pair/s/18446744073709551617", 400, NULL,
-			"bad_entity"},
-		{"/v1/views/pair/s/1%00", 400, NULL, "bad_path"},
-		{"/v1/views/pair/s", 400, NULL, "bad_path"},
-		{"/v1/views/pair/s/1/1", 400, NULL, "bad_path"},
-	};
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		const char *view = strstr(cases[i].target, "/pair/") != NULL
-					   ? "/views/pair/values/0/0"
-					   : "/views/card/values/0/0";
-		unsigned status = exchange_rig_get(rig, cases[i].target);
-		if (status != cases[i].status ||
-			strcmp(exchange_rig_error(rig), cases[i].error) != 0)
-			fail_msg("%s: %u %s", cases[i].target, status,
+	for (size_t i = 0; i < sizeof keys_in_paths / sizeof keys_in_paths[0];
+		i++) {
+		const char *view =
+			strstr(keys_in_paths[i].target, "/pair/") != NULL
+				? "/views/pair/values/0/0"
+				: "/views/card/values/0/0";
+		unsigned status =
+			exchange_rig_get(rig, keys_in_paths[i].target);
+		if (status != keys_in_paths[i].status ||
+			strcmp(exchange_rig_error(rig),
+				keys_in_paths[i].error) != 0)
+			fail_msg("%s: %u %s", keys_in_paths[i].target, status,
 				exchange_rig_error(rig));
-		if (cases[i].value != NULL)
-			exchange_rig_has(rig, view, cases[i].value);
+		if (keys_in_paths[i].value != NULL)
+			exchange_rig_has(rig, view, keys_in_paths[i].value);
 	}
 }
 
@@ -432,12 +434,14 @@ static void a_refusal_names_what_is_refused(void **state)
 static void a_long_refusal_stays_short(void **state)
 {
 	struct exchange_rig *rig = *state;
-	char body[4096] = "{'features': ['user:age'], 'when_behind': 'fail',"
-			  " 'max_lag': '0s', 'entities': {'user_id': [0";
+	char body[4096];
+	int length = snprintf(body, sizeof body,
+		"{'features': ['user:age'], 'when_behind': 'fail',"
+		" 'max_lag': '0s', 'entities': {'user_id': [0");
 	for (int i = 1; i < 150; i++)
-		snprintf(body + strlen(body), sizeof body - strlen(body), ",%d",
-			i);
-	strcat(body, "]}}");
+		length += snprintf(
+			body + length, sizeof body - (size_t)length, ",%d", i);
+	snprintf(body + length, sizeof body - (size_t)length, "]}}");
 	assert_int_equal(exchange_rig_post(rig, "/v1/lookup", body), 412);
 	assert_int_equal(
 		json_array_size(exchange_rig_at(rig, "/refused")), 100);
@@ -489,130 +493,131 @@ static void at_least_waits_and_then_gives_up(void **state)
 		412);
 }
 
+static const struct {
+	const char *body;
+	unsigned status;
+	const char *error;
+	const char *says; /* part of the message */
+} mistakes[] = {
+	{"", 400, "bad_json", "empty"},
+	{"{", 400, "bad_json", "byte 1"},
+	{"[]", 400, "bad_json", "object"},
+	{"null", 400, "bad_json", "object"},
+	{"{} x", 400, "bad_json", "JSON"},
+	{"{'features': ['user:age'], 'features': []}", 400, "bad_json",
+		"duplicate"},
+	{"\377", 400, "bad_json", "JSON"},
+	{"{'features': ['user:age'], 'entities': {'user_id': 1e999}}", 400,
+		"bad_json", "JSON"},
+	{"{'entities': {'user_id': 1}}", 400, "bad_features", "features"},
+	{"{'features': [], 'entities': {'user_id': 1}}", 400, "bad_features",
+		"list"},
+	{"{'features': 'user:age', 'entities': {'user_id': 1}}", 400,
+		"bad_features", "list"},
+	{"{'features': [1], 'entities': {'user_id': 1}}", 400, "bad_features",
+		"features[0]"},
+	{"{'features': ['age'], 'entities': {'user_id': 1}}", 400,
+		"bad_features", "view:feature"},
+	{"{'features': ['user:age'], 'service': 'fraud', 'entities': "
+	 "{'user_id': 1}}",
+		400, "bad_features", "either"},
+	{"{'service': 7, 'entities': {'user_id': 1}}", 400, "bad_features",
+		"service"},
+	{"{'features': ['user:age', 'user:tier', 'user:age'],"
+	 " 'entities': {'user_id': 1}}",
+		400, "same_feature", "user:age"},
+	{"{'features': ['usr:age'], 'entities': {'user_id': 1}}", 404,
+		"unknown_view", "\"user\""},
+	{"{'features': ['zzzzzz:age'], 'entities': {'user_id': 1}}", 404,
+		"unknown_view", "zzzzzz"},
+	{"{'features': ['user:tiers'], 'entities': {'user_id': 1}}", 404,
+		"unknown_feature", "\"tier\""},
+	{"{'features': ['user:'], 'entities': {'user_id': 1}}", 404,
+		"unknown_feature", "user"},
+	{"{'service': 'fraude', 'entities': {'user_id': 1}}", 404,
+		"unknown_service", "\"fraud\""},
+	{"{'features': ['user:age'], 'entity': {'user_id': 1}}", 400,
+		"bad_member", "\"entities\""},
+	{"{'features': ['user:age'], 'zzzzzzzzzzzz': 1}", 400, "bad_member",
+		"leave it out"},
+	{"{'features': ['user:age']}", 400, "bad_entity", "object"},
+	{"{'features': ['user:age'], 'entities': [1]}", 400, "bad_entity",
+		"object"},
+	{"{'features': ['user:age'], 'entities': {}}", 400, "bad_entity",
+		"\"user_id\""},
+	{"{'features': ['pair:low'], 'entities': {'shop': 's'}}", 400,
+		"bad_entity", "\"item\""},
+	{"{'features': ['user:age'], 'entities': {'user_id': 1,"
+	 " 'usr_id': 1}}",
+		400, "bad_entity", "user_id"},
+	{"{'features': ['user:age'], 'entities': {'user_id': 1,"
+	 " 'card_id': 'x'}}",
+		400, "bad_entity", "card_id"},
+	{"{'features': ['pair:low'], 'entities': {'shop': ['s', 't'],"
+	 " 'item': [1]}}",
+		400, "bad_entity", "shop has 2 values"},
+	{"{'features': ['user:age'], 'entities': {'user_id': '42'}}", 400,
+		"bad_entity", "a string where int64"},
+	{"{'features': ['user:age'], 'entities': {'user_id': "
+	 "[42, 42.0]}}",
+		400, "bad_entity", "row 1"},
+	{"{'features': ['user:age'], 'entities': {'user_id': true}}", 400,
+		"bad_entity", "true"},
+	{"{'features': ['user:age'], 'entities': {'user_id': null}}", 400,
+		"bad_entity", "no value"},
+	{"{'features': ['user:age'], 'entities': {'user_id': [[42]]}}", 400,
+		"bad_entity", "an array"},
+	{"{'features': ['user:age'], 'entities': {'user_id': "
+	 "{'a': 1}}}",
+		400, "bad_entity", "an object"},
+	{"{'features': ['user:age'], 'entities': {'user_id': "
+	 "9223372036854775808}}",
+		400, "bad_entity", "too large"},
+	{"{'features': ['card:txns'], 'entities': {'card_id': 4711}}", 400,
+		"bad_entity", "4711 where string"},
+	{"{'features': ['card:txns'], 'entities': {'card_id': "
+	 "'4711\\u0000'}}",
+		400, "bad_entity", "NUL"},
+	{"{'features': ['user:age'], 'entities': {'user_id': 1},"
+	 " 'max_lag': 5}",
+		400, "bad_terms", "max_lag"},
+	{"{'features': ['user:age'], 'entities': {'user_id': 1},"
+	 " 'max_lag': '5'}",
+		400, "bad_terms", "5s"},
+	{"{'features': ['user:age'], 'entities': {'user_id': 1},"
+	 " 'max_lag': '-5s'}",
+		400, "bad_terms", "-5s"},
+	{"{'features': ['user:age'], 'entities': {'user_id': 1},"
+	 " 'ttl': '0s'}",
+		400, "bad_terms", "ttl"},
+	{"{'features': ['user:age'], 'entities': {'user_id': 1},"
+	 " 'ttl': '99999999999999d'}",
+		400, "bad_terms", "ttl"},
+	{"{'features': ['user:age'], 'entities': {'user_id': 1},"
+	 " 'when_behind': 'drop'}",
+		400, "bad_terms", "serve"},
+	{"{'features': ['user:age'], 'entities': {'user_id': 1},"
+	 " 'wait': 'long'}",
+		400, "bad_terms", "wait"},
+	{"{'features': ['user:age'], 'entities': {'user_id': 1},"
+	 " 'at_least': 'yesterday'}",
+		400, "bad_position", "yesterday"},
+};
+
 /* Each is a 4xx of that code. */
 static void mistakes_are_told(void **state)
 {
 	struct exchange_rig *rig = *state;
-	static const struct {
-		const char *body;
-		unsigned status;
-		const char *error;
-		const char *says; /* part of the message */
-	} cases[] = {
-		{"", 400, "bad_json", "empty"},
-		{"{", 400, "bad_json", "byte 1"},
-		{"[]", 400, "bad_json", "object"},
-		{"null", 400, "bad_json", "object"},
-		{"{} x", 400, "bad_json", "JSON"},
-		{"{'features': ['user:age'], 'features': []}", 400, "bad_json",
-			"duplicate"},
-		{"\377", 400, "bad_json", "JSON"},
-		{"{'features': ['user:age'], 'entities': {'user_id': 1e999}}",
-			400, "bad_json", "JSON"},
-		{"{'entities': {'user_id': 1}}", 400, "bad_features",
-			"features"},
-		{"{'features': [], 'entities': {'user_id': 1}}", 400,
-			"bad_features", "list"},
-		{"{'features': 'user:age', 'entities': {'user_id': 1}}", 400,
-			"bad_features", "list"},
-		{"{'features': [1], 'entities': {'user_id': 1}}", 400,
-			"bad_features", "features[0]"},
-		{"{'features': ['age'], 'entities': {'user_id': 1}}", 400,
-			"bad_features", "view:feature"},
-		{"{'features': ['user:age'], 'service': 'fraud', 'entities': "
-		 "{'user_id': 1}}",
-			400, "bad_features", "either"},
-		{"{'service': 7, 'entities': {'user_id': 1}}", 400,
-			"bad_features", "service"},
-		{"{'features': ['user:age', 'user:tier', 'user:age'],"
-		 " 'entities': {'user_id': 1}}",
-			400, "same_feature", "user:age"},
-		{"{'features': ['usr:age'], 'entities': {'user_id': 1}}", 404,
-			"unknown_view", "\"user\""},
-		{"{'features': ['zzzzzz:age'], 'entities': {'user_id': 1}}",
-			404, "unknown_view", "zzzzzz"},
-		{"{'features': ['user:tiers'], 'entities': {'user_id': 1}}",
-			404, "unknown_feature", "\"tier\""},
-		{"{'features': ['user:'], 'entities': {'user_id': 1}}", 404,
-			"unknown_feature", "user"},
-		{"{'service': 'fraude', 'entities': {'user_id': 1}}", 404,
-			"unknown_service", "\"fraud\""},
-		{"{'features': ['user:age'], 'entity': {'user_id': 1}}", 400,
-			"bad_member", "\"entities\""},
-		{"{'features': ['user:age'], 'zzzzzzzzzzzz': 1}", 400,
-			"bad_member", "leave it out"},
-		{"{'features': ['user:age']}", 400, "bad_entity", "object"},
-		{"{'features': ['user:age'], 'entities': [1]}", 400,
-			"bad_entity", "object"},
-		{"{'features': ['user:age'], 'entities': {}}", 400,
-			"bad_entity", "\"user_id\""},
-		{"{'features': ['pair:low'], 'entities': {'shop': 's'}}", 400,
-			"bad_entity", "\"item\""},
-		{"{'features': ['user:age'], 'entities': {'user_id': 1,"
-		 " 'usr_id': 1}}",
-			400, "bad_entity", "user_id"},
-		{"{'features': ['user:age'], 'entities': {'user_id': 1,"
-		 " 'card_id': 'x'}}",
-			400, "bad_entity", "card_id"},
-		{"{'features': ['pair:low'], 'entities': {'shop': ['s', 't'],"
-		 " 'item': [1]}}",
-			400, "bad_entity", "shop has 2 values"},
-		{"{'features': ['user:age'], 'entities': {'user_id': '42'}}",
-			400, "bad_entity", "a string where int64"},
-		{"{'features': ['user:age'], 'entities': {'user_id': "
-		 "[42, 42.0]}}",
-			400, "bad_entity", "row 1"},
-		{"{'features': ['user:age'], 'entities': {'user_id': true}}",
-			400, "bad_entity", "true"},
-		{"{'features': ['user:age'], 'entities': {'user_id': null}}",
-			400, "bad_entity", "no value"},
-		{"{'features': ['user:age'], 'entities': {'user_id': [[42]]}}",
-			400, "bad_entity", "an array"},
-		{"{'features': ['user:age'], 'entities': {'user_id': "
-		 "{'a': 1}}}",
-			400, "bad_entity", "an object"},
-		{"{'features': ['user:age'], 'entities': {'user_id': "
-		 "9223372036854775808}}",
-			400, "bad_entity", "too large"},
-		{"{'features': ['card:txns'], 'entities': {'card_id': 4711}}",
-			400, "bad_entity", "4711 where string"},
-		{"{'features': ['card:txns'], 'entities': {'card_id': "
-		 "'4711\\u0000'}}",
-			400, "bad_entity", "NUL"},
-		{"{'features': ['user:age'], 'entities': {'user_id': 1},"
-		 " 'max_lag': 5}",
-			400, "bad_terms", "max_lag"},
-		{"{'features': ['user:age'], 'entities': {'user_id': 1},"
-		 " 'max_lag': '5'}",
-			400, "bad_terms", "5s"},
-		{"{'features': ['user:age'], 'entities': {'user_id': 1},"
-		 " 'max_lag': '-5s'}",
-			400, "bad_terms", "-5s"},
-		{"{'features': ['user:age'], 'entities': {'user_id': 1},"
-		 " 'ttl': '0s'}",
-			400, "bad_terms", "ttl"},
-		{"{'features': ['user:age'], 'entities': {'user_id': 1},"
-		 " 'ttl': '99999999999999d'}",
-			400, "bad_terms", "ttl"},
-		{"{'features': ['user:age'], 'entities': {'user_id': 1},"
-		 " 'when_behind': 'drop'}",
-			400, "bad_terms", "serve"},
-		{"{'features': ['user:age'], 'entities': {'user_id': 1},"
-		 " 'wait': 'long'}",
-			400, "bad_terms", "wait"},
-		{"{'features': ['user:age'], 'entities': {'user_id': 1},"
-		 " 'at_least': 'yesterday'}",
-			400, "bad_position", "yesterday"},
-	};
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
 		unsigned status =
-			exchange_rig_post(rig, "/v1/lookup", cases[i].body);
+			exchange_rig_post(rig, "/v1/lookup", mistakes[i].body);
 		const char *message = json_string_value(
 			exchange_rig_at(rig, "/error/message"));
-		if (status != cases[i].status ||
-			strcmp(exchange_rig_error(rig), cases[i].error) != 0 ||
-			strstr(message, cases[i].says) == NULL)
-			fail_msg("%s: %u %s %s", cases[i].body, status,
+		if (status != mistakes[i].status ||
+			strcmp(exchange_rig_error(rig), mistakes[i].error) !=
+				0 ||
+			strstr(message, mistakes[i].says) == NULL)
+			fail_msg("%s: %u %s %s", mistakes[i].body, status,
 				exchange_rig_error(rig), message);
 		assert_int_equal(rig->rc, 0);
 		assert_int_equal(rig->exchange.reply.retry_after_s, 0);

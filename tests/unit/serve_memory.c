@@ -3,6 +3,7 @@
 #include "tests/lib/check.h"
 #include "tests/lib/exchange_rig.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,52 +45,50 @@ static const char schema[] =
 
 static const struct attempt {
 	enum http_method method;
-	const char *target, *body;
 	unsigned status;
+	const char *target, *body;
 } attempts[] = {
-	{HTTP_GET, "/v1/views/card/a%62?features=txns,name,emb&max_lag=5s",
-		NULL, 200},
-	{HTTP_GET, "/v1/views/card/a%62/x", NULL, 400},
-	{HTTP_GET, "/v1/views/crd/ab", NULL, 404},
-	{HTTP_GET, "/v1/views/card/ab?feature=1", NULL, 400},
-	{HTTP_POST, "/v1/lookup",
+	{HTTP_GET, 200, "/v1/views/card/a%62?features=txns,name,emb&max_lag=5s",
+		NULL},
+	{HTTP_GET, 400, "/v1/views/card/a%62/x", NULL},
+	{HTTP_GET, 404, "/v1/views/crd/ab", NULL},
+	{HTTP_GET, 400, "/v1/views/card/ab?feature=1", NULL},
+	{HTTP_POST, 200, "/v1/lookup",
 		"{\"service\": \"svc\", \"entities\": {\"card_id\": [\"ab\","
-		" \"x\", \"ab\"], \"user_id\": 42}, \"at_least\": \"log:0:1\"}",
-		200},
-	{HTTP_POST, "/v1/lookup",
+		" \"x\", \"ab\"], \"user_id\": 42}, \"at_least\": "
+		"\"log:0:1\"}"},
+	{HTTP_POST, 412, "/v1/lookup",
 		"{\"service\": \"svc\", \"entities\": {\"card_id\": \"ab\","
-		" \"user_id\": [42, 1]}}",
-		412},
-	{HTTP_POST, "/v1/lookup", "{\"service\": \"svcs\"}", 404},
-	{HTTP_POST, "/v1/lookup", "{\"features\": [\"card:nam\"]}", 404},
-	{HTTP_POST, "/v1/lookup",
+		" \"user_id\": [42, 1]}}"},
+	{HTTP_POST, 404, "/v1/lookup", "{\"service\": \"svcs\"}"},
+	{HTTP_POST, 404, "/v1/lookup", "{\"features\": [\"card:nam\"]}"},
+	{HTTP_POST, 400, "/v1/lookup",
 		"{\"features\": [\"card:name\"], \"entities\": {\"car_id\":"
-		" 1}}",
-		400},
-	{HTTP_POST, "/v1/lookup", "{", 400},
-	{HTTP_POST, "/get-online-features",
+		" 1}}"},
+	{HTTP_POST, 400, "/v1/lookup", "{"},
+	{HTTP_POST, 200, "/get-online-features",
 		"{\"features\": [\"card:emb\", \"card:name\", \"user:age\"],"
-		" \"entities\": {\"card_id\": [\"ab\"], \"user_id\": [42]}}",
-		200},
-	{HTTP_POST, "/get-online-features",
+		" \"entities\": {\"card_id\": [\"ab\"], \"user_id\": [42]}}"},
+	{HTTP_POST, 412, "/get-online-features",
 		"{\"features\": [\"user:age\"], \"entities\": {\"user_id\":"
-		" [1]}}",
-		412},
-	{HTTP_POST, "/get-online-features",
-		"{\"features\": [\"card:name\"], \"entities\": {}}", 422},
-	{HTTP_POST, "/push", "{}", 404},
-	{HTTP_GET, "/v1/lookup", NULL, 405},
+		" [1]}}"},
+	{HTTP_POST, 422, "/get-online-features",
+		"{\"features\": [\"card:name\"], \"entities\": {}}"},
+	{HTTP_POST, 404, "/push", "{}"},
+	{HTTP_GET, 405, "/v1/lookup", NULL},
 };
 
 static void take_card(struct exchange_rig *rig)
 {
-	char event[4096] = "{'id': '1', 'view': 'card', 'entity': {'card_id':"
-			   " 'ab'}, 'event_time': '2026-01-02T03:04:05Z',"
-			   " 'features': {'txns': 1, 'name': 'x',"
-			   " 'raw': 'AP8=', 'emb': [0.125";
+	char event[4096];
+	int length = snprintf(event, sizeof event,
+		"{'id': '1', 'view': 'card', 'entity': {'card_id': 'ab'},"
+		" 'event_time': '2026-01-02T03:04:05Z', 'features': {"
+		"'txns': 1, 'name': 'x', 'raw': 'AP8=', 'emb': [0.125");
 	for (int i = 1; i < 400; i++)
-		strcat(event, ", 0.1");
-	strcat(event, "]}}");
+		length += snprintf(
+			event + length, sizeof event - (size_t)length, ", 0.1");
+	snprintf(event + length, sizeof event - (size_t)length, "]}}");
 	exchange_rig_take(rig, event);
 }
 
