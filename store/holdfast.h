@@ -285,8 +285,9 @@ struct holdfast_answer {
  * Answer from one snapshot: all rows and views as of one moment between two
  * batches. *out and all it points to are borrowed until the next lookup with
  * this query, or its end; on errors and HOLDFAST_NOT_YET it is NULL.
- * In the steady state nothing is allocated. HOLDFAST_OK; HOLDFAST_REFUSED: the
- * answer says which values are refused, and none has a value.
+ * Memory is kept from one lookup to the next: none is allocated but what SQLite
+ * may want. HOLDFAST_OK; HOLDFAST_REFUSED: the answer says which values are
+ * refused, and none has a value.
  * Errors: HOLDFAST_ERROR_USAGE (a binding is wrong or lacks; the store was
  * replaced by one whose schema does not fit the query), _CORRUPT, _IO, _FULL,
  * _BUSY, _MEMORY, _INTERNAL.

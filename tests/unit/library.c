@@ -343,7 +343,6 @@ static void a_pipeline_that_is_behind_marks_its_values(void **state)
 	take_old_age(bed);
 	assert_int_equal(prepare(bed, "user:age", &terms), HOLDFAST_OK);
 	bind_integer(bed, 0, 1);
-	usleep(10);
 	look_up_well(bed);
 	assert_int_equal(value(bed, 0, 0)->status, HOLDFAST_STATUS_BEHIND);
 	assert_int_equal(value(bed, 0, 0)->reason, HOLDFAST_REASON_MAX_LAG);
