@@ -115,6 +115,23 @@ static void any_real_number_reads_back_the_same(void **state)
 	}
 }
 
+/* Their lower neighbour is nearer than the upper one: sometimes a text with
+ * fewer digits than printf's reads back, too. */
+static void powers_of_two_are_no_exception(void **state)
+{
+	(void)state;
+	for (int exponent = -1074; exponent < 1024; exponent++) {
+		double real = ldexp(1, exponent);
+		const char *text = real_text(real);
+		assert_true(strtod(text, NULL) == real);
+		assert_true(digits_in(text) <= digits_needed(real));
+	}
+	for (int exponent = -149; exponent < 128; exponent++) {
+		float real = ldexpf(1, exponent);
+		assert_true(strtof(float_text(real), NULL) == real);
+	}
+}
+
 static void any_float32_reads_back_the_same_also_through_a_double(void **state)
 {
 	(void)state;
@@ -296,6 +313,7 @@ int main(void)
 		cmocka_unit_test(real_numbers_are_as_short_as_they_can_be),
 		cmocka_unit_test(float32_is_as_short_as_it_can_be),
 		cmocka_unit_test(any_real_number_reads_back_the_same),
+		cmocka_unit_test(powers_of_two_are_no_exception),
 		cmocka_unit_test(
 			any_float32_reads_back_the_same_also_through_a_double),
 		cmocka_unit_test(each_type_has_its_form),
