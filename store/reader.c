@@ -40,7 +40,7 @@ static int connect_database(
 		rc = prepare(reader, fault);
 	if (rc == 0)
 		rc = sql_prepare(reader->db, &reader->anchor,
-			"SELECT 1 FROM _meta", fault);
+			"PRAGMA data_version", fault);
 	if (rc == 0)
 		rc = partitions_prepare(
 			reader->db, &reader->list_partitions, fault);
@@ -121,25 +121,10 @@ static int load(struct reader *reader, struct fault *fault)
 	return rc;
 }
 
-/* Of the open snapshot. */
-static int data_version(
-	struct reader *reader, uint32_t *out, struct fault *fault)
-{
-	int code = sqlite3_file_control(
-		reader->db, "main", SQLITE_FCNTL_DATA_VERSION, out);
-	return code == SQLITE_OK
-		       ? 0
-		       : sql_fault(reader->db, code, fault, "the data version");
-}
-
 /* Partitions change with every batch, and so does SQLite's data version: while
  * that is the same, what was read of them is still true. */
-static int refresh(struct reader *reader, struct fault *fault)
+static int refresh(struct reader *reader, uint32_t version, struct fault *fault)
 {
-	uint32_t version = 0;
-	int rc = data_version(reader, &version, fault);
-	if (rc < 0)
-		return rc;
 	if (reader->loaded && version == reader->data_version)
 		return 0;
 	reader->data_version = version;
@@ -151,19 +136,31 @@ bool reader_is_current(const struct reader *reader)
 	return layout_is_current(&reader->layout);
 }
 
+/* Open a snapshot: while the anchor stands on its row, every other statement
+ * reads from it. The row is the data version, and the cheapest there is. */
+static int drop_anchor(
+	struct reader *reader, uint32_t *version, struct fault *fault)
+{
+	sqlite3_reset(reader->anchor);
+	int rc = sql_step(reader->anchor, fault);
+	if (rc != 1)
+		return rc < 0 ? rc
+			      : fault_set(fault, FAULT_INTERNAL,
+					"%s: no data version",
+					reader->layout.database);
+	*version = (uint32_t)sqlite3_column_int64(reader->anchor, 0);
+	return 0;
+}
+
 /* A new snapshot, which is kept only if nothing happened meanwhile: then it is
  * known to be that of `state`. */
 static int begin_anew(struct reader *reader, struct fault *fault)
 {
-	sqlite3_reset(reader->anchor);
+	uint32_t version = 0;
 	reader->state = wal_watch_state(&reader->watch);
-	int rc = sql_step(reader->anchor, fault);
+	int rc = drop_anchor(reader, &version, fault);
 	if (rc == 0)
-		rc = fault_set(fault, FAULT_CORRUPT,
-			"%s: table _meta is empty: restore a backup",
-			reader->layout.database);
-	if (rc == 1)
-		rc = refresh(reader, fault);
+		rc = refresh(reader, version, fault);
 	if (rc < 0)
 		sqlite3_reset(reader->anchor);
 	return rc;
@@ -200,10 +197,7 @@ void reader_rest(struct reader *reader)
 int reader_data_version(
 	struct reader *reader, uint32_t *out, struct fault *fault)
 {
-	reader_rest(reader);
-	int rc = sql_step(reader->anchor, fault);
-	if (rc >= 0)
-		rc = data_version(reader, out, fault);
+	int rc = drop_anchor(reader, out, fault);
 	reader_rest(reader);
 	return rc;
 }
