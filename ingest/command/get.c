@@ -152,6 +152,18 @@ static int find_feature(const struct view *view, struct slice name, size_t *out,
 		view->name, (int)name.length, name.data, view->name);
 }
 
+static int check_new(
+	const struct question *question, size_t index, struct fault *fault)
+{
+	size_t feature = question->features[index];
+	for (size_t i = 0; i < index; i++)
+		if (question->features[i] == feature)
+			return fault_set(fault, FAULT_USAGE,
+				"--features names %s twice",
+				question->view->features[feature].name);
+	return 0;
+}
+
 static int parse_features(struct question *question, const char *given,
 	struct arena *arena, struct fault *fault)
 {
@@ -170,6 +182,8 @@ static int parse_features(struct question *question, const char *given,
 		struct slice name = {given, strcspn(given, ",")};
 		int rc =
 			find_feature(view, name, &question->features[i], fault);
+		if (rc == 0)
+			rc = check_new(question, i, fault);
 		if (rc < 0)
 			return rc;
 		given += name.length + 1;

@@ -17,7 +17,7 @@ static const struct field fields[] = {
 };
 
 static const struct options_spec spec = {
-	.usage = "run [-c FILE]",
+	.usage = "run [--port-file FILE] [-c FILE]",
 	.summary = "Streams every topic of the store's schema into the store "
 		   "and answers lookups over HTTP, until\nSIGTERM or SIGINT; "
 		   "goes on where the store says. A fault that ends the one "

@@ -17,7 +17,7 @@ static const struct field fields[] = {
 };
 
 static const struct options_spec spec = {
-	.usage = "serve [-c FILE]",
+	.usage = "serve [--port-file FILE] [-c FILE]",
 	.summary = "Answers lookups over HTTP from the store, until SIGTERM or "
 		   "SIGINT: beside `holdfast ingest`,\nwhich may come, go and "
 		   "fail. Needs neither Kafka nor a schema file; where there "

@@ -355,6 +355,7 @@ class Looking(Case):
         self.assertEqual(refused.stdout, "")
         self.refused("revenue (missing)", "get", "merchant", "nobody", "--when-missing", "fail", status=4)
         self.refused("--when-behind is \"maybe\"", "get", "card", card, "--when-behind", "maybe")
+        self.refused("names txns twice", "get", "card", card, "--features", "txns,spend,txns")
         self.refused('no feature "txn"', "get", "card", card, "--features", "spend,txn")
 
     def test_defaults_of_what_is_not_there_are_told_apart(self):
