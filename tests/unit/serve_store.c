@@ -215,7 +215,8 @@ static void a_request_waits_for_what_it_must_see(void **state)
 	assert_true(client_reply(&rig->client, &rig->reply));
 	assert_int_equal(rig->reply.status, 200);
 	assert_true(replied(rig, "[[\"silver\"]]"));
-	assert_int_equal(metric(rig, "holdfast_requests_waiting"), 0);
+	while (metric(rig, "holdfast_requests_waiting") > 0)
+		usleep(1000);
 }
 
 static void a_request_waits_no_longer_than_it_wants(void **state)
