@@ -12,6 +12,7 @@ static const struct {
 	const char *name;
 	unsigned status;
 } errors[ERROR_COUNT] = {
+	[ERROR_BAD_HEADERS] = {"bad_headers", 400},
 	[ERROR_BAD_PATH] = {"bad_path", 400},
 	[ERROR_BAD_JSON] = {"bad_json", 400},
 	[ERROR_BAD_MEMBER] = {"bad_member", 400},

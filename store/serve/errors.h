@@ -9,6 +9,7 @@
 #include "store/serve/exchange.h"
 
 enum error {
+	ERROR_BAD_HEADERS,  /* 400: unclear where the body ends */
 	ERROR_BAD_PATH,	    /* 400: escapes, NUL, UTF-8; keys too few, many */
 	ERROR_BAD_JSON,	    /* 400: the body is not JSON */
 	ERROR_BAD_MEMBER,   /* 400: unknown, twice, of the wrong type */

@@ -15,11 +15,6 @@
 #define WATCH_EVERY_US INT64_C(250000)
 #define WAIT_EVERY_US INT64_C(2000)
 
-/* A connection's memory: request line and headers, then the reply's; a body
- * passes through in pieces. libmicrohttpd clears all of it after each request,
- * so more costs speed. */
-#define CONNECTION_BYTES ((size_t)16 * 1024)
-
 /* Descriptors apart from connections: of each thread (epoll, eventfd, a
  * reader's database, WAL and index, and a reader being opened anew), and of
  * everything else in the process: ingest with its broker connections. */

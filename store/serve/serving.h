@@ -18,6 +18,11 @@
 
 #include <microhttpd.h>
 
+/* A connection's memory: request line and headers, then the reply's; a body
+ * passes through in pieces. libmicrohttpd clears all of it after each request,
+ * so more costs speed. */
+#define CONNECTION_BYTES ((size_t)16 * 1024)
+
 /* Bytes that one request needs, kept for the next one on the connection. */
 struct bytes {
 	char *data;

@@ -185,18 +185,19 @@ static enum MHD_Result answer(
 	return visit_send_reply(visit, connection);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): libmicrohttpd's parameters */
 enum MHD_Result visit_handle(void *cls, struct MHD_Connection *connection,
 	const char *url, const char *method, const char *version,
 	const char *data, size_t *data_size, void **context)
 {
 	struct visit *visit = *context;
 	(void)cls;
-	(void)url;
-	(void)version;
 	if (visit == NULL)
 		return MHD_NO;
-	if (!visit->headers_seen)
-		return visit_take_headers(visit, connection, method);
+	if (!visit->headers_seen) {
+		const struct request_line line = {method, url, version};
+		return visit_take_headers(visit, connection, &line);
+	}
 	if (*data_size > 0)
 		return visit_take_body(visit, data, data_size);
 	return answer(visit, connection);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 /* Kept with a connection for its next request: a batch of some hundred
  * entities. */
@@ -96,25 +97,75 @@ static void refuse_overload(struct visit *visit)
 		"too many large bodies at once: try again in a second");
 }
 
-/* How long the body will be, where the headers say so; 0 where they don't. */
-static uint64_t announced_length(struct MHD_Connection *connection)
+/* What headers say of the body. */
+struct framing {
+	unsigned lengths, encodings; /* how often */
+	const char *length, *encoding;
+};
+
+static enum MHD_Result note_header(
+	void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
 {
-	const char *text = MHD_lookup_connection_value(
-		connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	return text == NULL ? 0 : strtoull(text, NULL, 10);
+	struct framing *framing = cls;
+	(void)kind;
+	/* Most headers begin with another letter. */
+	if ((name[0] | 0x20) == 'c' &&
+		strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
+		framing->lengths++;
+		framing->length = value;
+	} else if ((name[0] | 0x20) == 't' &&
+		   strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+		framing->encodings++;
+		framing->encoding = value;
+	}
+	return MHD_YES;
+}
+
+/* Where a proxy before us and we could disagree on where the body ends, the
+ * rest of it would be a request that nobody sent (RFC 9112, section 11.2).
+ * libmicrohttpd takes the first length, and 0.9.75 any encoding. */
+static bool is_ambiguous(const struct framing *framing)
+{
+	return framing->lengths + framing->encodings > 1 ||
+	       (framing->encodings == 1 &&
+		       strcasecmp(framing->encoding, "chunked") != 0);
+}
+
+/*
+ * A NUL ends the target that libmicrohttpd 0.9.75 hands over, and another
+ * entity's key could begin the same way. There the version stands behind the
+ * target in the same buffer, with one space between; 1.0.1 refuses a NUL.
+ */
+static bool is_cut_short(
+	const struct visit *visit, const char *url, const char *version)
+{
+	uintptr_t end = (uintptr_t)url + visit->target.length;
+	uintptr_t next = (uintptr_t)version;
+	return next > end && next - end < CONNECTION_BYTES && next - end != 1;
 }
 
 enum MHD_Result visit_take_headers(struct visit *visit,
-	struct MHD_Connection *connection, const char *method)
+	struct MHD_Connection *connection, const struct request_line *line)
 {
 	const struct serve_options *options = &visit->worker->serve->options;
+	struct framing framing = {0};
 	visit->headers_seen = true;
-	visit->method = parse_method(method);
-	if (visit->method == HTTP_GET || visit->method == HTTP_HEAD)
+	visit->method = parse_method(line->method);
+	(void)MHD_get_connection_values(
+		connection, MHD_HEADER_KIND, note_header, &framing);
+	if (is_cut_short(visit, line->url, line->version))
+		visit_refuse(visit, ERROR_BAD_PATH,
+			"there is a NUL in the path: no key holds one");
+	else if (is_ambiguous(&framing))
+		visit_refuse(visit, ERROR_BAD_HEADERS,
+			"the headers do not say clearly how long the body is: "
+			"send one Content-Length, or Transfer-Encoding: "
+			"chunked");
+	else if (framing.lengths == 1 &&
+		 strtoull(framing.length, NULL, 10) > options->body_bytes_max)
+		refuse_too_long(visit);
+	else
 		return MHD_YES;
-	if (announced_length(connection) <= options->body_bytes_max)
-		return MHD_YES;
-	refuse_too_long(visit);
 	visit->lingers = true;
 	return visit_send_reply(visit, connection);
 }

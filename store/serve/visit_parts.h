@@ -19,10 +19,14 @@ static inline struct slice bytes_slice(const struct bytes *bytes)
 		bytes->data == NULL ? "" : bytes->data, bytes->length};
 }
 
+struct request_line {
+	const char *method, *url, *version; /* as libmicrohttpd gives them */
+};
+
 /* The headers are there: what says that it is too long is refused before it
  * comes. The result is for libmicrohttpd, as with those below. */
 enum MHD_Result visit_take_headers(struct visit *visit,
-	struct MHD_Connection *connection, const char *method);
+	struct MHD_Connection *connection, const struct request_line *line);
 
 /* Take data[0..*size), or refuse. */
 enum MHD_Result visit_take_body(

@@ -98,6 +98,18 @@ static void check_type(struct checker *checker, const char *line)
 		fail_msg("_total is for counters: %s", line);
 }
 
+/* Behind the label's value at `at`, which begins behind its quote. */
+static const char *check_label_value(const char *at)
+{
+	for (; *at != '"'; at++) {
+		if (*at == '\0')
+			fail_msg("a label's value does not end");
+		if (*at == '\\' && *++at != '\\' && *at != '"' && *at != 'n')
+			fail_msg("no escape: \\%c", *at);
+	}
+	return at + 1;
+}
+
 /* Behind the labels at `at`, which begin with {. */
 static const char *check_labels(const char *at)
 {
@@ -106,16 +118,7 @@ static const char *check_labels(const char *at)
 		at += name_length(at, true);
 		if (at[0] != '=' || at[1] != '"')
 			fail_msg("no label's value at: %.60s", at);
-		for (at += 2; *at != '"'; at++) {
-			if (*at == '\0')
-				fail_msg("a label's value does not end");
-			if (*at != '\\')
-				continue;
-			at++;
-			if (*at != '\\' && *at != '"' && *at != 'n')
-				fail_msg("no escape: \\%c", *at);
-		}
-		at++;
+		at = check_label_value(at + 2);
 	} while (*at == ',');
 	if (*at != '}')
 		fail_msg("labels end with: %.60s", at);
@@ -224,8 +227,10 @@ void exposition_check(const char *text, const char *prefix)
 	assert_non_null(checker->series);
 	while (*text != '\0') {
 		const char *end = strchr(text, '\n');
-		if (end == NULL)
+		if (end == NULL) {
 			fail_msg("the last line does not end: %s", text);
+			break;
+		}
 		char *line = strndup(text, (size_t)(end - text));
 		assert_non_null(line);
 		check_line(checker, line);

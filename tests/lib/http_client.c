@@ -13,7 +13,16 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-void client_open(struct client *client, uint16_t port)
+void client_close(struct client *client)
+{
+	if (client->socket >= 0)
+		close(client->socket);
+	free(client->data);
+	free(client->body);
+	*client = (struct client){.socket = -1};
+}
+
+bool client_try_open(struct client *client, uint16_t port)
 {
 	const struct sockaddr_in address = {.sin_family = AF_INET,
 		.sin_port = htons(port),
@@ -28,19 +37,17 @@ void client_open(struct client *client, uint16_t port)
 	assert_int_equal(setsockopt(client->socket, SOL_SOCKET, SO_SNDTIMEO,
 				 &patience, sizeof patience),
 		0);
-	assert_int_equal(
-		connect(client->socket, (const struct sockaddr *)&address,
-			sizeof address),
-		0);
+	if (connect(client->socket, (const struct sockaddr *)&address,
+		    sizeof address) == 0)
+		return true;
+	assert_int_equal(errno, ECONNREFUSED);
+	client_close(client);
+	return false;
 }
 
-void client_close(struct client *client)
+void client_open(struct client *client, uint16_t port)
 {
-	if (client->socket >= 0)
-		close(client->socket);
-	free(client->data);
-	free(client->body);
-	*client = (struct client){.socket = -1};
+	assert_true(client_try_open(client, port));
 }
 
 bool client_send_bytes(struct client *client, const char *data, size_t length)
@@ -91,7 +98,8 @@ static bool receive(struct client *client)
 	}
 	ssize_t got = recv(client->socket, client->data + client->length,
 		client->capacity - client->length, 0);
-	if (got == 0 || (got < 0 && errno == ECONNRESET))
+	client->reset = got < 0 && errno == ECONNRESET;
+	if (got == 0 || client->reset)
 		return false;
 	assert_true(got > 0);
 	client->length += (size_t)got;
@@ -146,8 +154,7 @@ static bool take_head(struct client *client, struct client_reply *reply)
 
 bool client_reply_head(struct client *client, struct client_reply *reply)
 {
-	reply->body = NULL;
-	reply->body_length = 0;
+	*reply = (struct client_reply){0};
 	return take_head(client, reply);
 }
 
@@ -166,6 +173,7 @@ static void take_body(struct client *client, struct client_reply *reply)
 bool client_reply(struct client *client, struct client_reply *reply)
 {
 	char length[32];
+	*reply = (struct client_reply){0};
 	do {
 		if (!take_head(client, reply))
 			return false;
@@ -188,11 +196,11 @@ bool client_closed(struct client *client)
 unsigned client_ask(uint16_t port, const char *target, char *body, size_t size)
 {
 	struct client client;
-	struct client_reply reply;
+	struct client_reply reply = {0};
 	client_open(&client, port);
 	client_get(&client, target);
 	assert_true(client_reply(&client, &reply));
-	if (body != NULL) {
+	if (body != NULL && reply.body != NULL) {
 		assert_true(reply.body_length < size);
 		memcpy(body, reply.body, reply.body_length + 1);
 	}

@@ -16,6 +16,7 @@ struct client {
 	char *data; /* received and not yet taken: data[0..length) */
 	size_t length, capacity;
 	char *body; /* of the last reply */
+	bool reset; /* the connection ended with one */
 };
 
 struct client_reply {
@@ -27,6 +28,8 @@ struct client_reply {
 
 /* To 127.0.0.1. */
 void client_open(struct client *client, uint16_t port);
+/* False where nobody listens. */
+bool client_try_open(struct client *client, uint16_t port);
 void client_close(struct client *client);
 
 /* False where the server closed the connection. */

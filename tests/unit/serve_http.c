@@ -235,17 +235,15 @@ static void a_body_at_the_limit_is_taken(void **state)
  * server had enough of it. */
 static size_t send_much(struct client *client, size_t bytes, bool chunked)
 {
-	enum { PIECE = 65536 };
-	static char piece[PIECE + 16];
-	size_t sent = 0, length = PIECE;
-	memset(piece, 'p', sizeof piece);
-	if (chunked) {
-		memcpy(piece, "10000\r\n", 7);
-		memcpy(piece + 7 + PIECE, "\r\n", 2);
-		length = PIECE + 9;
+	static const char piece[65536] = "p";
+	size_t sent = 0;
+	while (sent < bytes) {
+		if ((chunked && !client_send_bytes(client, "10000\r\n", 7)) ||
+			!client_send_bytes(client, piece, sizeof piece) ||
+			(chunked && !client_send_bytes(client, "\r\n", 2)))
+			break;
+		sent += sizeof piece;
 	}
-	while (sent < bytes && client_send_bytes(client, piece, length))
-		sent += PIECE;
 	return sent;
 }
 
@@ -265,6 +263,18 @@ static void a_body_of_100_mb_is_refused_unread(void **state)
 	assert_int_equal(exchange_double_runs(), 0);
 }
 
+static void who_is_refused_while_sending_is_not_reset(void **state)
+{
+	struct rig *rig = *state;
+	start_and_connect(rig);
+	client_send(&rig->client, "POST /echo HTTP/1.1\r\nHost: test\r\n"
+				  "Content-Length: 104857600\r\n\r\n");
+	assert_int_equal(send_much(&rig->client, 131072, false), 131072);
+	expect_reply(rig, 413, NULL);
+	assert_true(client_closed(&rig->client));
+	assert_false(rig->client.reset);
+}
+
 static void a_body_of_100_mb_in_chunks_is_refused_at_the_limit(void **state)
 {
 	struct rig *rig = *state;
@@ -276,6 +286,51 @@ static void a_body_of_100_mb_in_chunks_is_refused_at_the_limit(void **state)
 	expect_header(rig, "Content-Type", "application/json");
 	expect_header(rig, "Connection", "close");
 	assert_true(client_closed(&rig->client));
+	assert_int_equal(exchange_double_runs(), 0);
+}
+
+static void a_nul_in_the_target_does_not_shorten_it(void **state)
+{
+	struct rig *rig = *state;
+	static const char *const targets[] = {
+		"/echo/a\0b", "/echo/a\0", "/echo/a?b=\0c", "/echo/\0a?b=c"};
+	static const size_t lengths[] = {9, 8, 11, 12};
+	start(rig);
+	for (size_t i = 0; i < 4; i++) {
+		client_open(&rig->client, rig->port);
+		client_send(&rig->client, "GET ");
+		assert_true(client_send_bytes(
+			&rig->client, targets[i], lengths[i]));
+		client_send(&rig->client, " HTTP/1.1\r\nHost: test\r\n\r\n");
+		/* Newer libmicrohttpd refuses it itself, and closes. */
+		if (client_reply_head(&rig->client, &rig->reply))
+			assert_int_equal(rig->reply.status, 400);
+		client_close(&rig->client);
+	}
+	assert_int_equal(exchange_double_runs(), 0);
+}
+
+static void unclear_bodies_are_refused(void **state)
+{
+	struct rig *rig = *state;
+	static const char *const headers[] = {
+		"Content-Length: 2\r\nContent-Length: 3\r\n",
+		"content-length: 2\r\ntransfer-encoding: chunked\r\n",
+		"Transfer-Encoding: gzip\r\n",
+		"Transfer-Encoding: chunked\r\nTransfer-Encoding: "
+		"chunked\r\n"};
+	start(rig);
+	for (size_t i = 0; i < 4; i++) {
+		client_open(&rig->client, rig->port);
+		client_send(
+			&rig->client, "POST /echo HTTP/1.1\r\nHost: test\r\n");
+		client_send(&rig->client, headers[i]);
+		client_send(&rig->client, "\r\n{}");
+		assert_true(client_reply_head(&rig->client, &rig->reply));
+		assert_int_equal(rig->reply.status, 400);
+		expect_header(rig, "Connection", "close");
+		client_close(&rig->client);
+	}
 	assert_int_equal(exchange_double_runs(), 0);
 }
 
@@ -472,6 +527,32 @@ static void a_stop_finishes_a_request_under_way(void **state)
 	rig->serve = NULL;
 }
 
+static void a_stop_lets_a_request_arrive_whole(void **state)
+{
+	struct rig *rig = *state;
+	struct client other;
+	pthread_t stopper;
+	rig->options.stop_time_us = 60 * SECOND_US;
+	start_and_connect(rig);
+	client_send(&rig->client, "POST /echo HTTP/1.1\r\nHost: test\r\n"
+				  "Expect: 100-continue\r\n"
+				  "Content-Length: 8\r\n\r\n");
+	/* It is under way. */
+	assert_true(client_reply_head(&rig->client, &rig->reply));
+	assert_int_equal(rig->reply.status, 100);
+	assert_int_equal(pthread_create(&stopper, NULL, stop, rig), 0);
+	while (client_try_open(&other, rig->port))
+		client_close(&other);
+	for (int i = 0; i < 8; i++) {
+		usleep(1000);
+		assert_true(client_send_bytes(&rig->client, "b", 1));
+	}
+	expect_reply(rig, 200, "POST\n/echo\nbbbbbbbb\n");
+	expect_header(rig, "Connection", "close");
+	pthread_join(stopper, NULL);
+	rig->serve = NULL;
+}
+
 static void a_stop_answers_those_who_wait(void **state)
 {
 	struct rig *rig = *state;
@@ -573,8 +654,11 @@ int main(void)
 		WITH_RIG(a_long_reply_arrives_whole),
 		WITH_RIG(a_body_at_the_limit_is_taken),
 		WITH_RIG(a_body_of_100_mb_is_refused_unread),
+		WITH_RIG(who_is_refused_while_sending_is_not_reset),
 		WITH_RIG(a_body_of_100_mb_in_chunks_is_refused_at_the_limit),
 		WITH_RIG(a_body_that_stops_halfway_is_no_request),
+		WITH_RIG(a_nul_in_the_target_does_not_shorten_it),
+		WITH_RIG(unclear_bodies_are_refused),
 		WITH_RIG(headers_beyond_all_measure_are_refused),
 		WITH_RIG(who_sends_a_byte_now_and_then_is_cut_off),
 		WITH_RIG(who_does_not_read_its_reply_is_cut_off),
@@ -586,6 +670,7 @@ int main(void)
 		WITH_RIG(while_some_wait_others_are_answered),
 		WITH_RIG(too_many_who_wait_get_503),
 		WITH_RIG(a_stop_finishes_a_request_under_way),
+		WITH_RIG(a_stop_lets_a_request_arrive_whole),
 		WITH_RIG(a_stop_answers_those_who_wait),
 		WITH_RIG(a_stop_does_not_wait_for_the_idle),
 		WITH_RIG(a_stop_ends_in_the_end),

@@ -138,12 +138,25 @@ static void a_store_made_later_is_served(void **state)
 	assert_int_equal(get(rig, "/readyz"), 200);
 }
 
+/* Until the server was seen to notice a sign of life of `store`. */
+static void await_watched(struct rig *rig, struct event_store *store)
+{
+	do {
+		event_store_mark(store, "log", event_store_now_us());
+		assert_int_equal(client_ask(rig->port, "/metrics", rig->text,
+					 PAGE_BYTES),
+			200);
+	} while (strstr(rig->text, "ingest_seen_timestamp") == NULL);
+}
+
 static void a_replaced_store_is_noticed(void **state)
 {
 	struct rig *rig = *state;
-	put_store(rig, make_store(rig, "gold"));
+	struct event_store *store = make_store(rig, "gold");
 	struct event_store *other = make_store(rig, "silver");
+	put_store(rig, store);
 	start(rig);
+	await_watched(rig, store);
 	/* Both threads have their reader. */
 	for (int i = 0; i < 8; i++) {
 		assert_int_equal(client_ask(rig->port, "/v1/views/user/1",
@@ -168,6 +181,7 @@ static void a_removed_store_is_not_served_on(void **state)
 	put_store(rig, store);
 	start(rig);
 	assert_int_equal(get(rig, "/v1/views/user/1"), 200);
+	await_watched(rig, store);
 	assert_int_equal(unlink(rig->path), 0);
 	while (get(rig, "/v1/views/user/1") == 200)
 		usleep(1000);
@@ -176,6 +190,19 @@ static void a_removed_store_is_not_served_on(void **state)
 	while (get(rig, "/v1/views/user/1") == 503)
 		usleep(1000);
 	assert_int_equal(rig->reply.status, 200);
+}
+
+static void a_store_removed_at_once_is_not_served_on(void **state)
+{
+	struct rig *rig = *state;
+	put_store(rig, make_store(rig, "gold"));
+	start(rig);
+	/* Perhaps before anybody watches. */
+	(void)get(rig, "/v1/views/user/1");
+	assert_int_equal(unlink(rig->path), 0);
+	while (get(rig, "/v1/views/user/1") == 200)
+		usleep(1000);
+	assert_int_equal(rig->reply.status, 503);
 }
 
 static void what_is_stored_is_answered_at_once(void **state)
@@ -237,14 +264,8 @@ static void ingest_that_stores_nothing_is_down(void **state)
 	struct event_store *store = make_store(rig, "gold");
 	put_store(rig, store);
 	start(rig);
-	/* A sign of life, seen. */
-	do {
-		event_store_mark(store, "log", event_store_now_us());
-		assert_int_equal(get(rig, "/readyz?verbose"), 200);
-		assert_int_equal(client_ask(rig->port, "/metrics", rig->text,
-					 PAGE_BYTES),
-			200);
-	} while (strstr(rig->text, "ingest_seen_timestamp") == NULL);
+	await_watched(rig, store);
+	assert_int_equal(get(rig, "/readyz?verbose"), 200);
 	assert_true(replied(rig, "[+]ingest ok"));
 	atomic_store(&ahead_us, 4 * SECOND_US);
 	assert_int_equal(get(rig, "/readyz?verbose"), 200);
@@ -344,6 +365,7 @@ int main(void)
 		WITH_RIG(a_store_made_later_is_served),
 		WITH_RIG(a_replaced_store_is_noticed),
 		WITH_RIG(a_removed_store_is_not_served_on),
+		WITH_RIG(a_store_removed_at_once_is_not_served_on),
 		WITH_RIG(what_is_stored_is_answered_at_once),
 		WITH_RIG(a_request_waits_for_what_it_must_see),
 		WITH_RIG(a_request_waits_no_longer_than_it_wants),
