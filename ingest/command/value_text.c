@@ -1,5 +1,6 @@
 #include "ingest/command/value_text.h"
 
+#include "schema/digits.h"
 #include "schema/rfc3339.h"
 
 #include <errno.h>
@@ -9,43 +10,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REAL_TEXT 32 /* enough for any double */
+/* What digits.h put between `text` and `end`. */
+static void print_between(const char *text, const char *end, FILE *out)
+{
+	fwrite(text, 1, (size_t)(end - text), out);
+}
 
-/* The shortest text that gives the same number again. */
 static void print_real(double real, FILE *out)
 {
-	char text[REAL_TEXT];
-	for (int digits = 15; digits <= 17; digits++) {
-		int length = snprintf(text, sizeof text, "%.*g", digits, real);
-		if (length < 0 || strtod(text, NULL) == real)
-			break;
-	}
-	fputs(text, out);
+	char text[REAL_TEXT_SIZE];
+	print_between(text, real_put(text, real), out);
 }
 
 static void print_float(float real, FILE *out)
 {
-	char text[REAL_TEXT];
-	for (int digits = 6; digits <= 9; digits++) {
-		int length = snprintf(
-			text, sizeof text, "%.*g", digits, (double)real);
-		if (length < 0 || strtof(text, NULL) == real)
-			break;
-	}
-	fputs(text, out);
+	char text[REAL_TEXT_SIZE];
+	print_between(text, float_put(text, real), out);
 }
 
-/* By digits, not by division: exact, and -0.05 keeps its minus. */
 static void print_decimal(int64_t unscaled, uint8_t scale, FILE *out)
 {
-	uint64_t magnitude =
-		unscaled < 0 ? 0 - (uint64_t)unscaled : (uint64_t)unscaled;
-	uint64_t factor = 1;
-	for (uint8_t i = 0; i < scale; i++)
-		factor *= 10;
-	fprintf(out, "%s%" PRIu64, unscaled < 0 ? "-" : "", magnitude / factor);
-	if (scale > 0)
-		fprintf(out, ".%0*" PRIu64, (int)scale, magnitude % factor);
+	char text[DECIMAL_TEXT_SIZE];
+	print_between(text, decimal_put(text, unscaled, scale), out);
 }
 
 /* float32, little-endian, as stored. */

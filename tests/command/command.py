@@ -384,7 +384,7 @@ class Looking(Case):
         shown = {row[0].strip(): [cell.strip() for cell in row[1:] if cell.strip()] for row in rows}
         self.assertEqual(shown["credit_limit"], ["-", "missing", "-", "-"])
         self.assertEqual(shown["segment"][:3], ["null", "fresh", "2026-11-23T08:20:48Z"])
-        self.assertEqual(shown["taste"][0], "[1, -0.5, 0, 2]")
+        self.assertEqual(shown["taste"][0], "[1.0, -0.5, 0.0, 2.0]")
 
     def test_a_strangers_name_breaks_neither_json_nor_the_terminal(self):
         schema = self.directory / "schema.json"

@@ -55,7 +55,7 @@ static void each_type_has_its_form(void **state)
 		"AP8=", "\"AP8=\"");
 	shown((struct type){.kind = TYPE_VECTOR, .length = 3},
 		bytes("\0\0\200\277\0\0\0\77\315\314\314\75", 12),
-		"[-1, 0.5, 0.1]", "[-1, 0.5, 0.1]");
+		"[-1.0, 0.5, 0.1]", "[-1.0, 0.5, 0.1]");
 }
 
 static void decimals_keep_their_scale(void **state)
@@ -78,7 +78,7 @@ static void real_numbers_come_back_the_same(void **state)
 		double real;
 		const char *text;
 	} cases[] = {{0.1, "0.1"}, {1e300, "1e+300"}, {-2.5, "-2.5"},
-		{0.30000000000000004, "0.30000000000000004"}, {3, "3"}};
+		{0.30000000000000004, "0.30000000000000004"}, {3, "3.0"}};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
 		shown((struct type){.kind = TYPE_FLOAT64},
 			(struct value){.as.real = cases[i].real}, cases[i].text,
