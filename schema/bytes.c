@@ -49,6 +49,25 @@ static bool is_digit(const struct byte_reader *reader)
 	       *reader->at <= '9';
 }
 
+uint32_t get_u32(struct byte_reader *reader)
+{
+	uint32_t number = 0;
+	for (unsigned shift = 0; shift < 32; shift += 8)
+		number |= (uint32_t)get_byte(reader) << shift;
+	return number;
+}
+
+struct slice get_bytes(struct byte_reader *reader, size_t length)
+{
+	if (reader->failed || (size_t)(reader->end - reader->at) < length) {
+		reader->failed = true;
+		return (struct slice){NULL, 0};
+	}
+	struct slice bytes = {(const char *)reader->at, length};
+	reader->at += length;
+	return bytes;
+}
+
 int64_t get_decimal(struct byte_reader *reader)
 {
 	bool negative = reader->at != reader->end && *reader->at == '-';

@@ -55,6 +55,9 @@ void put_decimal(struct byte_writer *writer, int64_t number);
 
 unsigned char get_byte(struct byte_reader *reader);
 uint64_t get_u64(struct byte_reader *reader);
+uint32_t get_u32(struct byte_reader *reader);
+/* The next bytes, borrowed. */
+struct slice get_bytes(struct byte_reader *reader, size_t length);
 int64_t get_decimal(struct byte_reader *reader);
 void expect_byte(struct byte_reader *reader, unsigned char byte);
 

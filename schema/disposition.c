@@ -61,6 +61,12 @@ static const struct {
 	[REASON_OVERFLOW] = {"overflow",
 		"the sum can't hold it: replace or delete the entity, or use a "
 		"wider type"},
+	[REASON_LATE_DELETE] = {"late_delete",
+		"retried behind newer contributions, which it can't take back: "
+		"send a delete or replace of today"},
+	[REASON_CRASH_LOOP] = {"crash_loop",
+		"taking it ended the process again and again: report it, then "
+		"retry it with a version that can"},
 };
 
 const char *disposition_name(enum disposition disposition)
@@ -73,6 +79,14 @@ const char *reason_name(enum reason reason)
 {
 	assert(reason < REASON_COUNT);
 	return reasons[reason].name;
+}
+
+enum reason reason_parse(struct slice name)
+{
+	for (enum reason reason = 0; reason < REASON_COUNT; reason++)
+		if (slice_equal(name, slice_of(reasons[reason].name)))
+			return reason;
+	return REASON_NONE;
 }
 
 const char *reason_advice(enum reason reason)

@@ -5,6 +5,8 @@
 #ifndef HOLDFAST_SCHEMA_DISPOSITION_H
 #define HOLDFAST_SCHEMA_DISPOSITION_H
 
+#include "schema/slice.h"
+
 enum disposition {
 	DISPOSITION_APPLIED,	/* changed the row */
 	DISPOSITION_SUPERSEDED, /* newer features or a newer floor stood there
@@ -41,12 +43,17 @@ enum reason {
 	REASON_WRONG_LENGTH,  /* a vector of another length */
 	REASON_OUT_OF_BOUNDS, /* beyond minimum, maximum, max_length */
 	REASON_OVERFLOW,      /* a sum the type can't hold */
+	REASON_LATE_DELETE,   /* by retry: newer sums would stay whole */
+	REASON_CRASH_LOOP,    /* parks: taking it ended the process */
 	REASON_COUNT
 };
 
 /* "applied", "key_reused"; stable: stored and shown. */
 const char *disposition_name(enum disposition disposition);
 const char *reason_name(enum reason reason);
+
+/* The reason of that name; REASON_NONE if there is none. */
+enum reason reason_parse(struct slice name);
 
 /* What the reason means and what to do, one sentence for an operator. */
 const char *reason_advice(enum reason reason);

@@ -127,32 +127,77 @@ static bool window_is_full(struct store *store, const struct store_batch *input)
 				   store->options.key_window_max_bytes;
 }
 
-static int apply(struct store *store, const struct store_batch *input,
-	struct store_tally *tally, struct fault *fault)
+/* Write what `batch` took in, in one transaction; `dry` gives it up at its
+ * end. */
+static int write_and_commit(struct batch *batch, bool dry, struct fault *fault)
 {
-	arena_reset(&store->batch_arena);
+	struct store *store = batch->store;
 	struct letter_ids ids = store->letters.next;
-	struct batch batch;
-	int rc = batch_take(&batch, store, input, fault);
-	if (rc == 0)
-		rc = store_begin(store, fault);
+	int rc = store_begin(store, fault);
 	if (rc < 0)
 		return rc;
-	rc = write_batch(&batch, fault);
-	if (rc < 0) {
+	rc = write_batch(batch, fault);
+	if (rc < 0 || dry) {
 		forget(store, &ids);
 		return rc;
 	}
 	int64_t start_us = now_us();
 	rc = store_commit(store, fault);
-	batch.tally.commit_us = now_us() - start_us;
+	batch->tally.commit_us = now_us() - start_us;
 	if (rc != STORE_DURABLE)
 		return rc;
-	settle(&batch);
+	settle(batch);
 	failpoint("store_committed");
-	if (tally != NULL)
-		*tally = batch.tally;
 	return STORE_DURABLE;
+}
+
+static int apply(struct store *store, const struct store_batch *input,
+	struct store_tally *tally, struct fault *fault)
+{
+	arena_reset(&store->batch_arena);
+	struct batch batch;
+	int rc = batch_take(&batch, store, input, fault);
+	if (rc == 0)
+		rc = write_and_commit(&batch, false, fault);
+	if (rc == STORE_DURABLE && tally != NULL)
+		*tally = batch.tally;
+	return rc;
+}
+
+static enum retry_fate fate_of(const struct item *item)
+{
+	static const enum retry_fate fates[DISPOSITION_COUNT] = {
+		[DISPOSITION_APPLIED] = RETRY_APPLIED,
+		[DISPOSITION_SUPERSEDED] = RETRY_SUPERSEDED,
+		[DISPOSITION_DUPLICATE] = RETRY_DUPLICATE,
+		[DISPOSITION_PARKED] = RETRY_PARKED,
+		[DISPOSITION_DEAD] = RETRY_DEAD,
+	};
+	if (!item->left_alone)
+		return fates[item->disposition];
+	if (item->letter->kind == LETTER_PARKED)
+		return RETRY_PARKED;
+	return item->letter->state == LETTER_OVERTAKEN ? RETRY_OVERTAKEN
+						       : RETRY_DEAD;
+}
+
+int store_retry(struct store *store, const struct store_retry *retries,
+	size_t count, const struct store_retry_options *options,
+	enum retry_fate *fates, struct fault *fault)
+{
+	assert(count <= STORE_BATCH_RECORDS_MAX);
+	int rc = store_refresh(store, fault);
+	if (rc < 0)
+		return rc;
+	arena_reset(&store->batch_arena);
+	struct batch batch;
+	rc = batch_take_letters(&batch, store, retries, count, fault);
+	batch.retry = options;
+	if (rc == 0)
+		rc = write_and_commit(&batch, options->dry_run, fault);
+	for (size_t i = 0; rc == STORE_DURABLE && i < count; i++)
+		fates[i] = fate_of(&batch.items[i]);
+	return rc;
 }
 
 /* Keys go with batches, and so many at once. What is due since, as after a

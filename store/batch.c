@@ -163,8 +163,9 @@ static size_t count_updates(const struct store_batch *input)
 	return count;
 }
 
-int batch_take(struct batch *batch, struct store *store,
-	const struct store_batch *input, struct fault *fault)
+/* Working copies, and room for so many items. */
+static int begin(struct batch *batch, struct store *store, size_t items,
+	struct fault *fault)
 {
 	size_t views = store->identity.schema->view_count;
 	size_t logs = store->partitions.count;
@@ -173,7 +174,7 @@ int batch_take(struct batch *batch, struct store *store,
 	batch->moods = take(batch, logs, sizeof *batch->moods);
 	batch->totals = take(batch, views, sizeof *batch->totals);
 	batch->view_touched = take(batch, views, sizeof *batch->view_touched);
-	batch->items = take(batch, count_updates(input), sizeof *batch->items);
+	batch->items = take(batch, items, sizeof *batch->items);
 	if (batch->partitions == NULL || batch->moods == NULL ||
 		batch->totals == NULL || batch->view_touched == NULL ||
 		batch->items == NULL)
@@ -181,7 +182,52 @@ int batch_take(struct batch *batch, struct store *store,
 	memcpy(batch->moods, store->moods, logs * sizeof *batch->moods);
 	for (size_t i = 0; i < views; i++)
 		batch->totals[i] = store->views[i].totals;
+	return 0;
+}
+
+int batch_take(struct batch *batch, struct store *store,
+	const struct store_batch *input, struct fault *fault)
+{
+	int rc = begin(batch, store, count_updates(input), fault);
+	if (rc < 0)
+		return rc;
 	if (!take_records(batch, input) || !take_marks(batch, input))
 		return fault_set(fault, FAULT_OOM, "no memory for a batch");
 	return 0;
+}
+
+static bool take_letter(
+	struct batch *batch, const struct store_retry *retry, int64_t *row)
+{
+	struct store_partition *partition =
+		open_partition(batch, retry->record->record.log);
+	if (partition == NULL)
+		return false;
+	int64_t time_us = retry->record->decoded.timestamp_us;
+	*row = retry->letter->record;
+	batch->items[batch->item_count] = (struct item){
+		.update = retry->update,
+		.record = retry->record,
+		.partition = partition,
+		.record_row = row,
+		.record_time_us = time_us == TIMESTAMP_NONE ? 0 : time_us,
+		.arrival = batch->item_count,
+		.key = NO_KEY,
+		.letter = retry->letter,
+	};
+	batch->item_count++;
+	return true;
+}
+
+int batch_take_letters(struct batch *batch, struct store *store,
+	const struct store_retry *retries, size_t count, struct fault *fault)
+{
+	int rc = begin(batch, store, count, fault);
+	if (rc < 0)
+		return rc;
+	int64_t *rows = take(batch, count, sizeof *rows);
+	bool taken = rows != NULL;
+	for (size_t i = 0; taken && i < count; i++)
+		taken = take_letter(batch, &retries[i], &rows[i]);
+	return taken ? 0 : fault_set(fault, FAULT_OOM, "no memory for a batch");
 }

@@ -1,14 +1,13 @@
 /*
- * Dead letters and parked updates: what could not be applied, whole.
- *
- * The payload stands once a record in `_record`, however many of its updates
- * failed; `_dead` and `_parked` have a row an update.
+ * The tables of letters (store/letter.h): the payload stands once a record in
+ * `_record`, however many of its updates failed; `_dead` and `_parked` have a
+ * row an update.
  */
 #ifndef HOLDFAST_STORE_LETTERS_H
 #define HOLDFAST_STORE_LETTERS_H
 
-#include "schema/record.h"
-#include "schema/update.h"
+#include "store/letter.h"
+#include "store/partitions.h"
 #include "store/sql.h"
 
 /* Next row numbers; a batch works on a copy until it is durable. */
@@ -17,7 +16,8 @@ struct letter_ids {
 };
 
 struct letters {
-	sqlite3_stmt *put_record, *put_dead, *put_parked, *get_dead, *set_dead;
+	sqlite3_stmt *put_record, *get_record, *remove_record;
+	sqlite3_stmt *put[2], *get[2], *remove[2]; /* by letter_kind */
 	struct letter_ids next;
 };
 
@@ -31,23 +31,23 @@ int letters_load(struct letters *letters, sqlite3 *db, struct fault *fault);
 int letters_put_record(struct letters *letters, const struct record *record,
 	int64_t timestamp_us, struct arena *arena, struct fault *fault);
 
-/* An update that failed, and why. */
-struct letter {
-	int64_t record; /* its payload's row in _record */
-	const struct update *update;
-	enum reason reason;
-	const char *detail;
-	bool overtaken; /* of a dead one: its key went to a correction */
-};
+/* The record of a letter, in `arena`; its log is one of `logs`, its
+ * next_offset is not kept and 1 beyond its offset. Errors: FAULT_CORRUPT when
+ * it is not there. */
+int letters_get_record(struct letters *letters, int64_t row,
+	struct log_table logs, struct arena *arena, struct record *out,
+	struct fault *fault);
 
-/* Keep it. Its row number goes to *out. */
-int letters_put_dead(struct letters *letters, const struct letter *letter,
-	int64_t *out, struct fault *fault);
-int letters_put_parked(struct letters *letters, const struct letter *letter,
-	int64_t *out, struct fault *fault);
+/* Write it; one without id gets the next. */
+int letters_put(
+	struct letters *letters, struct letter *letter, struct fault *fault);
 
-/* The producer sent a correction: retry must refuse this letter. */
-int letters_overtake(struct letters *letters, int64_t dead, struct arena *arena,
+/* 1: found, *out is in `arena`. 0: there is none (any more). */
+int letters_get(struct letters *letters, enum letter_kind kind, int64_t id,
+	struct arena *arena, struct letter *out, struct fault *fault);
+
+/* Take it away, and its record with the last letter of that. */
+int letters_remove(struct letters *letters, const struct letter *letter,
 	struct fault *fault);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define TABLE "_partition"
-#define COLUMNS 24
+#define COLUMNS 25
 #define LOG_COLUMNS 4 /* id, topic, partition, incarnation */
 
 static struct column timestamp_column(int64_t us)
@@ -21,7 +21,7 @@ static int64_t column_timestamp(const struct column *column)
 }
 
 /* The counters between next_offset and record_time, in the table's order. */
-#define COUNTERS 13
+#define COUNTERS 14
 static void counters_of(struct store_accounts *accounts, int64_t *out[COUNTERS])
 {
 	size_t n = 0;
@@ -35,6 +35,7 @@ static void counters_of(struct store_accounts *accounts, int64_t *out[COUNTERS])
 	out[n++] = &accounts->late_deletes;
 	out[n++] = &accounts->ignored_features;
 	out[n++] = &accounts->redelivered;
+	out[n++] = &accounts->cleared;
 	assert(n == COUNTERS);
 }
 
@@ -241,10 +242,10 @@ bool partitions_join(
 	return true;
 }
 
-/* Twenty-four columns and the checksum. */
+/* Twenty-five columns and the checksum. */
 #define VALUES                                                                 \
 	"(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"   \
-	" ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)"
+	" ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)"
 
 static int bind_partition(sqlite3_stmt *statement,
 	const struct store_partition *partition, unsigned char *trail,
@@ -279,8 +280,8 @@ int partition_update_prepare(
 		" cluster_id, topic_id, first_offset, next_offset, taken, gaps,"
 		" lost, skipped, updates, applied, superseded, duplicate,"
 		" parked, dead, late_deletes, ignored_features, redelivered,"
-		" record_time, as_of, trail, _checksum) = " VALUES
-		" WHERE id = ?1 AND next_offset = ?26",
+		" cleared, record_time, as_of, trail, _checksum) = " VALUES
+		" WHERE id = ?1 AND next_offset = ?27",
 		fault);
 }
 

@@ -15,120 +15,6 @@
  * later one opens the next run, in the same transaction.
  */
 
-static int window_order(int64_t a_us, int64_t b_us, int64_t window_us)
-{
-	uint64_t distance = a_us > b_us ? (uint64_t)a_us - (uint64_t)b_us
-					: (uint64_t)b_us - (uint64_t)a_us;
-	return distance <= (uint64_t)window_us;
-}
-
-/* Does the holder's key still count for an update of that record time? Those
- * of parked and dead updates live as long as their rows. */
-static bool still_holds(const struct batch *batch,
-	const struct key_holder *holder, const struct item *item)
-{
-	if (holder->state == KEY_DEAD || holder->state == KEY_PARKED)
-		return true;
-	return window_order(holder->record_time_us, item->record_time_us,
-		batch->store->options.key_window_us);
-}
-
-/* Could the merge still kill it? Only a sum can. */
-static bool may_die(const struct batch *batch, const struct key_holder *holder)
-{
-	if (holder->state != KEY_PENDING)
-		return false;
-	const struct update *update = batch->items[holder->owner].update;
-	for (size_t i = 0; i < update->assignment_count; i++) {
-		size_t feature = update->assignments[i].feature;
-		if (update->view->features[feature].merge == MERGE_SUM)
-			return true;
-	}
-	return false;
-}
-
-static void decide_by_content(struct item *item)
-{
-	const struct update *update = item->update;
-	item->reason = update->reason;
-	item->detail = update->detail;
-	item->merges = update->reason == REASON_NONE;
-	if (!item->merges)
-		item->disposition =
-			update->parks ? DISPOSITION_PARKED : DISPOSITION_DEAD;
-}
-
-/* The key is the item's from now on. */
-static int take_key(struct batch *batch, struct item *item, struct fault *fault)
-{
-	const struct record *record = &item->record->record;
-	struct key_holder holder = {
-		.content = item->update->content,
-		.record_time_us = item->record_time_us,
-		.log = record->log->id,
-		.offset = record->offset,
-		.place = item->update->place,
-		.owner = item->arrival,
-		.state = item->merges				 ? KEY_PENDING
-			 : item->disposition == DISPOSITION_DEAD ? KEY_DEAD
-								 : KEY_PARKED,
-	};
-	memcpy(holder.key, item->update->key, KEY_BYTES);
-	return keys_take(&batch->store->keys, &holder, &item->key, fault);
-}
-
-/* The holder gives way: a dead one's letter is overtaken. */
-static int replace_holder(
-	struct batch *batch, struct key_holder *holder, struct fault *fault)
-{
-	int rc = 0;
-	if (holder->state == KEY_DEAD && holder->letter != 0)
-		rc = letters_overtake(&batch->store->letters, holder->letter,
-			&batch->store->batch_arena, fault);
-	else if (holder->state == KEY_DEAD)
-		batch->items[holder->owner].overtaken = true;
-	if (rc == 0)
-		rc = keys_remove(&batch->store->keys, holder, fault);
-	return rc;
-}
-
-enum window_verdict { WINDOW_DECIDED, WINDOW_ENDS_RUN };
-
-/* Ask the key window about one item. */
-static int ask_window(
-	struct batch *batch, struct item *item, struct fault *fault)
-{
-	decide_by_content(item);
-	if (!item->update->has_key)
-		return WINDOW_DECIDED;
-	struct key_holder *holder = NULL;
-	int rc = keys_find(
-		&batch->store->keys, item->update->key, &holder, fault);
-	if (rc < 0)
-		return rc;
-	if (holder == NULL)
-		return take_key(batch, item, fault);
-	bool holds = still_holds(batch, holder, item);
-	bool same = holder->content == item->update->content;
-	if (!(holds && same) && may_die(batch, holder))
-		return WINDOW_ENDS_RUN;
-	if (holds && same) {
-		item->disposition = DISPOSITION_DUPLICATE;
-		item->merges = false;
-		return WINDOW_DECIDED;
-	}
-	if (holds && holder->state != KEY_DEAD) {
-		item->disposition = DISPOSITION_DEAD;
-		item->reason = REASON_KEY_REUSED;
-		item->detail = "its idempotency key was taken by an event "
-			       "with other content";
-		item->merges = false;
-		return WINDOW_DECIDED;
-	}
-	rc = replace_holder(batch, holder, fault);
-	return rc < 0 ? rc : take_key(batch, item, fault);
-}
-
 static int entity_order(
 	const struct view *view, const struct value *a, const struct value *b)
 {
@@ -164,6 +50,26 @@ static const char *overflow_text(
 	return arena_copy(&batch->store->batch_arena, slice_of(text)).data;
 }
 
+/* By retry, a delete that would leave newer contributions whole is refused:
+ * design section 5. The row becomes what it was. */
+static struct merged merge_letter(struct batch *batch, struct row *row,
+	const struct update *update, const struct version *version)
+{
+	size_t size = update->view->feature_count * sizeof row->cells[0];
+	struct row before = *row;
+	before.cells = arena_take(&batch->store->row_arena, size);
+	struct merged refused = {
+		.disposition = DISPOSITION_DEAD, .reason = REASON_LATE_DELETE};
+	if (before.cells == NULL)
+		return refused; /* as careful as can be */
+	memcpy(before.cells, row->cells, size);
+	struct merged merged = merge(update->view, row, update, version);
+	if (!merged.late_delete)
+		return merged;
+	*row = before;
+	return refused;
+}
+
 /* Merge one item into the row; true if the row changed. */
 static bool merge_item(struct batch *batch, struct item *item, struct row *row)
 {
@@ -171,11 +77,14 @@ static bool merge_item(struct batch *batch, struct item *item, struct row *row)
 	const struct record *record = &item->record->record;
 	struct version version = {
 		update->event_us, record->log, record->offset, update->place};
-	struct merged merged = merge(update->view, row, update, &version);
+	struct merged merged =
+		item->letter == NULL
+			? merge(update->view, row, update, &version)
+			: merge_letter(batch, row, update, &version);
 	item->disposition = merged.disposition;
 	item->reason = merged.reason;
 	item->late_delete = merged.late_delete;
-	if (merged.disposition == DISPOSITION_DEAD)
+	if (merged.reason == REASON_OVERFLOW)
 		item->detail =
 			overflow_text(batch, update->view, merged.feature);
 	return merged.disposition == DISPOSITION_APPLIED;
@@ -231,67 +140,12 @@ static int merge_run(struct batch *batch, size_t first, size_t end,
 	return rc;
 }
 
-static int put_letter(struct batch *batch, struct item *item, int64_t *letter,
-	struct fault *fault)
-{
-	struct letters *letters = &batch->store->letters;
-	int rc = 0;
-	if (*item->record_row == 0) {
-		int64_t row = letters->next.record;
-		rc = letters_put_record(letters, &item->record->record,
-			item->record->decoded.timestamp_us,
-			&batch->store->batch_arena, fault);
-		*item->record_row = row;
-	}
-	if (rc < 0)
-		return rc;
-	struct letter kept = {*item->record_row, item->update, item->reason,
-		item->detail, item->overtaken};
-	if (item->disposition == DISPOSITION_PARKED)
-		return letters_put_parked(letters, &kept, letter, fault);
-	return letters_put_dead(letters, &kept, letter, fault);
-}
-
-/* What is known now goes to the tables of letters and keys. */
-static int record_item(
-	struct batch *batch, struct item *item, struct fault *fault)
-{
-	int64_t letter = 0;
-	int rc = 0;
-	if (item->disposition == DISPOSITION_DEAD ||
-		item->disposition == DISPOSITION_PARKED)
-		rc = put_letter(batch, item, &letter, fault);
-	if (rc < 0 || item->key == NO_KEY)
-		return rc;
-	struct keys *keys = &batch->store->keys;
-	struct key_holder *holder = &keys->fresh[item->key];
-	holder->letter = letter;
-	holder->state = item->disposition == DISPOSITION_DEAD	  ? KEY_DEAD
-			: item->disposition == DISPOSITION_PARKED ? KEY_PARKED
-								  : KEY_TAKEN;
-	return keys_write(keys, item->key, fault);
-}
-
-static void count_item(struct batch *batch, const struct item *item)
-{
-	struct store_accounts *accounts = &item->partition->accounts;
-	bool merged = item->disposition == DISPOSITION_APPLIED ||
-		      item->disposition == DISPOSITION_SUPERSEDED;
-	accounts->dispositions[item->disposition]++;
-	accounts->late_deletes += item->late_delete;
-	if (merged)
-		accounts->ignored_features += item->update->ignored_features;
-	batch->tally.dispositions[item->disposition]++;
-}
-
 static int finish_run(
 	struct batch *batch, size_t first, size_t end, struct fault *fault)
 {
 	int rc = 0;
-	for (size_t i = first; rc == 0 && i < end; i++) {
-		rc = record_item(batch, &batch->items[i], fault);
-		count_item(batch, &batch->items[i]);
-	}
+	for (size_t i = first; rc == 0 && i < end; i++)
+		rc = item_settle(batch, &batch->items[i], fault);
 	return rc;
 }
 
@@ -302,7 +156,7 @@ static int ask_run(
 	int verdict = WINDOW_DECIDED;
 	size_t next = first;
 	while (next < batch->item_count && verdict == WINDOW_DECIDED) {
-		verdict = ask_window(batch, &batch->items[next], fault);
+		verdict = window_ask(batch, &batch->items[next], fault);
 		next += verdict == WINDOW_DECIDED;
 	}
 	*end = next;

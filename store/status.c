@@ -47,21 +47,13 @@ static int read_views(struct reader *reader, struct arena *arena,
 	return rc;
 }
 
-static enum reason parse_reason(struct slice name)
-{
-	for (enum reason reason = 0; reason < REASON_COUNT; reason++)
-		if (slice_equal(name, slice_of(reason_name(reason))))
-			return reason;
-	return REASON_NONE;
-}
-
 static bool read_reason(sqlite3_stmt *statement, struct arena *arena,
 	struct reader_reason_status *out)
 {
 	const char *reason = (const char *)sqlite3_column_text(statement, 0);
 	const char *view = (const char *)sqlite3_column_text(statement, 1);
 	*out = (struct reader_reason_status){
-		.reason = parse_reason(slice_of(reason)),
+		.reason = reason_parse(slice_of(reason)),
 		.view = arena_copy(arena, slice_of(view == NULL ? "" : view))
 				.data,
 		.dead = sqlite3_column_int64(statement, 2),

@@ -24,6 +24,7 @@
 #include "schema/schema.h"
 #include "schema/trail.h"
 #include "schema/update.h"
+#include "store/letter.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,6 +64,7 @@ struct store_accounts {
 	int64_t late_deletes;	  /* part of applied */
 	int64_t ignored_features; /* members no view has */
 	int64_t redelivered;	  /* records from below the fence */
+	int64_t cleared;	  /* dead, and their letters left the store */
 };
 
 struct store_partition {
@@ -159,6 +161,54 @@ enum store_outcome {
  */
 int store_apply(struct store *store, const struct store_batch *batch,
 	struct store_tally *tally, struct fault *fault);
+
+/*
+ * Read a letter and its record, in `arena`. 1: found. 0: there is none (any
+ * more). Errors: FAULT_CORRUPT, FAULT_IO, FAULT_OOM.
+ */
+int store_letter(struct store *store, enum letter_kind kind, int64_t id,
+	struct arena *arena, struct letter *letter, struct record *record,
+	struct fault *fault);
+
+/* Parked letters whose time has come (those without a time too), in log order:
+ * ids[0..result), at most `max`. Errors: as store_letter(). */
+int store_due(struct store *store, int64_t now_us, int64_t *ids, int max,
+	struct fault *fault);
+
+/* A letter of store_letter(), and its update as it is decoded now; NULL: its
+ * record has no such update any more. */
+struct store_retry {
+	const struct letter *letter;
+	const struct store_record *record;
+	const struct update *update;
+};
+
+struct store_retry_options {
+	bool dry_run;	      /* say what would happen, change nothing */
+	bool force;	      /* also where another event took its key */
+	int64_t due_us;	      /* when what stays parked is tried again */
+	int64_t attempts_max; /* then it is dead */
+};
+
+enum retry_fate {
+	RETRY_APPLIED,
+	RETRY_SUPERSEDED,
+	RETRY_DUPLICATE, /* its event was taken meanwhile */
+	RETRY_OVERTAKEN, /* the producer's correction was: refused */
+	RETRY_DEAD,	 /* still, or from now on, broken */
+	RETRY_PARKED	 /* not yet */
+};
+
+/*
+ * Take up letters in one transaction, in this order, each at the version it
+ * has by its record: as if it had come in time. Its key, counters, digest and
+ * offsets follow as in store_apply(); a letter that is settled leaves.
+ * fates[0..count) say what happened, or would happen.
+ * Results and errors: store_apply().
+ */
+int store_retry(struct store *store, const struct store_retry *retries,
+	size_t count, const struct store_retry_options *options,
+	enum retry_fate *fates, struct fault *fault);
 
 /* Copy what the WAL holds into the file as far as readers allow; between
  * batches: rarely while there is a backlog, often and little when `caught_up`.

@@ -22,7 +22,8 @@ static const char own_tables[] =
 	" superseded INTEGER NOT NULL, duplicate INTEGER NOT NULL,"
 	" parked INTEGER NOT NULL, dead INTEGER NOT NULL,"
 	" late_deletes INTEGER NOT NULL, ignored_features INTEGER NOT NULL,"
-	" redelivered INTEGER NOT NULL, record_time INTEGER, as_of INTEGER,"
+	" redelivered INTEGER NOT NULL, cleared INTEGER NOT NULL,"
+	" record_time INTEGER, as_of INTEGER,"
 	" trail BLOB NOT NULL, _checksum INTEGER NOT NULL,"
 	" UNIQUE (topic, partition, incarnation)) STRICT;"
 
@@ -40,19 +41,22 @@ static const char own_tables[] =
 
 	/* The payload, once a record, of dead letters and parked updates. */
 	"CREATE TABLE _record (id INTEGER PRIMARY KEY, log INTEGER NOT NULL,"
-	" offset INTEGER NOT NULL, timestamp INTEGER, key BLOB, value BLOB,"
-	" headers BLOB, _checksum INTEGER NOT NULL) STRICT;"
+	" offset INTEGER NOT NULL, form TEXT NOT NULL, timestamp INTEGER,"
+	" key BLOB, value BLOB, headers BLOB,"
+	" _checksum INTEGER NOT NULL) STRICT;"
 
 	"CREATE TABLE _dead (id INTEGER PRIMARY KEY, record INTEGER NOT NULL,"
 	" view TEXT NOT NULL, place INTEGER NOT NULL, reason TEXT NOT NULL,"
 	" detail TEXT NOT NULL, key BLOB, state TEXT NOT NULL,"
-	" _checksum INTEGER NOT NULL) STRICT;"
+	" acknowledged INTEGER, _checksum INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX _dead_record ON _dead (record);"
 
 	"CREATE TABLE _parked (id INTEGER PRIMARY KEY,"
 	" record INTEGER NOT NULL, view TEXT NOT NULL,"
 	" place INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,"
 	" key BLOB, attempts INTEGER NOT NULL, due INTEGER,"
-	" _checksum INTEGER NOT NULL) STRICT;";
+	" _checksum INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX _parked_record ON _parked (record);";
 
 static void text(struct buffer *sql, const char *piece)
 {

@@ -186,6 +186,21 @@ static void check_accounts(
 			number);
 }
 
+/* How many letters of a disposition the partitions counted. */
+static int64_t count_letters(
+	const struct verification *check, enum disposition disposition)
+{
+	int64_t counted = 0;
+	for (size_t i = 0; i < check->reader->partitions.count; i++) {
+		const struct store_accounts *accounts =
+			&check->reader->partitions.items[i]->accounts;
+		counted += accounts->dispositions[disposition];
+		if (disposition == DISPOSITION_DEAD)
+			counted -= accounts->cleared;
+	}
+	return counted;
+}
+
 /* Letters must be as many as the partitions counted. */
 static int check_letters(struct verification *check, const char *table,
 	enum disposition disposition, struct fault *fault)
@@ -194,10 +209,7 @@ static int check_letters(struct verification *check, const char *table,
 	sqlite3_snprintf(sizeof sql, sql, "SELECT count(*) FROM %s", table);
 	int64_t rows = 0;
 	int rc = sql_integer(check->reader->db, sql, &rows, fault);
-	int64_t counted = 0;
-	for (size_t i = 0; i < check->reader->partitions.count; i++)
-		counted += check->reader->partitions.items[i]
-				   ->accounts.dispositions[disposition];
+	int64_t counted = count_letters(check, disposition);
 	if (rc == 0 && rows != counted)
 		problem(check,
 			"table %s: %" PRId64 " rows, counted as %" PRId64,
