@@ -164,7 +164,8 @@ static int apply(struct store *store, const struct store_batch *input,
 	return rc;
 }
 
-static enum retry_fate fate_of(const struct item *item)
+static enum retry_fate fate_of(
+	const struct item *item, const struct store_retry_options *options)
 {
 	static const enum retry_fate fates[DISPOSITION_COUNT] = {
 		[DISPOSITION_APPLIED] = RETRY_APPLIED,
@@ -173,6 +174,8 @@ static enum retry_fate fate_of(const struct item *item)
 		[DISPOSITION_PARKED] = RETRY_PARKED,
 		[DISPOSITION_DEAD] = RETRY_DEAD,
 	};
+	if (options->clear)
+		return RETRY_CLEARED;
 	if (!item->left_alone)
 		return fates[item->disposition];
 	if (item->letter->kind == LETTER_PARKED)
@@ -196,7 +199,7 @@ int store_retry(struct store *store, const struct store_retry *retries,
 	if (rc == 0)
 		rc = write_and_commit(&batch, options->dry_run, fault);
 	for (size_t i = 0; rc == STORE_DURABLE && i < count; i++)
-		fates[i] = fate_of(&batch.items[i]);
+		fates[i] = fate_of(&batch.items[i], options);
 	return rc;
 }
 

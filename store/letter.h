@@ -12,8 +12,7 @@ enum letter_kind { LETTER_DEAD, LETTER_PARKED };
 
 enum letter_state {
 	LETTER_OPEN,
-	LETTER_OVERTAKEN,   /* its key went to the producer's correction */
-	LETTER_ACKNOWLEDGED /* somebody saw it: it leaves after dead_keep */
+	LETTER_OVERTAKEN /* its key went to the producer's correction */
 };
 
 struct letter {

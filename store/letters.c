@@ -18,7 +18,6 @@ static const char *const tables[] = {
 static const char *const state_names[] = {
 	[LETTER_OPEN] = "open",
 	[LETTER_OVERTAKEN] = "overtaken",
-	[LETTER_ACKNOWLEDGED] = "acknowledged",
 };
 
 static const char *const form_names[] = {
@@ -298,7 +297,7 @@ int letters_put(
 
 static bool parse_state(struct slice name, enum letter_state *out)
 {
-	for (int i = LETTER_OPEN; i <= LETTER_ACKNOWLEDGED; i++) {
+	for (int i = LETTER_OPEN; i <= LETTER_OVERTAKEN; i++) {
 		*out = (enum letter_state)i;
 		if (slice_equal(name, slice_of(state_names[i])))
 			return true;

@@ -122,6 +122,11 @@ int item_settle(struct batch *batch, struct item *item, struct fault *fault)
 {
 	if (item->left_alone)
 		return 0;
+	if (item->letter != NULL && batch->retry->clear) {
+		item->partition->accounts.cleared++;
+		return letters_remove(
+			&batch->store->letters, item->letter, fault);
+	}
 	give_up_waiting(batch, item);
 	int rc = record_item(batch, item, fault);
 	count_item(batch, item);

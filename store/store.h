@@ -175,6 +175,12 @@ int store_letter(struct store *store, enum letter_kind kind, int64_t id,
 int store_due(struct store *store, int64_t now_us, int64_t *ids, int max,
 	struct fault *fault);
 
+/* Dead letters that may leave: acknowledged before `before_us`, or with an id
+ * up to `exported_id`. ids[0..result), at most `max`. Errors: as
+ * store_letter(). */
+int store_clearable(struct store *store, int64_t before_us, int64_t exported_id,
+	int64_t *ids, int max, struct fault *fault);
+
 /* A letter of store_letter(), and its update as it is decoded now; NULL: its
  * record has no such update any more. */
 struct store_retry {
@@ -186,6 +192,7 @@ struct store_retry {
 struct store_retry_options {
 	bool dry_run;	      /* say what would happen, change nothing */
 	bool force;	      /* also where another event took its key */
+	bool clear;	      /* dead ones leave, unapplied, and are counted */
 	int64_t due_us;	      /* when what stays parked is tried again */
 	int64_t attempts_max; /* then it is dead */
 };
@@ -196,7 +203,8 @@ enum retry_fate {
 	RETRY_DUPLICATE, /* its event was taken meanwhile */
 	RETRY_OVERTAKEN, /* the producer's correction was: refused */
 	RETRY_DEAD,	 /* still, or from now on, broken */
-	RETRY_PARKED	 /* not yet */
+	RETRY_PARKED,	 /* not yet */
+	RETRY_CLEARED	 /* it left */
 };
 
 /*

@@ -56,7 +56,23 @@ static const char own_tables[] =
 	" place INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,"
 	" key BLOB, attempts INTEGER NOT NULL, due INTEGER,"
 	" _checksum INTEGER NOT NULL) STRICT;"
-	"CREATE INDEX _parked_record ON _parked (record);";
+	"CREATE INDEX _parked_record ON _parked (record);"
+
+	/* What an operator did, for good. */
+	"CREATE TABLE _decision (id INTEGER PRIMARY KEY,"
+	" at INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,"
+	" target TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL,"
+	" because TEXT NOT NULL, _checksum INTEGER NOT NULL) STRICT;"
+
+	/* Views and features that are not to be served. */
+	"CREATE TABLE _hold (target TEXT PRIMARY KEY, choice TEXT NOT NULL,"
+	" because TEXT NOT NULL, since INTEGER NOT NULL,"
+	" _checksum INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+
+	/* Partitions that take no records, and why. */
+	"CREATE TABLE _stop (log INTEGER PRIMARY KEY, reason TEXT NOT NULL,"
+	" detail TEXT NOT NULL, since INTEGER NOT NULL,"
+	" _checksum INTEGER NOT NULL) STRICT;";
 
 static void text(struct buffer *sql, const char *piece)
 {

@@ -140,6 +140,11 @@ static int begin_letter(
 {
 	const struct letter *letter = item->letter;
 	bool forced = letter->reason == REASON_KEY_REUSED;
+	struct key_holder holder;
+	if (batch->retry->clear) {
+		int rc = take_key_back(batch, letter, &holder, fault);
+		return rc < 0 ? rc : (int)COURSE_DECIDED;
+	}
 	item->left_alone =
 		letter->kind == LETTER_DEAD &&
 		(letter->state == LETTER_OVERTAKEN || item->update == NULL ||
@@ -150,7 +155,6 @@ static int begin_letter(
 		int rc = wait_on(batch, item, fault);
 		return rc < 0 ? rc : (int)COURSE_DECIDED;
 	}
-	struct key_holder holder;
 	int rc = take_key_back(batch, letter, &holder, fault);
 	if (rc < 0)
 		return rc;

@@ -1,0 +1,319 @@
+#include "store/decisions.h"
+
+#include "store/writer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define HOLD_COLUMNS 4
+#define STOP_COLUMNS 4
+#define TARGET_BYTES (2 * SCHEMA_NAME_MAX + 2)
+#define LETTERS_AT_ONCE 1000
+
+/* What a change needs: run between BEGIN and COMMIT. Positive: there was
+ * nothing to do. */
+struct change {
+	int (*run)(struct store *store, struct change *change,
+		struct fault *fault);
+	const struct decision *decision; /* NULL: nobody's */
+	const char *before, *after;	 /* for the record */
+	/* of the one or the other */
+	const char *target;
+	enum choice choice;
+	const struct log *log;
+	const char *reason, *detail;
+	int64_t now_us;
+	const int64_t *ids; /* ids[0..id_count) */
+	size_t id_count;
+	int found;
+};
+
+static const char *const choice_names[] = {
+	[CHOICE_SERVE] = "serve",
+	[CHOICE_DEFAULT] = "default",
+	[CHOICE_FAIL] = "fail",
+};
+
+static int put_row(struct store *store, const char *sql, const char *table,
+	const struct column *row, size_t count, struct fault *fault)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc = sql_prepare(store->db, &statement, sql, fault);
+	if (rc == 0 && !sql_bind_row(statement, table, row, count))
+		rc = fault_set(fault, FAULT_OOM,
+			"table %s: no memory for a row", table);
+	if (rc == 0)
+		rc = sql_run(statement, fault);
+	sqlite3_finalize(statement);
+	return rc;
+}
+
+/* Row `key` of `table` into row[0..count), in `arena`. 0: there is none. */
+static int get_row(struct store *store, const char *sql, const char *table,
+	struct column *row, size_t count, struct arena *arena,
+	struct fault *fault)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc = sql_prepare(store->db, &statement, sql, fault);
+	if (rc < 0)
+		return rc;
+	sql_bind(statement, row, 1);
+	rc = sql_step(statement, fault);
+	bool found = rc == 1;
+	if (found)
+		rc = sql_read_row(statement, table, row, count, fault);
+	if (found && rc == 0 && !columns_keep(row, count, arena))
+		rc = fault_set(fault, FAULT_OOM,
+			"table %s: no memory for a row", table);
+	sqlite3_finalize(statement);
+	return rc < 0 ? rc : found;
+}
+
+static int delete_row(struct store *store, const char *sql,
+	const struct column *key, struct fault *fault)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc = sql_prepare(store->db, &statement, sql, fault);
+	if (rc == 0) {
+		sql_bind(statement, key, 1);
+		rc = sql_run(statement, fault);
+	}
+	sqlite3_finalize(statement);
+	return rc;
+}
+
+static int note_decision(
+	struct store *store, const struct change *change, struct fault *fault)
+{
+	const struct decision *decision = change->decision;
+	int64_t id = 0;
+	if (decision == NULL)
+		return 0;
+	int rc = sql_integer(store->db,
+		"SELECT coalesce(max(id), 0) + 1 FROM _decision", &id, fault);
+	if (rc < 0)
+		return rc;
+	const struct column row[] = {
+		column_integer(id),
+		column_integer(decision->at_us),
+		column_text(slice_of(decision->who)),
+		column_text(slice_of(decision->what)),
+		column_text(slice_of(decision->target)),
+		column_text(slice_of(change->before)),
+		column_text(slice_of(change->after)),
+		column_text(slice_of(decision->because)),
+	};
+	return put_row(store,
+		"INSERT INTO _decision VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		"_decision", row, sizeof row / sizeof row[0], fault);
+}
+
+/* The change and its record, in one transaction. */
+static int make(struct store *store, struct change *change, struct fault *fault)
+{
+	int rc = store_refresh(store, fault);
+	if (rc < 0)
+		return rc;
+	arena_reset(&store->batch_arena);
+	change->before = change->after = "";
+	rc = store_begin(store, fault);
+	if (rc < 0)
+		return rc;
+	int done = change->run(store, change, fault);
+	rc = done < 0 ? done : note_decision(store, change, fault);
+	if (rc == 0)
+		rc = store_commit(store, fault);
+	if (rc < 0)
+		store_rollback(store);
+	if (rc == STORE_OUTCOME_UNKNOWN)
+		return fault_wrap(fault, FAULT_BUSY,
+			"nobody knows whether this is done: look at `holdfast "
+			"status`, then try again");
+	return rc < 0 ? rc : done;
+}
+
+static int check_target(struct store *store, const char *view,
+	const char *feature, char out[TARGET_BYTES], struct fault *fault)
+{
+	const struct view *found =
+		schema_view(store->identity.schema, slice_of(view));
+	if (found == NULL)
+		return fault_set(fault, FAULT_USAGE,
+			"there is no view %s: `holdfast status` lists them",
+			view);
+	if (feature != NULL && view_feature(found, slice_of(feature)) < 0)
+		return fault_set(fault, FAULT_USAGE,
+			"view %s has no feature %s", view, feature);
+	(void)snprintf(out, TARGET_BYTES, "%s%s%s", view,
+		feature == NULL ? "" : ":", feature == NULL ? "" : feature);
+	return 0;
+}
+
+/* What is held on change->target now: its choice's name, "" for nothing. */
+static int held_now(struct store *store, const struct change *change,
+	const char **out, struct fault *fault)
+{
+	struct column row[HOLD_COLUMNS] = {
+		column_text(slice_of(change->target))};
+	int rc = get_row(store, "SELECT * FROM _hold WHERE target = ?", "_hold",
+		row, HOLD_COLUMNS, &store->batch_arena, fault);
+	*out = rc == 1 ? column_as_bytes(&row[1]).data : "";
+	return rc;
+}
+
+static int run_hold(
+	struct store *store, struct change *change, struct fault *fault)
+{
+	int rc = held_now(store, change, &change->before, fault);
+	if (rc < 0)
+		return rc;
+	change->after = choice_names[change->choice];
+	const struct column row[HOLD_COLUMNS] = {
+		column_text(slice_of(change->target)),
+		column_text(slice_of(change->after)),
+		column_text(slice_of(change->decision->because)),
+		column_integer(change->decision->at_us),
+	};
+	return put_row(store, "REPLACE INTO _hold VALUES (?, ?, ?, ?, ?)",
+		"_hold", row, HOLD_COLUMNS, fault);
+}
+
+static int run_release(
+	struct store *store, struct change *change, struct fault *fault)
+{
+	int rc = held_now(store, change, &change->before, fault);
+	if (rc <= 0)
+		return rc < 0 ? rc : 1;
+	const struct column key = column_text(slice_of(change->target));
+	return delete_row(
+		store, "DELETE FROM _hold WHERE target = ?", &key, fault);
+}
+
+int store_hold(struct store *store, const char *view, const char *feature,
+	enum choice choice, const struct decision *decision,
+	struct fault *fault)
+{
+	char target[TARGET_BYTES];
+	int rc = check_target(store, view, feature, target, fault);
+	struct change change = {.run = run_hold,
+		.decision = decision,
+		.target = target,
+		.choice = choice};
+	return rc < 0 ? rc : make(store, &change, fault);
+}
+
+int store_release(struct store *store, const char *view, const char *feature,
+	const struct decision *decision, struct fault *fault)
+{
+	char target[TARGET_BYTES];
+	int rc = check_target(store, view, feature, target, fault);
+	struct change change = {
+		.run = run_release, .decision = decision, .target = target};
+	return rc < 0 ? rc : make(store, &change, fault);
+}
+
+/* 1: stopped, for *out. */
+static int stopped_now(struct store *store, const struct log *log,
+	struct arena *arena, const char **out, struct fault *fault)
+{
+	struct column row[STOP_COLUMNS] = {column_integer(log->id)};
+	int rc = get_row(store, "SELECT * FROM _stop WHERE log = ?", "_stop",
+		row, STOP_COLUMNS, arena, fault);
+	*out = rc == 1 ? column_as_bytes(&row[1]).data : "";
+	return rc;
+}
+
+static int run_stop(
+	struct store *store, struct change *change, struct fault *fault)
+{
+	int rc = stopped_now(store, change->log, &store->batch_arena,
+		&change->before, fault);
+	if (rc < 0)
+		return rc;
+	change->after = change->reason;
+	const struct column row[STOP_COLUMNS] = {
+		column_integer(change->log->id),
+		column_text(slice_of(change->reason)),
+		column_text(slice_of(change->detail)),
+		column_integer(change->now_us),
+	};
+	return put_row(store, "REPLACE INTO _stop VALUES (?, ?, ?, ?, ?)",
+		"_stop", row, STOP_COLUMNS, fault);
+}
+
+static int run_resume(
+	struct store *store, struct change *change, struct fault *fault)
+{
+	int rc = stopped_now(store, change->log, &store->batch_arena,
+		&change->before, fault);
+	if (rc <= 0)
+		return rc < 0 ? rc : 1;
+	const struct column key = column_integer(change->log->id);
+	return delete_row(
+		store, "DELETE FROM _stop WHERE log = ?", &key, fault);
+}
+
+int store_stop_partition(struct store *store, const struct log *log,
+	const char *reason, const char *detail, int64_t now_us,
+	const struct decision *decision, struct fault *fault)
+{
+	struct change change = {.run = run_stop,
+		.decision = decision,
+		.log = log,
+		.reason = reason,
+		.detail = detail,
+		.now_us = now_us};
+	int rc = make(store, &change, fault);
+	if (rc == 0)
+		store_stopped(store, log, true);
+	return rc;
+}
+
+int store_resume_partition(struct store *store, const struct log *log,
+	const struct decision *decision, struct fault *fault)
+{
+	struct change change = {
+		.run = run_resume, .decision = decision, .log = log};
+	int rc = make(store, &change, fault);
+	if (rc >= 0)
+		store_stopped(store, log, false);
+	return rc;
+}
+
+int store_why_stopped(struct store *store, const struct log *log,
+	struct arena *arena, const char **reason, struct fault *fault)
+{
+	int rc = store_refresh(store, fault);
+	return rc < 0 ? rc : stopped_now(store, log, arena, reason, fault);
+}
+
+static int run_acknowledge(
+	struct store *store, struct change *change, struct fault *fault)
+{
+	struct letters *letters = &store->letters;
+	int rc = 0;
+	change->before = "open";
+	change->after = "acknowledged";
+	for (size_t i = 0; rc >= 0 && i < change->id_count; i++) {
+		struct letter letter;
+		rc = letters_get(letters, LETTER_DEAD, change->ids[i],
+			&store->batch_arena, &letter, fault);
+		if (rc != 1)
+			continue;
+		letter.acknowledged_us = change->decision->at_us;
+		rc = letters_put(letters, &letter, fault);
+		change->found++;
+	}
+	return rc < 0 ? rc : 0;
+}
+
+int store_acknowledge(struct store *store, const int64_t *ids, size_t count,
+	const struct decision *decision, struct fault *fault)
+{
+	struct change change = {.run = run_acknowledge,
+		.decision = decision,
+		.ids = ids,
+		.id_count = count};
+	int rc = make(store, &change, fault);
+	return rc < 0 ? rc : change.found;
+}

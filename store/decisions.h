@@ -1,0 +1,63 @@
+/*
+ * The operator's hand: what a person decided about partitions, views and
+ * letters, each on the record with who, when and why, in the transaction that
+ * makes it so.
+ *
+ * Threads and results: as store/store.h. No SQLite type shows here.
+ */
+#ifndef HOLDFAST_STORE_DECISIONS_H
+#define HOLDFAST_STORE_DECISIONS_H
+
+#include "store/store.h"
+
+/* Texts are never NULL; "" where there is nothing to say. */
+struct decision {
+	int64_t at_us;	     /* wall clock */
+	const char *who;     /* the user that asked */
+	const char *what;    /* "hold", "release", "pause", "resume", … */
+	const char *target;  /* "card:spend", "payments.v1:3", "dead 12" */
+	const char *because; /* in the operator's words */
+};
+
+/*
+ * A hold: lookups answer `default` or `fail` for a view or one of its features,
+ * whatever is stored, until it is released. Readers see it with their next
+ * lookup. One on the same target is replaced. `feature` NULL: the whole view.
+ * Errors: FAULT_USAGE (no such view or feature), else as store_apply().
+ */
+int store_hold(struct store *store, const char *view, const char *feature,
+	enum choice choice, const struct decision *decision,
+	struct fault *fault);
+
+/* End it. 1: there was none. Errors: as store_hold(). */
+int store_release(struct store *store, const char *view, const char *feature,
+	const struct decision *decision, struct fault *fault);
+
+/*
+ * A partition takes no records from now on, also after a restart, until it is
+ * resumed. `reason` is a word ("paused", "log_changed"), `detail` a sentence
+ * with what to do. `decision` NULL: nobody's decision, it was found so.
+ * Errors: as store_apply().
+ */
+int store_stop_partition(struct store *store, const struct log *log,
+	const char *reason, const char *detail, int64_t now_us,
+	const struct decision *decision, struct fault *fault);
+
+/* It takes records again. 1: it was not stopped. Errors: as store_apply(). */
+int store_resume_partition(struct store *store, const struct log *log,
+	const struct decision *decision, struct fault *fault);
+
+/* Why a partition is stopped: its word in *reason, in `arena`. 0: it is not.
+ * Errors: as store_letter(). */
+int store_why_stopped(struct store *store, const struct log *log,
+	struct arena *arena, const char **reason, struct fault *fault);
+
+/*
+ * Somebody saw these dead letters: they leave with store_clear_letters(). Those
+ * that are no more are left out. Returns how many there were.
+ * Errors: as store_apply().
+ */
+int store_acknowledge(struct store *store, const int64_t *ids, size_t count,
+	const struct decision *decision, struct fault *fault);
+
+#endif
