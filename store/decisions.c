@@ -1,5 +1,6 @@
 #include "store/decisions.h"
 
+#include "store/holds.h"
 #include "store/writer.h"
 
 #include <inttypes.h>
@@ -26,12 +27,6 @@ struct change {
 	const int64_t *ids; /* ids[0..id_count) */
 	size_t id_count;
 	int found;
-};
-
-static const char *const choice_names[] = {
-	[CHOICE_SERVE] = "serve",
-	[CHOICE_DEFAULT] = "default",
-	[CHOICE_FAIL] = "fail",
 };
 
 static int put_row(struct store *store, const char *sql, const char *table,
@@ -120,16 +115,18 @@ static int make(struct store *store, struct change *change, struct fault *fault)
 	if (rc < 0)
 		return rc;
 	int done = change->run(store, change, fault);
-	rc = done < 0 ? done : note_decision(store, change, fault);
+	rc = done == 0 ? note_decision(store, change, fault) : done;
 	if (rc == 0)
 		rc = store_commit(store, fault);
-	if (rc < 0)
+	if (rc < 0 || done != 0) {
 		store_rollback(store);
+		return rc;
+	}
 	if (rc == STORE_OUTCOME_UNKNOWN)
 		return fault_wrap(fault, FAULT_BUSY,
 			"nobody knows whether this is done: look at `holdfast "
 			"status`, then try again");
-	return rc < 0 ? rc : done;
+	return rc;
 }
 
 static int check_target(struct store *store, const char *view,
@@ -167,7 +164,7 @@ static int run_hold(
 	int rc = held_now(store, change, &change->before, fault);
 	if (rc < 0)
 		return rc;
-	change->after = choice_names[change->choice];
+	change->after = choice_name(change->choice);
 	const struct column row[HOLD_COLUMNS] = {
 		column_text(slice_of(change->target)),
 		column_text(slice_of(change->after)),

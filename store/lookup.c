@@ -50,6 +50,7 @@ static enum holding holding_of(
 /* A part, its answer, and what is needed for each of its entities. */
 struct part_under_way {
 	struct view_rows *rows;
+	const enum choice *holds; /* by feature; NULL: nothing is held */
 	struct terms terms;
 	struct lookup_part_answer *answer;
 	struct lookup_value *values;
@@ -71,6 +72,9 @@ static struct lookup_value judge(const struct part_under_way *part,
 	}
 	out.verdict = terms_judge(&part->terms, holding, part->answer->lag_us,
 		age_us, fallback.state != VALUE_UNSET);
+	if (part->holds != NULL)
+		out.verdict = terms_hold(out.verdict, part->holds[feature],
+			fallback.state != VALUE_UNSET);
 	if (out.verdict.status == VALUE_DEFAULT)
 		out.value = fallback;
 	else if (out.verdict.status < VALUE_DEFAULT)
@@ -130,6 +134,7 @@ static int look_up_part(struct looking *looking, const struct lookup_part *part,
 	size_t count = part->entity_count;
 	struct part_under_way under_way = {
 		.rows = &reader->views[index_of(reader, part->view)],
+		.holds = reader->holds.views[index_of(reader, part->view)],
 		.terms = terms_tighten(
 			terms_of(part->view), looking->question->terms),
 		.answer = answer,

@@ -45,6 +45,8 @@ static int connect_database(
 		rc = partitions_prepare(
 			reader->db, &reader->list_partitions, fault);
 	if (rc == 0)
+		rc = holds_prepare(reader->db, &reader->list_holds, fault);
+	if (rc == 0)
 		rc = reader_begin(reader, fault);
 	reader_end(reader);
 	return rc;
@@ -86,7 +88,9 @@ void reader_close(struct reader *reader)
 		view_rows_finish(&reader->views[i]);
 	sqlite3_finalize(reader->anchor);
 	sqlite3_finalize(reader->list_partitions);
+	sqlite3_finalize(reader->list_holds);
 	sqlite3_close(reader->db);
+	holds_finish(&reader->holds);
 	feeds_finish(&reader->feeds);
 	partitions_finish(&reader->partitions);
 	schema_free(reader->identity.schema);
@@ -117,6 +121,9 @@ static int load(struct reader *reader, struct fault *fault)
 	if (rc == 0)
 		rc = feeds_update(&reader->feeds, reader->identity.schema,
 			&reader->partitions, fault);
+	if (rc == 0)
+		rc = holds_read(&reader->holds, reader->identity.schema,
+			reader->list_holds, fault);
 	reader->loaded = rc == 0;
 	return rc;
 }

@@ -6,6 +6,7 @@
 #define HOLDFAST_STORE_READER_INSIDE_H
 
 #include "store/feeds.h"
+#include "store/holds.h"
 #include "store/layout.h"
 #include "store/meta.h"
 #include "store/partitions.h"
@@ -19,11 +20,12 @@ struct reader {
 	struct identity identity;
 	struct partitions partitions;
 	struct feeds feeds;
+	struct holds holds;
 	struct view_rows *views; /* by index in the schema */
 	struct arena memory;	 /* lives as long as the reader */
 	sqlite3_stmt *anchor;	 /* stands on a row while a snapshot is open */
-	sqlite3_stmt *list_partitions;
-	uint32_t data_version; /* partitions and feeds are as of it */
+	sqlite3_stmt *list_partitions, *list_holds;
+	uint32_t data_version; /* partitions, feeds and holds are so */
 	bool loaded;	       /* they are */
 	struct wal_watch watch;
 	struct wal_state state; /* of the kept snapshot */

@@ -80,6 +80,16 @@ struct verdict terms_judge(const struct terms *terms, enum holding holding,
 	return settle(worst, has_default);
 }
 
+struct verdict terms_hold(
+	struct verdict judged, enum choice hold, bool has_default)
+{
+	if (hold == CHOICE_SERVE || judged.status == VALUE_REFUSED)
+		return judged;
+	const struct trouble trouble = {
+		true, VALUE_MISSING, VALUE_REASON_HOLD, hold};
+	return settle(&trouble, has_default);
+}
+
 struct value feature_default(const struct feature *feature)
 {
 	if (feature->default_value.state != VALUE_UNSET ||
@@ -109,6 +119,7 @@ const char *value_reason_name(enum value_reason reason)
 		[VALUE_REASON_DELETED] = "deleted",
 		[VALUE_REASON_TTL] = "ttl",
 		[VALUE_REASON_MAX_LAG] = "max_lag",
+		[VALUE_REASON_HOLD] = "hold",
 	};
 	return names[reason];
 }

@@ -53,6 +53,7 @@ enum value_reason {
 	VALUE_REASON_DELETED, /* the entity was deleted */
 	VALUE_REASON_TTL,     /* older than the ttl */
 	VALUE_REASON_MAX_LAG, /* the lag is beyond max_lag */
+	VALUE_REASON_HOLD,    /* an operator holds it back */
 	VALUE_REASON_COUNT
 };
 
@@ -69,6 +70,11 @@ struct verdict {
  */
 struct verdict terms_judge(const struct terms *terms, enum holding holding,
 	int64_t lag_us, int64_t age_us, bool has_default);
+
+/* The verdict while an operator holds the feature back by `hold`; SERVE: nobody
+ * does. What is refused anyway stays so, for its own reason. */
+struct verdict terms_hold(
+	struct verdict judged, enum choice hold, bool has_default);
 
 /* What stands in for a value: the declared default; of a sum, which is 0 while
  * nothing contributed, that; else VALUE_UNSET. */

@@ -83,6 +83,9 @@ static const char *why(enum value_reason reason)
 		return "was deleted, and when_missing says fail";
 	case VALUE_REASON_TTL:
 		return "is older than its ttl, and when_expired says fail";
+	case VALUE_REASON_HOLD:
+		return "is held back by an operator: `holdfast status` says "
+		       "why";
 	default:
 		return "comes from further behind than max_lag, and "
 		       "when_behind says fail";

@@ -1,6 +1,7 @@
 /* Lookups on a real store: values with the truth about them, from one
  * snapshot. */
 #include "store/lookup.h"
+#include "store/decisions.h"
 #include "tests/lib/check.h"
 #include "tests/lib/store_rig.h"
 
@@ -305,6 +306,59 @@ static void a_log_that_is_younger_than_the_reader_is_known(void **state)
 	end(&asking);
 }
 
+static const struct decision decision = {.at_us = NOW_US,
+	.who = "ann",
+	.what = "hold",
+	.because = "garbage"};
+
+static void expect(const struct asking *asking, size_t feature,
+	enum value_status status, enum value_reason reason)
+{
+	const struct lookup_value *value = value_of(asking, 0, feature);
+	assert_int_equal(value->verdict.status, status);
+	assert_int_equal(value->verdict.reason, reason);
+}
+
+static void what_is_held_back_is_not_served(void **state)
+{
+	struct store_rig *rig = *state;
+	struct asking asking;
+	take(rig, 1, 1, 5);
+	take_label(rig, 1, 1, VALUE_SET);
+	begin(&asking, rig, (const int64_t[]){1}, 1);
+	assert_int_equal(store_hold(rig->store, "account", "count",
+				 CHOICE_DEFAULT, &decision, &asking.fault),
+		0);
+	ask_well(&asking);
+	expect(&asking, COUNT, VALUE_DEFAULT, VALUE_REASON_HOLD);
+	assert_int_equal(value_of(&asking, 0, COUNT)->value.as.integer, 0);
+	expect(&asking, LABEL, VALUE_FRESH, VALUE_REASON_NONE);
+	assert_int_equal(store_hold(rig->store, "account", NULL, CHOICE_FAIL,
+				 &decision, &asking.fault),
+		0);
+	ask_well(&asking);
+	expect(&asking, COUNT, VALUE_REFUSED, VALUE_REASON_HOLD);
+	expect(&asking, LABEL, VALUE_REFUSED, VALUE_REASON_HOLD);
+	assert_int_equal(asking.answer.refused, 2);
+	assert_int_equal(store_release(rig->store, "account", NULL, &decision,
+				 &asking.fault),
+		0);
+	ask_well(&asking);
+	expect(&asking, COUNT, VALUE_DEFAULT, VALUE_REASON_HOLD);
+	expect(&asking, LABEL, VALUE_FRESH, VALUE_REASON_NONE);
+	assert_int_equal(store_release(rig->store, "account", "count",
+				 &decision, &asking.fault),
+		0);
+	assert_int_equal(store_release(rig->store, "account", "count",
+				 &decision, &asking.fault),
+		1);
+	ask_well(&asking);
+	expect(&asking, COUNT, VALUE_FRESH, VALUE_REASON_NONE);
+	assert_int_equal(
+		store_rig_ask(rig, "SELECT count(*) FROM _decision"), 4);
+	end(&asking);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +369,7 @@ int main(void)
 		WITH_STORE(terms_of_the_question_apply),
 		WITH_STORE(a_position_waits_for_what_it_names),
 		WITH_STORE(a_damaged_row_is_not_served),
+		WITH_STORE(what_is_held_back_is_not_served),
 		WITH_STORE(a_log_that_is_younger_than_the_reader_is_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
