@@ -309,6 +309,7 @@ static void a_log_that_is_younger_than_the_reader_is_known(void **state)
 static const struct decision decision = {.at_us = NOW_US,
 	.who = "ann",
 	.what = "hold",
+	.target = "account",
 	.because = "garbage"};
 
 static void expect(const struct asking *asking, size_t feature,
