@@ -22,8 +22,7 @@ struct change {
 	const char *target;
 	enum choice choice;
 	const struct log *log;
-	const char *reason, *detail;
-	int64_t now_us;
+	const struct store_stop *stop;
 	const int64_t *ids; /* ids[0..id_count) */
 	size_t id_count;
 	int found;
@@ -43,25 +42,16 @@ static int put_row(struct store *store, const char *sql, const char *table,
 	return rc;
 }
 
-/* Row `key` of `table` into row[0..count), in `arena`. 0: there is none. */
+/* The row of its key, row.columns[0]. 0: there is none. */
 static int get_row(struct store *store, const char *sql, const char *table,
-	struct column *row, size_t count, struct arena *arena,
-	struct fault *fault)
+	struct row_room row, struct arena *arena, struct fault *fault)
 {
 	sqlite3_stmt *statement = NULL;
 	int rc = sql_prepare(store->db, &statement, sql, fault);
-	if (rc < 0)
-		return rc;
-	sql_bind(statement, row, 1);
-	rc = sql_step(statement, fault);
-	bool found = rc == 1;
-	if (found)
-		rc = sql_read_row(statement, table, row, count, fault);
-	if (found && rc == 0 && !columns_keep(row, count, arena))
-		rc = fault_set(fault, FAULT_OOM,
-			"table %s: no memory for a row", table);
+	if (rc == 0)
+		rc = sql_find_row(statement, table, row, arena, fault);
 	sqlite3_finalize(statement);
-	return rc < 0 ? rc : found;
+	return rc;
 }
 
 static int delete_row(struct store *store, const char *sql,
@@ -153,7 +143,8 @@ static int held_now(struct store *store, const struct change *change,
 	struct column row[HOLD_COLUMNS] = {
 		column_text(slice_of(change->target))};
 	int rc = get_row(store, "SELECT * FROM _hold WHERE target = ?", "_hold",
-		row, HOLD_COLUMNS, &store->batch_arena, fault);
+		(struct row_room){row, HOLD_COLUMNS}, &store->batch_arena,
+		fault);
 	*out = rc == 1 ? column_as_bytes(&row[1]).data : "";
 	return rc;
 }
@@ -215,7 +206,7 @@ static int stopped_now(struct store *store, const struct log *log,
 {
 	struct column row[STOP_COLUMNS] = {column_integer(log->id)};
 	int rc = get_row(store, "SELECT * FROM _stop WHERE log = ?", "_stop",
-		row, STOP_COLUMNS, arena, fault);
+		(struct row_room){row, STOP_COLUMNS}, arena, fault);
 	*out = rc == 1 ? column_as_bytes(&row[1]).data : "";
 	return rc;
 }
@@ -227,12 +218,12 @@ static int run_stop(
 		&change->before, fault);
 	if (rc < 0)
 		return rc;
-	change->after = change->reason;
+	change->after = change->stop->reason;
 	const struct column row[STOP_COLUMNS] = {
 		column_integer(change->log->id),
-		column_text(slice_of(change->reason)),
-		column_text(slice_of(change->detail)),
-		column_integer(change->now_us),
+		column_text(slice_of(change->stop->reason)),
+		column_text(slice_of(change->stop->detail)),
+		column_integer(change->stop->since_us),
 	};
 	return put_row(store, "REPLACE INTO _stop VALUES (?, ?, ?, ?, ?)",
 		"_stop", row, STOP_COLUMNS, fault);
@@ -250,19 +241,18 @@ static int run_resume(
 		store, "DELETE FROM _stop WHERE log = ?", &key, fault);
 }
 
-int store_stop_partition(struct store *store, const struct log *log,
-	const char *reason, const char *detail, int64_t now_us,
+int store_stop_partition(struct store *store, const struct store_stop *stop,
 	const struct decision *decision, struct fault *fault)
 {
-	struct change change = {.run = run_stop,
+	struct change change = {
+		.run = run_stop,
 		.decision = decision,
-		.log = log,
-		.reason = reason,
-		.detail = detail,
-		.now_us = now_us};
+		.log = stop->log,
+		.stop = stop,
+	};
 	int rc = make(store, &change, fault);
 	if (rc == 0)
-		store_stopped(store, log, true);
+		store_stopped(store, stop->log, true);
 	return rc;
 }
 

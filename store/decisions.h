@@ -33,14 +33,20 @@ int store_hold(struct store *store, const char *view, const char *feature,
 int store_release(struct store *store, const char *view, const char *feature,
 	const struct decision *decision, struct fault *fault);
 
+/* Why a partition takes no records: a word ("paused", "log_changed"), and a
+ * sentence with what to do. */
+struct store_stop {
+	const struct log *log;
+	const char *reason, *detail;
+	int64_t since_us; /* wall clock */
+};
+
 /*
  * A partition takes no records from now on, also after a restart, until it is
- * resumed. `reason` is a word ("paused", "log_changed"), `detail` a sentence
- * with what to do. `decision` NULL: nobody's decision, it was found so.
+ * resumed. `decision` NULL: nobody's, it was found so.
  * Errors: as store_apply().
  */
-int store_stop_partition(struct store *store, const struct log *log,
-	const char *reason, const char *detail, int64_t now_us,
+int store_stop_partition(struct store *store, const struct store_stop *stop,
 	const struct decision *decision, struct fault *fault);
 
 /* It takes records again. 1: it was not stopped. Errors: as store_apply(). */

@@ -31,4 +31,10 @@ struct letter {
 	int64_t due_us;		 /* wall clock; TIMESTAMP_NONE: unknown */
 };
 
+/* With the record that it came in. */
+struct letter_whole {
+	struct letter letter;
+	struct record record;
+};
+
 #endif

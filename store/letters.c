@@ -104,24 +104,6 @@ static int run(sqlite3_stmt *statement, const char *table,
 	return sql_run(statement, fault);
 }
 
-/* Row `id` of a table into row[0..count), kept in `arena`. 0: not there. */
-static int read_row(sqlite3_stmt *statement, const char *table, int64_t id,
-	struct column *row, size_t count, struct arena *arena,
-	struct fault *fault)
-{
-	row[0] = column_integer(id);
-	sql_bind(statement, row, 1);
-	int rc = sql_step(statement, fault);
-	bool found = rc == 1;
-	if (found)
-		rc = sql_read_row(statement, table, row, count, fault);
-	if (found && rc == 0 && !columns_keep(row, count, arena))
-		rc = fault_set(fault, FAULT_OOM,
-			"table %s: no memory for a row", table);
-	sqlite3_reset(statement);
-	return rc < 0 ? rc : found;
-}
-
 /* Names and values with their lengths before them; a null value has the
  * length 2^32 - 1. Absent without headers. */
 #define NULL_LENGTH UINT32_MAX
@@ -217,9 +199,9 @@ int letters_get_record(struct letters *letters, int64_t row_number,
 	struct log_table logs, struct arena *arena, struct record *out,
 	struct fault *fault)
 {
-	struct column row[RECORD_COLUMNS];
-	int rc = read_row(letters->get_record, "_record", row_number, row,
-		RECORD_COLUMNS, arena, fault);
+	struct column row[RECORD_COLUMNS] = {column_integer(row_number)};
+	int rc = sql_find_row(letters->get_record, "_record",
+		(struct row_room){row, RECORD_COLUMNS}, arena, fault);
 	if (rc < 0)
 		return rc;
 	int64_t log = rc == 1 ? column_as_integer(&row[1]) : 0;
@@ -329,9 +311,9 @@ static struct letter letter_of(
 int letters_get(struct letters *letters, enum letter_kind kind, int64_t id,
 	struct arena *arena, struct letter *out, struct fault *fault)
 {
-	struct column row[LETTER_COLUMNS];
-	int rc = read_row(letters->get[kind], tables[kind], id, row,
-		LETTER_COLUMNS, arena, fault);
+	struct column row[LETTER_COLUMNS] = {column_integer(id)};
+	int rc = sql_find_row(letters->get[kind], tables[kind],
+		(struct row_room){row, LETTER_COLUMNS}, arena, fault);
 	if (rc != 1)
 		return rc;
 	*out = letter_of(kind, row);

@@ -342,3 +342,19 @@ bool columns_keep(struct column *columns, size_t count, struct arena *arena)
 	}
 	return true;
 }
+
+int sql_find_row(sqlite3_stmt *statement, const char *table,
+	struct row_room row, struct arena *arena, struct fault *fault)
+{
+	sql_bind(statement, row.columns, 1);
+	int rc = sql_step(statement, fault);
+	bool found = rc == 1;
+	if (found)
+		rc = sql_read_row(
+			statement, table, row.columns, row.count, fault);
+	if (found && rc == 0 && !columns_keep(row.columns, row.count, arena))
+		rc = fault_set(fault, FAULT_OOM,
+			"table %s: no memory for a row", table);
+	sqlite3_reset(statement);
+	return rc < 0 ? rc : found;
+}

@@ -89,6 +89,18 @@ int sql_step(sqlite3_stmt *statement, struct fault *fault);
 int sql_read_row(sqlite3_stmt *statement, const char *table,
 	struct column *columns, size_t count, struct fault *fault);
 
+/*
+ * The row that `statement` finds by its key, columns[0], into columns[0..count)
+ * and `arena`; the statement is reset. 1: found. 0: not there.
+ * Errors: as sql_read_row(), sql_step().
+ */
+struct row_room {
+	struct column *columns;
+	size_t count;
+};
+int sql_find_row(sqlite3_stmt *statement, const char *table,
+	struct row_room row, struct arena *arena, struct fault *fault);
+
 /* Copy what columns[0..count) borrow into `arena`. False: out of memory. */
 bool columns_keep(struct column *columns, size_t count, struct arena *arena);
 

@@ -167,8 +167,7 @@ int store_apply(struct store *store, const struct store_batch *batch,
  * more). Errors: FAULT_CORRUPT, FAULT_IO, FAULT_OOM.
  */
 int store_letter(struct store *store, enum letter_kind kind, int64_t id,
-	struct arena *arena, struct letter *letter, struct record *record,
-	struct fault *fault);
+	struct arena *arena, struct letter_whole *out, struct fault *fault);
 
 /* Parked letters whose time has come (those without a time too), in log order:
  * ids[0..result), at most `max`. Errors: as store_letter(). */

@@ -2,17 +2,17 @@
 #include "store/writer.h"
 
 int store_letter(struct store *store, enum letter_kind kind, int64_t id,
-	struct arena *arena, struct letter *letter, struct record *record,
-	struct fault *fault)
+	struct arena *arena, struct letter_whole *out, struct fault *fault)
 {
 	int rc = store_refresh(store, fault);
 	if (rc == 0)
 		rc = letters_get(
-			&store->letters, kind, id, arena, letter, fault);
+			&store->letters, kind, id, arena, &out->letter, fault);
 	if (rc != 1)
 		return rc;
-	rc = letters_get_record(&store->letters, letter->record,
-		partitions_logs(&store->partitions), arena, record, fault);
+	rc = letters_get_record(&store->letters, out->letter.record,
+		partitions_logs(&store->partitions), arena, &out->record,
+		fault);
 	return rc < 0 ? rc : 1;
 }
 

@@ -161,21 +161,10 @@ static int begin_letter(
 	return forced ? COURSE_MERGE : COURSE_JUDGE;
 }
 
-int window_ask(struct batch *batch, struct item *item, struct fault *fault)
+/* Somebody holds the item's key. */
+static int meet(struct batch *batch, struct item *item,
+	struct key_holder *holder, struct fault *fault)
 {
-	int rc = item->letter == NULL ? (int)COURSE_JUDGE
-				      : begin_letter(batch, item, fault);
-	if (rc < 0 || rc == COURSE_DECIDED)
-		return rc < 0 ? rc : (int)WINDOW_DECIDED;
-	decide_by_content(item);
-	if (!item->update->has_key || rc == COURSE_MERGE)
-		return WINDOW_DECIDED;
-	struct key_holder *holder = NULL;
-	rc = keys_find(&batch->store->keys, item->update->key, &holder, fault);
-	if (rc < 0)
-		return rc;
-	if (holder == NULL)
-		return take_key(batch, item, fault);
 	bool holds = still_holds(batch, holder, item);
 	bool same = holder->content == item->update->content;
 	if (!(holds && same) && may_die(batch, holder))
@@ -193,6 +182,23 @@ int window_ask(struct batch *batch, struct item *item, struct fault *fault)
 		item->merges = false;
 		return WINDOW_DECIDED;
 	}
-	rc = replace_holder(batch, holder, fault);
+	int rc = replace_holder(batch, holder, fault);
 	return rc < 0 ? rc : take_key(batch, item, fault);
+}
+
+int window_ask(struct batch *batch, struct item *item, struct fault *fault)
+{
+	int rc = item->letter == NULL ? (int)COURSE_JUDGE
+				      : begin_letter(batch, item, fault);
+	if (rc < 0 || rc == COURSE_DECIDED)
+		return rc < 0 ? rc : (int)WINDOW_DECIDED;
+	decide_by_content(item);
+	if (!item->update->has_key || rc == COURSE_MERGE)
+		return WINDOW_DECIDED;
+	struct key_holder *holder = NULL;
+	rc = keys_find(&batch->store->keys, item->update->key, &holder, fault);
+	if (rc < 0)
+		return rc;
+	return holder == NULL ? take_key(batch, item, fault)
+			      : meet(batch, item, holder, fault);
 }

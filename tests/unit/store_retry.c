@@ -33,9 +33,12 @@ static struct retrial read_letter(struct store_rig *rig, enum letter_kind kind,
 	struct retrial retrial = {0};
 	struct store_rig_event now = *event;
 	now.reason = REASON_NONE;
-	if (store_letter(rig->store, kind, id, &rig->arena, &retrial.letter,
-		    &retrial.record.record, &fault) != 1)
+	struct letter_whole whole;
+	if (store_letter(rig->store, kind, id, &rig->arena, &whole, &fault) !=
+		1)
 		fail_msg("letter %d: %s", (int)id, fault.text);
+	retrial.letter = whole.letter;
+	retrial.record.record = whole.record;
 	struct store_record decoded = store_rig_record(rig, &now);
 	retrial.record.decoded = decoded.decoded;
 	retrial.update = decoded.decoded.updates;
