@@ -20,7 +20,11 @@ static struct letter letter_of(
 	const struct batch *batch, const struct item *item)
 {
 	const struct letter *old = item->letter;
-	struct letter letter = item->update == NULL ? *old : new_letter(item);
+	struct letter letter = {0};
+	if (item->update != NULL)
+		letter = new_letter(item);
+	else if (old != NULL) /* only a letter may lack its update */
+		letter = *old;
 	letter.kind = item->disposition == DISPOSITION_PARKED ? LETTER_PARKED
 							      : LETTER_DEAD;
 	letter.id = old != NULL && old->kind == letter.kind ? old->id : 0;
