@@ -1,5 +1,6 @@
 /* What the server tells of itself: health, metrics, the status page; without
  * sockets. Expected figures are counted by hand from the events below. */
+#include "store/serve/exposition.h"
 #include "tests/lib/check.h"
 #include "tests/lib/exchange_rig.h"
 #include "tests/lib/exposition_check.h"
@@ -309,6 +310,26 @@ static void the_page_escapes_what_it_shows(void **state)
 	assert_null(strstr(page, "<script"));
 }
 
+static void labels_are_escaped(void **state)
+{
+	struct figures_rig *rig = *state;
+	struct buffer out = BUFFER_INIT(&rig->rig.arena);
+	struct exposition exposition = {.out = &out};
+	const struct labels labels = {
+		{{"topic", "a\"b\\c\nd"}, {"partition", "0"}}};
+	exposition_family(&exposition, "lag_seconds", FAMILY_GAUGE, "Lag.");
+	exposition_seconds(&exposition, &labels, -1500000);
+	exposition_seconds(&exposition, NULL, 7);
+	buffer_byte(&out, '\0');
+	assert_string_equal((const char *)out.data,
+		"# HELP holdfast_lag_seconds Lag.\n"
+		"# TYPE holdfast_lag_seconds gauge\n"
+		"holdfast_lag_seconds{topic=\"a\\\"b\\\\c\\nd\","
+		"partition=\"0\"} -1.500000\n"
+		"holdfast_lag_seconds 0.000007\n");
+	exposition_check((const char *)out.data, "holdfast_");
+}
+
 static void a_summary_is_the_status_without_the_keys(void **state)
 {
 	struct figures_rig *rig = *state;
@@ -339,6 +360,8 @@ static void the_data_version_differs_after_each_batch(void **state)
 	assert_int_equal(reader_data_version(rig->reader, &before, &fault), 0);
 	assert_int_equal(reader_data_version(rig->reader, &same, &fault), 0);
 	assert_int_equal(same, before);
+	/* Also where a lookup's snapshot is kept. */
+	assert_int_equal(exchange_rig_get(&rig->rig, "/v1/views/user/1"), 200);
 	exchange_rig_take(&rig->rig,
 		"{'id': '9', 'view': 'user', 'entity': {'user_id': 2},"
 		" 'event_time': '2026-01-02T03:04:05Z',"
@@ -367,6 +390,7 @@ int main(void)
 		WITH_RIG(the_page_tells_that_ingest_is_down),
 		WITH_RIG(the_page_tells_that_a_view_is_behind),
 		WITH_RIG(the_page_escapes_what_it_shows),
+		WITH_RIG(labels_are_escaped),
 		WITH_RIG(a_summary_is_the_status_without_the_keys),
 		WITH_RIG(the_data_version_differs_after_each_batch),
 	};
