@@ -467,6 +467,17 @@ static void a_request_waits_until_its_time_is_over(void **state)
 	assert_in_range(exchange_double_runs(), 2, 4);
 }
 
+static void who_waits_is_not_cut_off(void **state)
+{
+	struct rig *rig = *state;
+	rig->options.request_time_us = 20 * MILLISECOND_US;
+	rig->options.idle_time_us = 20 * MILLISECOND_US;
+	rig->options.wait_time_us = 500 * MILLISECOND_US;
+	start_and_connect(rig);
+	client_get(&rig->client, "/wait");
+	expect_reply(rig, 412, "\"not taken\"");
+}
+
 static void while_some_wait_others_are_answered(void **state)
 {
 	struct rig *rig = *state;
@@ -667,6 +678,7 @@ int main(void)
 		WITH_RIG(where_all_are_busy_others_get_503),
 		WITH_RIG(the_connections_of_thousands_who_left_are_free_again),
 		WITH_RIG(a_request_waits_until_its_time_is_over),
+		WITH_RIG(who_waits_is_not_cut_off),
 		WITH_RIG(while_some_wait_others_are_answered),
 		WITH_RIG(too_many_who_wait_get_503),
 		WITH_RIG(a_stop_finishes_a_request_under_way),
