@@ -26,7 +26,6 @@ static const struct {
 	[ERROR_UNKNOWN_SERVICE] = {"unknown_service", 404},
 	[ERROR_NO_ROUTE] = {"no_route", 404},
 	[ERROR_METHOD_NOT_ALLOWED] = {"method_not_allowed", 405},
-	[ERROR_TOO_SLOW] = {"too_slow", 408},
 	[ERROR_REFUSED] = {"refused", 412},
 	[ERROR_POSITION_NOT_TAKEN] = {"position_not_taken", 412},
 	[ERROR_BODY_TOO_LARGE] = {"body_too_large", 413},
@@ -36,7 +35,6 @@ static const struct {
 	[ERROR_STORE_BUSY] = {"store_busy", 503},
 	[ERROR_OUT_OF_MEMORY] = {"out_of_memory", 503},
 	[ERROR_OVERLOADED] = {"overloaded", 503},
-	[ERROR_STOPPING] = {"stopping", 503},
 };
 
 const char *error_name(enum error error)

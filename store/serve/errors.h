@@ -23,7 +23,6 @@ enum error {
 	ERROR_UNKNOWN_SERVICE,	  /* 404 */
 	ERROR_NO_ROUTE,		  /* 404 */
 	ERROR_METHOD_NOT_ALLOWED, /* 405 */
-	ERROR_TOO_SLOW,		  /* 408: the request took too long to come */
 	ERROR_REFUSED,		  /* 412: by the terms */
 	ERROR_POSITION_NOT_TAKEN, /* 412: at_least, not within `wait` */
 	ERROR_BODY_TOO_LARGE,	  /* 413 */
@@ -33,7 +32,6 @@ enum error {
 	ERROR_STORE_BUSY,	  /* 503 */
 	ERROR_OUT_OF_MEMORY,	  /* 503 */
 	ERROR_OVERLOADED,	  /* 503: more requests than the limits say */
-	ERROR_STOPPING,		  /* 503: the server is being stopped */
 	ERROR_COUNT
 };
 
