@@ -72,7 +72,8 @@ struct reader_view_status {
 
 struct reader_reason_status {
 	enum reason reason;
-	const char *view; /* "" when the record itself is at fault */
+	const char *view; /* "" when the record itself is at fault; "*": others
+			     than those listed */
 	int64_t dead, parked;
 };
 

@@ -1,5 +1,7 @@
 #include "store/reader_inside.h"
 
+#include <stdlib.h>
+
 static int no_memory(struct fault *fault)
 {
 	return fault_set(fault, FAULT_OOM, "no memory for the status");
@@ -47,50 +49,130 @@ static int read_views(struct reader *reader, struct arena *arena,
 	return rc;
 }
 
-static bool read_reason(sqlite3_stmt *statement, struct arena *arena,
-	struct reader_reason_status *out)
+/* Views times reasons, and the view names of strangers: bounded by what a
+ * person would read. Letters beyond are counted under their reason alone. */
+#define REASONS_MAX 1000
+#define OTHER_VIEWS "*"
+
+struct counted {
+	struct slice name; /* of the reason */
+	struct reader_reason_status status;
+};
+
+struct count {
+	struct counted items[REASONS_MAX + REASON_COUNT];
+	size_t length, last; /* the item counted last: often the next one's */
+	struct arena *arena;
+};
+
+static bool is_of(
+	const struct counted *item, struct slice reason, struct slice view)
 {
-	const char *reason = (const char *)sqlite3_column_text(statement, 0);
-	const char *view = (const char *)sqlite3_column_text(statement, 1);
-	*out = (struct reader_reason_status){
-		.reason = reason_parse(slice_of(reason)),
-		.view = arena_copy(arena, slice_of(view == NULL ? "" : view))
-				.data,
-		.dead = sqlite3_column_int64(statement, 2),
-		.parked = sqlite3_column_int64(statement, 3),
+	return slice_equal(item->name, reason) &&
+	       slice_equal(slice_of(item->status.view), view);
+}
+
+static struct counted *find_counted(
+	struct count *count, struct slice reason, struct slice view)
+{
+	if (count->last < count->length &&
+		is_of(&count->items[count->last], reason, view))
+		return &count->items[count->last];
+	for (size_t i = 0; i < count->length; i++)
+		if (is_of(&count->items[i], reason, view)) {
+			count->last = i;
+			return &count->items[i];
+		}
+	return NULL;
+}
+
+/* NULL: out of memory. */
+static struct counted *make_counted(
+	struct count *count, struct slice reason, struct slice view)
+{
+	if (count->length >= REASONS_MAX) {
+		view = slice_of(OTHER_VIEWS);
+		struct counted *other = find_counted(count, reason, view);
+		if (other != NULL ||
+			count->length == REASONS_MAX + REASON_COUNT)
+			return other;
+	}
+	struct counted *item = &count->items[count->length];
+	*item = (struct counted){
+		.name = arena_copy(count->arena, reason),
+		.status = {.reason = reason_parse(reason),
+			.view = arena_copy(count->arena, view).data},
 	};
-	return out->view != NULL;
+	if (item->name.data == NULL || item->status.view == NULL)
+		return NULL;
+	count->last = count->length++;
+	return item;
+}
+
+static struct slice text_at(sqlite3_stmt *statement, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(statement, column);
+	return (struct slice){text == NULL ? "" : text,
+		(size_t)sqlite3_column_bytes(statement, column)};
+}
+
+/* A walk, counted here: SQLite would sort all letters to group them, which is
+ * several times slower. */
+static int count_letters(struct reader *reader, struct count *count,
+	const char *sql, size_t member, struct fault *fault)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc = sql_prepare(reader->db, &statement, sql, fault);
+	while (rc == 0 && (rc = sql_step(statement, fault)) == 1) {
+		struct slice reason = text_at(statement, 0);
+		struct slice view = text_at(statement, 1);
+		struct counted *item = find_counted(count, reason, view);
+		if (item == NULL)
+			item = make_counted(count, reason, view);
+		rc = item == NULL ? no_memory(fault) : 0;
+		if (item != NULL)
+			++*(int64_t *)((char *)&item->status + member);
+	}
+	sqlite3_finalize(statement);
+	return rc;
+}
+
+/* Most letters first, then by name. */
+static int by_letters(const void *a, const void *b)
+{
+	const struct counted *one = a, *two = b;
+	int64_t letters = one->status.dead + one->status.parked;
+	int64_t others = two->status.dead + two->status.parked;
+	if (letters != others)
+		return letters > others ? -1 : 1;
+	int order = slice_compare(one->name, two->name);
+	return order != 0 ? order : strcmp(one->status.view, two->status.view);
 }
 
 static int read_reasons(struct reader *reader, struct arena *arena,
 	struct reader_status *out, struct fault *fault)
 {
-	/* Views times reasons, and the view names of strangers: bounded by what
-	 * a person would read. */
-	enum { REASONS_MAX = 1000 };
-	struct reader_reason_status *reasons =
-		arena_take(arena, REASONS_MAX * sizeof *reasons);
-	sqlite3_stmt *statement = NULL;
-	if (reasons == NULL)
+	struct count *count = arena_take(arena, sizeof *count);
+	if (count == NULL)
 		return no_memory(fault);
-	int rc = sql_prepare(reader->db, &statement,
-		"SELECT reason, view, sum(dead), sum(parked) FROM ("
-		" SELECT reason, view, 1 AS dead, 0 AS parked FROM _dead"
-		" UNION ALL SELECT reason, view, 0, 1 FROM _parked)"
-		" GROUP BY reason, view"
-		" ORDER BY sum(dead + parked) DESC, 1, 2 LIMIT 1000",
-		fault);
-	size_t count = 0;
-	while (rc == 0 && (rc = sql_step(statement, fault)) == 1) {
-		rc = 0;
-		if (count == REASONS_MAX ||
-			!read_reason(statement, arena, &reasons[count++]))
-			rc = no_memory(fault);
-	}
-	sqlite3_finalize(statement);
+	count->length = count->last = 0;
+	count->arena = arena;
+	int rc = count_letters(reader, count, "SELECT reason, view FROM _dead",
+		offsetof(struct reader_reason_status, dead), fault);
+	if (rc == 0)
+		rc = count_letters(reader, count,
+			"SELECT reason, view FROM _parked",
+			offsetof(struct reader_reason_status, parked), fault);
+	struct reader_reason_status *reasons =
+		arena_take(arena, count->length * sizeof *reasons);
+	if (rc < 0 || reasons == NULL)
+		return rc < 0 ? rc : no_memory(fault);
+	qsort(count->items, count->length, sizeof count->items[0], by_letters);
+	for (size_t i = 0; i < count->length; i++)
+		reasons[i] = count->items[i].status;
 	out->reasons = reasons;
-	out->reason_count = count;
-	return rc;
+	out->reason_count = count->length;
+	return 0;
 }
 
 static int read_all(struct reader *reader, struct arena *arena,

@@ -139,6 +139,7 @@ static struct guest *take_guest(struct connections *connections)
 static void free_guest(struct connections *connections, struct guest *guest)
 {
 	assert(guest->state != GUEST_NOBODY);
+	assert(guest->told == 0 || connections->told > 0);
 	if (guest->told > 0)
 		connections->told--;
 	guest->state = GUEST_NOBODY;
