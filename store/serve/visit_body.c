@@ -101,7 +101,21 @@ static void refuse_overload(struct visit *visit)
 struct framing {
 	unsigned lengths, encodings; /* how often */
 	const char *length, *encoding;
+	bool misnamed; /* a name that others may read as one of theirs */
 };
+
+/* Is it `known`? A longer name that begins with it counts too, and as unclear:
+ * libmicrohttpd 0.9.75 makes the white space before a colon part of the name,
+ * and of an empty value's continuation as well. */
+static bool is_named(
+	struct framing *framing, const char *name, const char *known)
+{
+	size_t length = strlen(known);
+	if (strncasecmp(name, known, length) != 0)
+		return false;
+	framing->misnamed |= name[length] != '\0';
+	return true;
+}
 
 static enum MHD_Result note_header(
 	void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
@@ -109,14 +123,18 @@ static enum MHD_Result note_header(
 	struct framing *framing = cls;
 	(void)kind;
 	/* Most headers begin with another letter. */
-	if ((name[0] | 0x20) == 'c' &&
-		strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
+	char first = (char)(name[0] | 0x20);
+	if (first == 'c' &&
+		is_named(framing, name, MHD_HTTP_HEADER_CONTENT_LENGTH)) {
 		framing->lengths++;
 		framing->length = value;
-	} else if ((name[0] | 0x20) == 't' &&
-		   strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+	} else if (first == 't' &&
+		   is_named(framing, name, MHD_HTTP_HEADER_TRANSFER_ENCODING)) {
 		framing->encodings++;
 		framing->encoding = value;
+	} else if (name[0] == ' ' || name[0] == '\t') {
+		/* A continuation of the request line, which has none. */
+		framing->misnamed = true;
 	}
 	return MHD_YES;
 }
@@ -126,7 +144,7 @@ static enum MHD_Result note_header(
  * libmicrohttpd takes the first length, and 0.9.75 any encoding. */
 static bool is_ambiguous(const struct framing *framing)
 {
-	return framing->lengths + framing->encodings > 1 ||
+	return framing->misnamed || framing->lengths + framing->encodings > 1 ||
 	       (framing->encodings == 1 &&
 		       strcasecmp(framing->encoding, "chunked") != 0);
 }
