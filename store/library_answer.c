@@ -32,10 +32,15 @@ static const float *to_vector(struct arena *arena, struct slice stored)
 	return vector;
 }
 
-/* False when out of memory. */
+/* False when out of memory. A default is the schema's, whose reader another
+ * query's lookup may close while this answer is still borrowed. */
 static bool put_bytes_of(
 	struct holdfast_value *out, struct slice bytes, struct arena *arena)
 {
+	if (out->status == HOLDFAST_STATUS_DEFAULT)
+		bytes = arena_copy(arena, bytes);
+	if (bytes.data == NULL)
+		return false;
 	out->length = (uint32_t)bytes.length;
 	if (out->type == HOLDFAST_TYPE_VECTOR) {
 		out->length = (uint32_t)(bytes.length / sizeof(float));
@@ -110,9 +115,11 @@ static struct holdfast_view *put_views(
 		arena_take(&query->scratch, found->part_count * sizeof *views);
 	for (size_t i = 0; views != NULL && i < found->part_count; i++) {
 		const struct lookup_part_answer *part = &found->parts[i];
-		views[i] = (struct holdfast_view){part->part->view->name,
-			part->as_of_us, part->lag_us, part->behind};
+		views[i] = (struct holdfast_view){
+			NULL, part->as_of_us, part->lag_us, part->behind};
 	}
+	for (size_t i = 0; views != NULL && i < query->feature_count; i++)
+		views[query->places[i].part].name = query->features[i].view;
 	return views;
 }
 
@@ -123,7 +130,10 @@ int answer_put(struct holdfast_query *query, const struct lookup_answer *found,
 		arena_take(&query->scratch, sizeof *answer);
 	struct holdfast_value *values = put_values(query, found, rows);
 	struct holdfast_view *views = put_views(query, found);
-	if (answer == NULL || values == NULL || views == NULL)
+	const char *generation =
+		arena_copy(&query->scratch, slice_of(found->generation)).data;
+	if (answer == NULL || values == NULL || views == NULL ||
+		generation == NULL)
 		return no_memory(fault);
 	size_t refused = 0;
 	for (size_t i = 0; i < rows * query->feature_count; i++)
@@ -137,7 +147,7 @@ int answer_put(struct holdfast_query *query, const struct lookup_answer *found,
 		.refused = refused,
 		.as_of_us = found->as_of_us,
 		.lag_us = found->lag_us,
-		.generation = found->generation,
+		.generation = generation,
 		.position = found->position.data,
 		.views = views,
 		.view_count = found->part_count,

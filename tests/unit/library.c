@@ -715,6 +715,25 @@ static void a_switched_generation_is_seen_within_a_second(void **state)
 	event_store_remove(&next);
 }
 
+static void an_answer_lives_on_when_another_query_reopens_the_store(
+	void **state)
+{
+	struct bed *bed = *state;
+	struct event_store next;
+	prepare_well(bed, "card:name card:vector");
+	bind_text(bed, 0, "nowhere");
+	look_up_well(bed);
+	event_store_make(&next, schema);
+	switch_to(bed, &next, "g2");
+	assert_int_equal(
+		holdfast_refresh(bed->store, &bed->error), HOLDFAST_REOPENED);
+	assert_string_equal(bed->answer->generation, "g1");
+	assert_string_equal(bed->answer->views[0].name, "card");
+	assert_string_equal(value(bed, 0, 0)->as.text, "nobody");
+	assert_true(value(bed, 0, 1)->as.vector[2] == 3);
+	event_store_remove(&next);
+}
+
 static void a_query_that_the_new_schema_does_not_fit_is_told(void **state)
 {
 	static const char changed[] =
@@ -970,6 +989,8 @@ int main(void)
 		WITH_LIBRARY(a_lookup_waits_for_its_position),
 		WITH_LIBRARY(a_switched_generation_is_read_at_once_when_told),
 		WITH_LIBRARY(a_switched_generation_is_seen_within_a_second),
+		WITH_LIBRARY(
+			an_answer_lives_on_when_another_query_reopens_the_store),
 		WITH_LIBRARY(a_query_that_the_new_schema_does_not_fit_is_told),
 		WITH_LIBRARY(a_kept_snapshot_is_the_newest_one),
 		WITH_LIBRARY(a_store_that_is_gone_is_still_read),
