@@ -18,6 +18,7 @@ struct flight {
 	size_t mark_count, mark_capacity;
 	size_t updates_most; /* its records hold no more updates */
 	int64_t opened_us;   /* monotonic; when the first thing came */
+	int64_t due_us;	     /* wall clock: what it parks is tried then */
 
 	/* filled while it goes through the stages */
 	int outcome; /* of store_apply(), or a fault's code */

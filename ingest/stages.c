@@ -1,5 +1,7 @@
 #include "ingest/stages.h"
 
+#include "ingest/retry.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -117,7 +119,9 @@ static void apply_flight(
 {
 	if (flight->outcome < 0)
 		return; /* it could not even be decoded */
+	struct clock *clock = stages->options->clock;
 	int64_t start_us = now_us(stages);
+	flight->due_us = clock->wall_us(clock) + RETRY_FIRST_US;
 	flight->outcome = apply_until_durable(stages, flight);
 	if (flight->outcome == STORE_DURABLE)
 		flight->outcome = store_checkpoint(

@@ -184,9 +184,19 @@ static enum retry_fate fate_of(
 						       : RETRY_DEAD;
 }
 
+static struct retry_verdict verdict_of(
+	const struct item *item, const struct store_retry_options *options)
+{
+	struct retry_verdict verdict = {.fate = fate_of(item, options)};
+	if (verdict.fate == RETRY_DEAD || verdict.fate == RETRY_PARKED)
+		verdict.reason =
+			item->left_alone ? item->letter->reason : item->reason;
+	return verdict;
+}
+
 int store_retry(struct store *store, const struct store_retry *retries,
 	size_t count, const struct store_retry_options *options,
-	enum retry_fate *fates, struct fault *fault)
+	struct retry_verdict *verdicts, struct fault *fault)
 {
 	assert(count <= STORE_BATCH_RECORDS_MAX);
 	int rc = store_refresh(store, fault);
@@ -199,7 +209,7 @@ int store_retry(struct store *store, const struct store_retry *retries,
 	if (rc == 0)
 		rc = write_and_commit(&batch, options->dry_run, fault);
 	for (size_t i = 0; rc == STORE_DURABLE && i < count; i++)
-		fates[i] = fate_of(&batch.items[i], options);
+		verdicts[i] = verdict_of(&batch.items[i], options);
 	return rc;
 }
 

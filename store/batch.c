@@ -66,6 +66,7 @@ static void add_items(struct batch *batch, const struct store_record *input,
 			.partition = partition,
 			.record_row = record_row,
 			.record_time_us = time_us,
+			.due_us = batch->due_us,
 			.arrival = batch->item_count++,
 			.key = NO_KEY,
 		};
@@ -191,6 +192,7 @@ int batch_take(struct batch *batch, struct store *store,
 	int rc = begin(batch, store, count_updates(input), fault);
 	if (rc < 0)
 		return rc;
+	batch->due_us = input->due_us;
 	if (!take_records(batch, input) || !take_marks(batch, input))
 		return fault_set(fault, FAULT_OOM, "no memory for a batch");
 	return 0;
@@ -205,15 +207,17 @@ static bool take_letter(
 		return false;
 	int64_t time_us = retry->record->decoded.timestamp_us;
 	*row = retry->letter->record;
+	partition->accounts.updates += retry->further;
 	batch->items[batch->item_count] = (struct item){
 		.update = retry->update,
 		.record = retry->record,
 		.partition = partition,
 		.record_row = row,
 		.record_time_us = time_us == TIMESTAMP_NONE ? 0 : time_us,
+		.due_us = retry->due_us,
 		.arrival = batch->item_count,
 		.key = NO_KEY,
-		.letter = retry->letter,
+		.letter = retry->further ? NULL : retry->letter,
 	};
 	batch->item_count++;
 	return true;

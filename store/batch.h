@@ -19,6 +19,7 @@ struct item {
 	struct store_partition *partition; /* the working copy */
 	int64_t *record_row;	/* its payload's row, 0 while not written */
 	int64_t record_time_us; /* for the key window */
+	int64_t due_us;		/* wall clock: of what is parked */
 	size_t arrival;		/* order within the batch */
 	size_t key;		/* index in keys.fresh, or NO_KEY */
 	bool merges;		/* goes through the merge */
@@ -41,6 +42,7 @@ struct batch {
 	struct item *items;
 	size_t item_count;
 	struct store_tally tally;
+	int64_t due_us;				 /* of what the records park */
 	const struct store_retry_options *retry; /* NULL: records are taken */
 };
 

@@ -16,8 +16,7 @@ static struct letter new_letter(const struct item *item)
 }
 
 /* One that is retried keeps its row, and what is known of it. */
-static struct letter letter_of(
-	const struct batch *batch, const struct item *item)
+static struct letter letter_of(const struct item *item)
 {
 	const struct letter *old = item->letter;
 	struct letter letter = {0};
@@ -32,12 +31,8 @@ static struct letter letter_of(
 	letter.detail = slice_of(item->detail);
 	letter.state = item->overtaken ? LETTER_OVERTAKEN : LETTER_OPEN;
 	letter.acknowledged_us = TIMESTAMP_NONE;
-	letter.attempts = 0;
-	letter.due_us = TIMESTAMP_NONE;
-	if (old != NULL && letter.kind == LETTER_PARKED) {
-		letter.attempts = old->attempts + 1;
-		letter.due_us = batch->retry->due_us;
-	}
+	letter.attempts = old != NULL ? old->attempts + 1 : 0;
+	letter.due_us = item->due_us;
 	return letter;
 }
 
@@ -55,7 +50,7 @@ static int put_letter(struct batch *batch, struct item *item, int64_t *letter,
 	}
 	if (rc < 0)
 		return rc;
-	struct letter kept = letter_of(batch, item);
+	struct letter kept = letter_of(item);
 	rc = letters_put(letters, &kept, fault);
 	*letter = kept.id;
 	return rc;

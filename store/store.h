@@ -131,6 +131,8 @@ struct store_batch {
 	size_t record_count;		    /* <= STORE_BATCH_RECORDS_MAX */
 	const struct store_mark *marks;	    /* come after the records */
 	size_t mark_count;
+	int64_t due_us; /* wall clock: when what is parked is tried first;
+			   0: at once */
 };
 
 struct store_tally {
@@ -170,9 +172,15 @@ int store_letter(struct store *store, enum letter_kind kind, int64_t id,
 	struct arena *arena, struct letter_whole *out, struct fault *fault);
 
 /* Parked letters whose time has come (those without a time too), in log order:
- * ids[0..result), at most `max`. Errors: as store_letter(). */
+ * ids[0..result), at most `max`. Those of a crash loop never are due, since
+ * they would end the process again: a person takes them up.
+ * Errors: as store_letter(). */
 int store_due(struct store *store, int64_t now_us, int64_t *ids, int max,
 	struct fault *fault);
+
+/* When the next one of them is due; INT64_MAX: there is none.
+ * Errors: as store_letter(). */
+int store_next_due(struct store *store, int64_t *out_us, struct fault *fault);
 
 /* Dead letters that may leave: acknowledged before `before_us`, or with an id
  * up to `exported_id`. ids[0..result), at most `max`. Errors: as
@@ -186,13 +194,17 @@ struct store_retry {
 	const struct letter *letter;
 	const struct store_record *record;
 	const struct update *update;
+	/* The letter stands for a whole record that could not be decoded and
+	 * now is: this is another of its updates, counted from now on. These
+	 * come before the letter's own. */
+	bool further;
+	int64_t due_us; /* when it is tried again if it stays parked */
 };
 
 struct store_retry_options {
 	bool dry_run;	      /* say what would happen, change nothing */
 	bool force;	      /* also where another event took its key */
 	bool clear;	      /* dead ones leave, unapplied, and are counted */
-	int64_t due_us;	      /* when what stays parked is tried again */
 	int64_t attempts_max; /* then it is dead */
 };
 
@@ -206,16 +218,21 @@ enum retry_fate {
 	RETRY_CLEARED	 /* it left */
 };
 
+struct retry_verdict {
+	enum retry_fate fate;
+	enum reason reason; /* of what is dead or parked */
+};
+
 /*
  * Take up letters in one transaction, in this order, each at the version it
  * has by its record: as if it had come in time. Its key, counters, digest and
  * offsets follow as in store_apply(); a letter that is settled leaves.
- * fates[0..count) say what happened, or would happen.
+ * verdicts[0..count) say what happened, or would happen.
  * Results and errors: store_apply().
  */
 int store_retry(struct store *store, const struct store_retry *retries,
 	size_t count, const struct store_retry_options *options,
-	enum retry_fate *fates, struct fault *fault);
+	struct retry_verdict *verdicts, struct fault *fault);
 
 /* Copy what the WAL holds into the file as far as readers allow; between
  * batches: rarely while there is a backlog, often and little when `caught_up`.

@@ -45,9 +45,21 @@ int store_due(struct store *store, int64_t now_us, int64_t *ids, int max,
 		" JOIN _record AS record ON record.id = parked.record"
 		" JOIN _partition AS log ON log.id = record.log"
 		" WHERE (parked.due IS NULL OR parked.due <= ?1) AND ?3 IS NULL"
+		" AND parked.reason <> 'crash_loop'"
 		" ORDER BY log.topic, log.partition, log.incarnation,"
 		" record.offset, parked.place LIMIT ?2",
 		numbers, ids, fault);
+}
+
+int store_next_due(struct store *store, int64_t *out_us, struct fault *fault)
+{
+	int rc = store_refresh(store, fault);
+	return rc < 0 ? rc
+		      : sql_integer(store->db,
+				"SELECT coalesce((SELECT coalesce(due, 0)"
+				" FROM _parked WHERE reason <> 'crash_loop'"
+				" ORDER BY due LIMIT 1), 9223372036854775807)",
+				out_us, fault);
 }
 
 int store_clearable(struct store *store, int64_t before_us, int64_t exported_id,

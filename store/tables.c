@@ -57,6 +57,7 @@ static const char own_tables[] =
 	" key BLOB, attempts INTEGER NOT NULL, due INTEGER,"
 	" _checksum INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX _parked_record ON _parked (record);"
+	"CREATE INDEX _parked_due ON _parked (due);"
 
 	/* What an operator did, for good. */
 	"CREATE TABLE _decision (id INTEGER PRIMARY KEY,"

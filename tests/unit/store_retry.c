@@ -15,8 +15,10 @@ struct retrial {
 	struct update *update;
 };
 
-static struct store_retry_options options = {.due_us = STORE_RIG_TIME_US,
-	.attempts_max = 3};
+/* When what stays parked is tried again. */
+#define DUE_US STORE_RIG_TIME_US
+
+static struct store_retry_options options = {.attempts_max = 3};
 
 static int64_t letters_in(const struct store_rig *rig, const char *table)
 {
@@ -49,13 +51,15 @@ static enum retry_fate retry(struct store_rig *rig,
 	const struct retrial *retrial, const struct store_retry_options *how)
 {
 	struct fault fault = {0};
-	enum retry_fate fate = RETRY_PARKED;
-	struct store_retry one = {
-		&retrial->letter, &retrial->record, retrial->update};
-	int rc = store_retry(rig->store, &one, 1, how, &fate, &fault);
+	struct retry_verdict verdict = {.fate = RETRY_PARKED};
+	struct store_retry one = {.letter = &retrial->letter,
+		.record = &retrial->record,
+		.update = retrial->update,
+		.due_us = DUE_US};
+	int rc = store_retry(rig->store, &one, 1, how, &verdict, &fault);
 	if (rc != STORE_DURABLE)
 		fail_msg("%d: %s", rc, fault.text);
-	return fate;
+	return verdict.fate;
 }
 
 static void expect_whole(struct store_rig *rig)
@@ -288,7 +292,7 @@ static void parked_too_often_it_is_dead(void **state)
 		assert_int_equal(retry(rig, &parked, &options), RETRY_PARKED);
 		parked = still_parked(rig, true);
 		assert_int_equal(parked.letter.attempts, attempt);
-		assert_true(parked.letter.due_us == options.due_us);
+		assert_true(parked.letter.due_us == DUE_US);
 		struct store_rig_event copy = broken[1];
 		copy.offset = 3 + attempt;
 		copy.reason = REASON_NONE;
@@ -345,10 +349,8 @@ static void what_is_due_comes_in_log_order(void **state)
 	parked.update->parks = true;
 	parked.update->view = NULL;
 	assert_int_equal(retry(rig, &parked, &options), RETRY_PARKED);
-	assert_int_equal(
-		store_due(rig->store, options.due_us - 1, ids, 4, &fault), 2);
-	assert_int_equal(
-		store_due(rig->store, options.due_us, ids, 4, &fault), 3);
+	assert_int_equal(store_due(rig->store, DUE_US - 1, ids, 4, &fault), 2);
+	assert_int_equal(store_due(rig->store, DUE_US, ids, 4, &fault), 3);
 }
 
 int main(void)
