@@ -1,24 +1,14 @@
 #include "ingest/pipeline.h"
 
-#include "ingest/stages.h"
+#include "ingest/pipeline_inside.h"
 
 #include <assert.h>
-#include <inttypes.h>
+#include <stdlib.h>
 
 #define IDLE_POLL_MS 100 /* how long a stop signal may go unseen */
-#define WAIT_MS 100
 /* A batch closes when its records may hold so many updates: decoded and being
  * merged each takes some 400 bytes, whatever its record is long. */
 #define BATCH_UPDATES 200000
-
-struct pipeline {
-	const struct pipeline_options *options;
-	struct stages *stages;
-	struct pipeline_result result;
-	size_t partitions, stopped; /* started, and stopped of them */
-	bool done;		    /* the source has no more */
-	struct fault first_stop;    /* why the first partition stopped */
-};
 
 struct pipeline_options pipeline_options_default(void)
 {
@@ -40,7 +30,7 @@ static int64_t now_us(const struct pipeline *pipeline)
 	return clock->monotonic_us(clock);
 }
 
-static void tell(struct pipeline *pipeline, const char *text)
+void pipeline_tell(struct pipeline *pipeline, const char *text)
 {
 	if (pipeline->options->notice != NULL)
 		pipeline->options->notice(pipeline->options->payload, text);
@@ -92,7 +82,7 @@ static int land(struct pipeline *pipeline, struct fault *fault)
 	struct flight *flight;
 	struct fault trouble;
 	if (stages_trouble(pipeline->stages, &trouble))
-		tell(pipeline, trouble.text);
+		pipeline_tell(pipeline, trouble.text);
 	while ((flight = stages_landed(pipeline->stages)) != NULL) {
 		if (flight->outcome == STORE_WINDOW_FULL)
 			return window_full(fault);
@@ -115,114 +105,19 @@ static int drain(struct pipeline *pipeline, struct fault *fault)
 {
 	int rc = land(pipeline, fault);
 	while (rc == 0 && stages_in_flight(pipeline->stages) > 0) {
-		stages_wait(pipeline->stages, WAIT_MS);
+		stages_wait(pipeline->stages, PIPELINE_WAIT_MS);
 		rc = land(pipeline, fault);
 	}
 	return rc;
 }
 
 /* Send what is there and wait for it: then the store may be touched. */
-static int settle(struct pipeline *pipeline, struct fault *fault)
+int pipeline_settle(struct pipeline *pipeline, struct fault *fault)
 {
 	struct flight *flight = stages_filling(pipeline->stages);
 	if (flight != NULL && !flight_is_empty(flight))
 		stages_send(pipeline->stages);
 	return drain(pipeline, fault);
-}
-
-/* Before it tries again: only stopping ends it. */
-static bool can_wait(
-	struct pipeline *pipeline, int rc, const struct fault *why, bool *told)
-{
-	bool passes = rc == FAULT_FULL || rc == FAULT_BUSY;
-	if (!passes || atomic_load(pipeline->options->stop))
-		return false;
-	struct fault text;
-	fault_set(&text, rc,
-		"waiting, and going on by itself when this ends: %s",
-		why->text);
-	if (!*told)
-		tell(pipeline, text.text);
-	*told = true;
-	stages_wait(pipeline->stages, WAIT_MS);
-	return true;
-}
-
-/* The store's word on a partition, however long its disk is full. */
-static int find_partition(struct pipeline *pipeline,
-	const struct source_event *event, const struct store_partition **out,
-	struct fault *fault)
-{
-	struct fault why = {0};
-	bool told = false;
-	int rc;
-	do {
-		rc = store_partition(pipeline->options->store, event->topic,
-			event->partition, event->log_start, out, &why);
-	} while (can_wait(pipeline, rc, &why, &told));
-	return rc < 0 ? fault_set(fault, rc, "%s", why.text) : rc;
-}
-
-static int identify(struct pipeline *pipeline,
-	const struct store_partition *partition,
-	const struct source_event *event, struct fault *fault)
-{
-	if (event->cluster_id == NULL || event->cluster_id[0] == '\0' ||
-		strcmp(event->cluster_id, partition->cluster_id) == 0)
-		return 0;
-	struct fault why = {0};
-	bool told = false;
-	int rc;
-	do {
-		rc = store_identify(pipeline->options->store, &partition->log,
-			event->cluster_id, partition->topic_id, &why);
-	} while (can_wait(pipeline, rc, &why, &told));
-	return rc < 0 ? fault_set(fault, rc, "%s", why.text) : rc;
-}
-
-/* A partition the source announced: where to go on is the store's word. */
-static int start_partition(struct pipeline *pipeline,
-	const struct source_event *event, struct fault *fault)
-{
-	struct store *store = pipeline->options->store;
-	const struct store_partition *partition = NULL;
-	const struct source_schema *source =
-		schema_source(store_schema(store), event->topic);
-	assert(source != NULL); /* sources are opened with its topics */
-	int rc = settle(pipeline, fault);
-	if (rc == 0)
-		rc = find_partition(pipeline, event, &partition, fault);
-	if (rc < 0)
-		return rc;
-	assert(partition != NULL);
-	rc = stages_add_log(pipeline->stages, &partition->log, source, fault);
-	if (rc < 0)
-		return rc;
-	struct source_position position = {
-		.log = &partition->log,
-		.next_offset = partition->accounts.next_offset,
-		.record_time_us = partition->record_time_us,
-		.trail = &partition->trail,
-		.cluster_id = partition->cluster_id,
-	};
-	rc = source_start(pipeline->options->source, &position, fault);
-	if (rc == 0)
-		rc = identify(pipeline, partition, event, fault);
-	pipeline->partitions++;
-	return rc;
-}
-
-static int stop_partition(struct pipeline *pipeline,
-	const struct source_event *event, struct fault *fault)
-{
-	int rc = settle(pipeline, fault);
-	if (rc < 0)
-		return rc;
-	store_stopped(pipeline->options->store, event->log, true);
-	if (pipeline->stopped++ == 0)
-		pipeline->first_stop = event->fault;
-	tell(pipeline, event->fault.text);
-	return 0;
 }
 
 static int take_event(struct pipeline *pipeline, struct flight *flight,
@@ -232,20 +127,22 @@ static int take_event(struct pipeline *pipeline, struct flight *flight,
 		flight->opened_us = now_us(pipeline);
 	switch (outcome) {
 	case SOURCE_RECORD:
+		pipeline_runs_well(pipeline, event->record.log);
 		flight->updates_most += stages_updates_most(
 			pipeline->stages, event->record.log);
 		return flight_add_record(flight, &event->record, fault);
 	case SOURCE_END: {
+		pipeline_runs_well(pipeline, event->log);
 		struct store_mark mark = {
 			event->log, event->next_offset, event->as_of_us};
 		return flight_add_mark(flight, &mark, fault);
 	}
 	case SOURCE_PARTITION:
-		return start_partition(pipeline, event, fault);
+		return pipeline_start(pipeline, event, fault);
 	case SOURCE_STOPPED:
-		return stop_partition(pipeline, event, fault);
+		return pipeline_stop(pipeline, event, fault);
 	case SOURCE_NOTICE:
-		tell(pipeline, event->fault.text);
+		pipeline_tell(pipeline, event->fault.text);
 		return 0;
 	case SOURCE_DONE:
 		pipeline->done = true;
@@ -285,11 +182,41 @@ static uint32_t poll_timeout_ms(
 	return left_ms < IDLE_POLL_MS ? left_ms : IDLE_POLL_MS;
 }
 
+/* One step towards having nothing in flight, then what is wanted. */
+static int attend(struct pipeline *pipeline, struct fault *fault)
+{
+	struct flight *flight = stages_filling(pipeline->stages);
+	if (flight != NULL && !flight_is_empty(flight))
+		stages_send(pipeline->stages);
+	if (stages_in_flight(pipeline->stages) > 0)
+		stages_wait(pipeline->stages, PIPELINE_WAIT_MS);
+	int rc = land(pipeline, fault);
+	if (rc < 0 || stages_in_flight(pipeline->stages) > 0)
+		return rc;
+	const struct pipeline_options *options = pipeline->options;
+	rc = options->attend(options->payload, fault);
+	pipeline->attended = true;
+	return rc < 0 ? rc : pipeline_review(pipeline, fault);
+}
+
+/* A turn of polling after each that was attended to: who asks again and again
+ * does not keep records away. */
+static bool is_wanted(struct pipeline *pipeline)
+{
+	const struct pipeline_options *options = pipeline->options;
+	bool attended = pipeline->attended;
+	pipeline->attended = false;
+	return !attended && options->wants != NULL &&
+	       options->wants(options->payload);
+}
+
 static int turn(struct pipeline *pipeline, struct fault *fault)
 {
 	struct flight *flight = stages_filling(pipeline->stages);
+	if (is_wanted(pipeline))
+		return attend(pipeline, fault);
 	if (flight == NULL) {
-		stages_wait(pipeline->stages, WAIT_MS);
+		stages_wait(pipeline->stages, PIPELINE_WAIT_MS);
 		return land(pipeline, fault);
 	}
 	struct source_event event;
@@ -298,6 +225,8 @@ static int turn(struct pipeline *pipeline, struct fault *fault)
 	if (outcome < 0)
 		return outcome;
 	int rc = take_event(pipeline, flight, outcome, &event, fault);
+	if (rc == 0)
+		rc = pipeline_clear_stops(pipeline, fault);
 	if (rc < 0)
 		return rc;
 	flight = stages_filling(pipeline->stages);
@@ -308,8 +237,8 @@ static int turn(struct pipeline *pipeline, struct fault *fault)
 
 static bool must_go_on(const struct pipeline *pipeline)
 {
-	bool all_stopped = pipeline->partitions > 0 &&
-			   pipeline->stopped == pipeline->partitions;
+	bool all_stopped = pipeline->partition_count > 0 &&
+			   pipeline->stopped == pipeline->partition_count;
 	return !pipeline->done && !all_stopped &&
 	       !atomic_load(pipeline->options->stop);
 }
@@ -319,20 +248,22 @@ int pipeline_run(const struct pipeline_options *options,
 {
 	assert(options->batch_records >= 1);
 	assert(options->batch_records <= STORE_BATCH_RECORDS_MAX);
-	struct pipeline pipeline = {.options = options};
+	struct pipeline pipeline = {.options = options, .arena = ARENA_INIT};
 	int rc = stages_open(&pipeline.stages, options, fault);
 	while (rc == 0 && must_go_on(&pipeline))
 		rc = turn(&pipeline, fault);
 	if (rc == 0)
-		rc = settle(&pipeline, fault);
+		rc = pipeline_settle(&pipeline, fault);
 	stages_close(pipeline.stages);
+	free(pipeline.partitions);
+	arena_finish(&pipeline.arena);
 	pipeline.result.stopped_partitions = (int64_t)pipeline.stopped;
 	if (result != NULL)
 		*result = pipeline.result;
 	if (rc == 0 && pipeline.stopped > 0)
 		return fault_set(fault, FAULT_LOG,
 			"%zu of %zu partitions stopped, the first: %s",
-			pipeline.stopped, pipeline.partitions,
+			pipeline.stopped, pipeline.partition_count,
 			pipeline.first_stop.text);
 	return rc;
 }

@@ -7,6 +7,11 @@
  * or, if nothing is in flight behind it, after `linger_us`: batches grow with
  * the backlog and stay small when caught up.
  *
+ * A partition that the store says is stopped (store/decisions.h) takes no
+ * records: it is not started, or held back at the source, and the others go on.
+ * What the source finds wrong with a log is noted there, judged anew at each
+ * start, and leaves when records come again.
+ *
  * Threads: pipeline_run() polls on the caller's thread; with `threads` it
  * decodes and applies on two of its own, else all in turn on the caller's. The
  * store must not be touched by anybody else meanwhile.
@@ -34,6 +39,14 @@ struct pipeline_options {
 	const atomic_bool *stop; /* set by a signal: finish and return */
 	/* Told of notices and stopped partitions, on the caller's thread. */
 	void (*notice)(void *payload, const char *text);
+	/* Is there something to do with the store besides batches? Asked each
+	 * turn: cheap. NULL: never. */
+	bool (*wants)(void *payload);
+	/* Then do it, in about a second: on the caller's thread, with nothing
+	 * in flight, so that the store may be touched. Whatever it stopped or
+	 * resumed (store/decisions.h) is so when it returns. Returns 0;
+	 * a fault ends the pipeline. */
+	int (*attend)(void *payload, struct fault *fault);
 	void *payload;
 };
 
@@ -44,16 +57,16 @@ struct pipeline_options pipeline_options_default(void);
 struct pipeline_result {
 	struct store_tally tally; /* of this run */
 	int64_t batches;
-	int64_t stopped_partitions;
+	int64_t stopped_partitions;		/* by the source */
 	int64_t decode_us, apply_us, commit_us; /* where time went */
 };
 
 /*
  * Run until `stop` is set (what was polled is finished first), the source is
- * done (`until_end`), or every partition has stopped. `result` may be NULL.
- * Returns 0. Errors: FAULT_LOG when partitions stopped (the text names the
- * first and the command to run); faults of source and store that waiting does
- * not heal.
+ * done (`until_end`), or the source stopped every partition. `result` may be
+ * NULL. Returns 0. Errors: FAULT_LOG when partitions stopped (the text names
+ * the first and the command to run); faults of source and store that waiting
+ * does not heal.
  */
 int pipeline_run(const struct pipeline_options *options,
 	struct pipeline_result *result, struct fault *fault);

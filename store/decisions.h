@@ -10,6 +10,8 @@
 
 #include "store/store.h"
 
+#include <string.h>
+
 /* Texts are never NULL; "" where there is nothing to say. */
 struct decision {
 	int64_t at_us;	     /* wall clock */
@@ -32,6 +34,17 @@ int store_hold(struct store *store, const char *view, const char *feature,
 /* End it. 1: there was none. Errors: as store_hold(). */
 int store_release(struct store *store, const char *view, const char *feature,
 	const struct decision *decision, struct fault *fault);
+
+/* Reasons that last until somebody resumes the partition. All others were found
+ * in the log or the store, and are judged anew at each start. */
+#define STOP_PAUSED "paused"
+#define STOP_FLOOD "dead_letter_flood"
+
+static inline bool stop_lasts(const char *reason)
+{
+	return strcmp(reason, STOP_PAUSED) == 0 ||
+	       strcmp(reason, STOP_FLOOD) == 0;
+}
 
 /* Why a partition takes no records: a word ("paused", "log_changed"), and a
  * sentence with what to do. */

@@ -21,6 +21,22 @@ static void notice(void *payload, const char *text)
 		atomic_store(&rig->stop, true);
 }
 
+static bool wants(void *payload)
+{
+	struct rig *rig = payload;
+	return rig->insists || script_ordered(&rig->script) != rig->attended;
+}
+
+static int attend(void *payload, struct fault *fault)
+{
+	struct rig *rig = payload;
+	rig->attended = script_ordered(&rig->script);
+	if (rig->attended == 0 || rig->attend == NULL)
+		return 0;
+	int rc = rig->attend(rig, rig->attended);
+	return rc < 0 ? fault_set(fault, rc, "attended in vain") : 0;
+}
+
 static int64_t durable(void *payload, const struct log *log)
 {
 	return twin_store_durable(payload, log);
@@ -59,6 +75,8 @@ static int setup(void **state, bool threads)
 	rig->options.clock = &rig->clock.clock;
 	rig->options.stop = &rig->stop;
 	rig->options.notice = notice;
+	rig->options.wants = wants;
+	rig->options.attend = attend;
 	rig->options.payload = rig;
 	rig->options.batch_records = 7;
 	*state = rig;

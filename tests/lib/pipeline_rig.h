@@ -25,6 +25,10 @@ struct rig {
 	bool stop_when_told; /* a notice stops the pipeline */
 	char told[1024];     /* the first notice */
 	size_t notices;
+	/* Called for each script_order(), with nothing in flight. */
+	int (*attend)(struct rig *rig, int order);
+	int attended; /* the order before */
+	bool insists; /* wants something all the time */
 };
 
 /* cmocka's: *state is a rig whose pipeline works with threads, or without. */

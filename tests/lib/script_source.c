@@ -17,7 +17,8 @@ enum script_kind {
 	STEP_IDLE,
 	STEP_AWAIT,
 	STEP_STOP_ALL,
-	STEP_BREAK
+	STEP_BREAK,
+	STEP_ORDER
 };
 
 struct script_step {
@@ -25,6 +26,7 @@ struct script_step {
 	int32_t partition;
 	int64_t offset; /* RECORD: its own; END, AWAIT: behind the last */
 	char *text;	/* owned: value of a record, or why */
+	int order;
 };
 
 static int64_t clock_monotonic(struct clock *clock)
@@ -104,6 +106,16 @@ void script_stop_all(struct script_source *script)
 void script_break(struct script_source *script)
 {
 	add(script, STEP_BREAK, -1);
+}
+
+void script_order(struct script_source *script, int order)
+{
+	add(script, STEP_ORDER, -1)->order = order;
+}
+
+int script_ordered(const struct script_source *script)
+{
+	return script->ordered;
 }
 
 static int idle(struct script_source *script, uint32_t timeout_ms)
@@ -204,6 +216,7 @@ static int script_poll(struct source *source, struct source_event *event,
 		return idle(script, timeout_ms);
 	if (step->kind == STEP_BREAK)
 		return fault_set(fault, FAULT_BROKER, "the broker said no");
+	script->ordered = step->order;
 	if (step->kind == STEP_STOP_ALL)
 		atomic_store(script->stop, true);
 	int outcome = give(script, step, event);

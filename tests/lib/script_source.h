@@ -45,6 +45,7 @@ struct script_source {
 		bool paused;
 	} partitions[SCRIPT_PARTITIONS_MAX];
 	size_t awaiting; /* polls spent on script_await() */
+	int ordered;
 };
 
 /* The caller sets topic, clock and what else it wants before the first poll;
@@ -67,6 +68,9 @@ void script_idle(struct script_source *script); /* one poll finds nothing */
 void script_await(struct script_source *script, int32_t partition);
 void script_stop_all(struct script_source *script); /* as a signal would */
 void script_break(struct script_source *script);    /* FAULT_BROKER */
+/* script_ordered() says so until the step behind it is polled. */
+void script_order(struct script_source *script, int order);
+int script_ordered(const struct script_source *script);
 
 /* When script_init() began; record timestamps are this. */
 #define SCRIPT_TIME_US INT64_C(1795422048000000)

@@ -1,7 +1,10 @@
 #include "tests/lib/twin_store.h"
 
+#include "store/decisions.h"
+
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define LOGS_MAX 16
@@ -14,6 +17,7 @@ struct store {
 	size_t failure_count, failed;
 	atomic_size_t batches;
 	atomic_int_least64_t durable[LOGS_MAX]; /* by log id - 1 */
+	char stops[LOGS_MAX][32]; /* reasons by log id - 1; "": none */
 };
 
 struct store_options store_options_default(void)
@@ -94,6 +98,38 @@ void store_stopped(struct store *store, const struct log *log, bool stopped)
 	(void)store;
 	(void)log;
 	(void)stopped;
+}
+
+int store_stop_partition(struct store *store, const struct store_stop *stop,
+	const struct decision *decision, struct fault *fault)
+{
+	char *reason = store->stops[stop->log->id - 1];
+	(void)decision;
+	(void)fault;
+	int length =
+		snprintf(reason, sizeof store->stops[0], "%s", stop->reason);
+	assert(length > 0 && (size_t)length < sizeof store->stops[0]);
+	return 0;
+}
+
+int store_resume_partition(struct store *store, const struct log *log,
+	const struct decision *decision, struct fault *fault)
+{
+	char *reason = store->stops[log->id - 1];
+	(void)decision;
+	(void)fault;
+	int rc = reason[0] == '\0' ? 1 : 0;
+	reason[0] = '\0';
+	return rc;
+}
+
+int store_why_stopped(struct store *store, const struct log *log,
+	struct arena *arena, const char **reason, struct fault *fault)
+{
+	(void)arena;
+	(void)fault;
+	*reason = store->stops[log->id - 1];
+	return (*reason)[0] == '\0' ? 0 : 1;
 }
 
 static int fail(struct store *store, const struct store_batch *batch,

@@ -3,6 +3,7 @@
  * twin. What must hold whatever does the work is tried with threads and
  * without.
  */
+#include "store/decisions.h"
 #include "tests/lib/pipeline_rig.h"
 #include "tests/lib/wrap_source.h"
 
@@ -357,6 +358,229 @@ static void an_empty_source_is_done_at_once(void **state)
 	assert_int_equal(rig->result.tally.records, 0);
 }
 
+static const struct log *log_of(struct rig *rig, size_t partition)
+{
+	return &twin_partition_at(twin_of(rig->store), partition)->log;
+}
+
+static void stop(struct rig *rig, size_t partition, const char *reason)
+{
+	const struct store_stop found = {
+		.log = log_of(rig, partition), .reason = reason, .detail = ""};
+	assert_int_equal(
+		store_stop_partition(rig->store, &found, NULL, NULL), 0);
+}
+
+static void resume(struct rig *rig, size_t partition)
+{
+	assert_int_equal(store_resume_partition(rig->store,
+				 log_of(rig, partition), NULL, NULL),
+		0);
+}
+
+static const char *why_stopped(struct rig *rig, size_t partition)
+{
+	const char *reason = NULL;
+	(void)store_why_stopped(
+		rig->store, log_of(rig, partition), NULL, &reason, NULL);
+	return reason;
+}
+
+static void announce_two(struct rig *rig)
+{
+	script_announce(&rig->script, 0);
+	script_announce(&rig->script, 1);
+}
+
+static void start_again(struct rig *rig)
+{
+	source_close(rig->source);
+	rig_new_script(rig);
+	rig->notices = 0;
+	rig->attended = 0;
+	announce_two(rig);
+}
+
+/* Both partitions are known, and took one record each. */
+static void run_two(struct rig *rig)
+{
+	announce_two(rig);
+	rig_send(rig, 0, 1, 1, 1);
+	rig_send(rig, 1, 2, 1, 1);
+	rig_run_well(rig);
+}
+
+static void a_partition_that_somebody_stopped_is_not_started(void **state)
+{
+	struct rig *rig = *state;
+	static const char *const lasting[] = {STOP_PAUSED, STOP_FLOOD};
+	run_two(rig);
+	for (int i = 0; i < 2; i++) {
+		stop(rig, 1, lasting[i]);
+		start_again(rig);
+		for (int n = 0; n <= i + 1; n++)
+			rig_send(rig, 0, 10 + n, 1, 1);
+		rig_run_well(rig); /* it is no fault */
+		assert_int_equal(rig->script.partitions[1].starts, 0);
+		assert_int_equal(rig_accounts(rig, 0)->taken, i + 2);
+		assert_non_null(strstr(rig->told, "events:1"));
+		assert_string_equal(why_stopped(rig, 1), lasting[i]);
+	}
+}
+
+static int pause_then_resume(struct rig *rig, int order)
+{
+	/* Whatever was polled is durable before the store is touched. */
+	assert_int_equal(rig_accounts(rig, 1)->taken, 3 + order);
+	if (order == 1)
+		stop(rig, 1, STOP_PAUSED);
+	else {
+		assert_true(rig->script.partitions[1].paused);
+		assert_false(rig->script.partitions[0].paused);
+		resume(rig, 1);
+	}
+	return 0;
+}
+
+static void what_is_stopped_while_it_runs_is_held_back(void **state)
+{
+	struct rig *rig = *state;
+	rig->attend = pause_then_resume;
+	announce_two(rig);
+	for (int n = 0; n < 4; n++)
+		rig_send(rig, 1, n, 1, 1);
+	script_order(&rig->script, 1);
+	script_idle(&rig->script);
+	rig_send(rig, 1, 4, 1, 1); /* stands for one that was under way */
+	script_order(&rig->script, 2);
+	script_idle(&rig->script);
+	rig_send(rig, 1, 5, 1, 1);
+	rig_run_well(rig);
+	assert_int_equal(rig->attended, 0); /* the script went on */
+	assert_false(rig->script.partitions[1].paused);
+	assert_int_equal(rig->script.partitions[1].starts, 1);
+	assert_int_equal(rig_accounts(rig, 1)->taken, 6);
+}
+
+static int resume_one(struct rig *rig, int order)
+{
+	(void)order;
+	resume(rig, 1);
+	return 0;
+}
+
+static void a_resumed_partition_goes_on_where_the_store_says(void **state)
+{
+	struct rig *rig = *state;
+	run_two(rig);
+	stop(rig, 1, STOP_PAUSED);
+	start_again(rig);
+	rig->attend = resume_one;
+	script_order(&rig->script, 1);
+	script_idle(&rig->script);
+	rig_send(rig, 1, 2, 1, 1); /* offset 0: taken before */
+	rig_send(rig, 1, 3, 1, 1);
+	rig_run_well(rig);
+	assert_int_equal(rig->script.partitions[1].starts, 1);
+	assert_int_equal(rig->script.partitions[1].start_offset, 1);
+	assert_int_equal(rig_accounts(rig, 1)->taken, 2);
+	assert_int_equal(rig_accounts(rig, 1)->redelivered, 0);
+}
+
+/* The run would have ended with its name: it was mended meanwhile. */
+static void what_the_source_stopped_is_started_anew(void **state)
+{
+	struct rig *rig = *state;
+	rig->attend = resume_one;
+	announce_two(rig);
+	rig_send(rig, 1, 1, 1, 1);
+	script_stop(&rig->script, 1, "log_changed: run this");
+	script_order(&rig->script, 1);
+	script_idle(&rig->script);
+	rig_send(rig, 1, 2, 1, 1);
+	rig_run_well(rig);
+	assert_int_equal(rig->result.stopped_partitions, 0);
+	assert_int_equal(rig->script.partitions[1].starts, 2);
+	assert_int_equal(rig->script.partitions[1].start_offset, 1);
+	assert_int_equal(rig_accounts(rig, 1)->taken, 2);
+}
+
+static void what_the_source_finds_stands_in_the_store_until_it_is_over(
+	void **state)
+{
+	struct rig *rig = *state;
+	announce_two(rig);
+	rig_send(rig, 1, 1, 1, 1);
+	script_stop(&rig->script, 1, "records_lost: run this");
+	assert_int_equal(rig_run(rig), FAULT_LOG);
+	assert_string_equal(why_stopped(rig, 1), "records_lost");
+	assert_string_equal(why_stopped(rig, 0), "");
+	/* Started, to be judged anew: nothing came yet. */
+	start_again(rig);
+	rig_send(rig, 0, 2, 1, 1);
+	rig_run_well(rig);
+	assert_int_equal(rig->script.partitions[1].starts, 1);
+	assert_string_equal(why_stopped(rig, 1), "records_lost");
+	/* The same again, and then another trouble. */
+	start_again(rig);
+	script_stop(&rig->script, 1, "events:1 can't be read at offset 1");
+	assert_int_equal(rig_run(rig), FAULT_LOG);
+	assert_string_equal(why_stopped(rig, 1), "unreadable");
+	start_again(rig);
+	script_end(&rig->script, 1);
+	rig_run_well(rig);
+	assert_string_equal(why_stopped(rig, 1), "");
+}
+
+static int pause_one(struct rig *rig, int order)
+{
+	(void)order;
+	stop(rig, 1, STOP_PAUSED);
+	return 0;
+}
+
+/* Else a start would take up what a person had stopped. */
+static void what_a_person_stopped_stays_so_whatever_is_found(void **state)
+{
+	struct rig *rig = *state;
+	rig->attend = pause_one;
+	announce_two(rig);
+	script_order(&rig->script, 1);
+	script_idle(&rig->script);
+	script_stop(&rig->script, 1, "log_changed: run this");
+	assert_int_equal(rig_run(rig), FAULT_LOG);
+	assert_string_equal(why_stopped(rig, 1), STOP_PAUSED);
+}
+
+static int attend_in_vain(struct rig *rig, int order)
+{
+	(void)rig;
+	(void)order;
+	return FAULT_IO;
+}
+
+static void a_fault_of_what_was_wanted_ends_the_run(void **state)
+{
+	struct rig *rig = *state;
+	rig->attend = attend_in_vain;
+	announce_two(rig);
+	script_order(&rig->script, 1);
+	script_idle(&rig->script);
+	rig_send(rig, 0, 1, 1, 1);
+	assert_int_equal(rig_run(rig), FAULT_IO);
+	assert_string_equal(rig->fault.text, "attended in vain");
+	assert_int_equal(rig_accounts(rig, 0)->taken, 0);
+}
+
+static void who_insists_does_not_keep_records_away(void **state)
+{
+	struct rig *rig = *state;
+	rig->insists = true;
+	rig_send_all(rig);
+	rig_run_well(rig);
+	rig_check_all(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +608,15 @@ int main(void)
 		BOTH_WAYS(a_batch_closes_at_its_age),
 		BOTH_WAYS(a_batch_closes_at_its_bytes),
 		BOTH_WAYS(an_empty_source_is_done_at_once),
+		BOTH_WAYS(a_partition_that_somebody_stopped_is_not_started),
+		BOTH_WAYS(what_is_stopped_while_it_runs_is_held_back),
+		BOTH_WAYS(a_resumed_partition_goes_on_where_the_store_says),
+		BOTH_WAYS(what_the_source_stopped_is_started_anew),
+		BOTH_WAYS(
+			what_the_source_finds_stands_in_the_store_until_it_is_over),
+		BOTH_WAYS(what_a_person_stopped_stays_so_whatever_is_found),
+		BOTH_WAYS(a_fault_of_what_was_wanted_ends_the_run),
+		BOTH_WAYS(who_insists_does_not_keep_records_away),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,331 @@
+/*
+ * The pipeline's partitions: started where the store says, unless it says that
+ * they are stopped; and what the source finds wrong, noted there.
+ */
+#include "ingest/pipeline_inside.h"
+#include "store/decisions.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Before it tries again: only stopping ends it. */
+static bool can_wait(
+	struct pipeline *pipeline, int rc, const struct fault *why, bool *told)
+{
+	bool passes = rc == FAULT_FULL || rc == FAULT_BUSY;
+	if (!passes || atomic_load(pipeline->options->stop))
+		return false;
+	struct fault text;
+	fault_set(&text, rc,
+		"waiting, and going on by itself when this ends: %s",
+		why->text);
+	if (!*told)
+		pipeline_tell(pipeline, text.text);
+	*told = true;
+	stages_wait(pipeline->stages, PIPELINE_WAIT_MS);
+	return true;
+}
+
+/* The store's word on a partition, however long its disk is full. */
+static int find_partition(struct pipeline *pipeline,
+	const struct source_event *event, const struct store_partition **out,
+	struct fault *fault)
+{
+	struct fault why = {0};
+	bool told = false;
+	int rc;
+	do {
+		rc = store_partition(pipeline->options->store, event->topic,
+			event->partition, event->log_start, out, &why);
+	} while (can_wait(pipeline, rc, &why, &told));
+	return rc < 0 ? fault_set(fault, rc, "%s", why.text) : rc;
+}
+
+static int identify(struct pipeline *pipeline,
+	const struct store_partition *partition,
+	const struct source_event *event, struct fault *fault)
+{
+	if (event->cluster_id == NULL || event->cluster_id[0] == '\0' ||
+		strcmp(event->cluster_id, partition->cluster_id) == 0)
+		return 0;
+	struct fault why = {0};
+	bool told = false;
+	int rc;
+	do {
+		rc = store_identify(pipeline->options->store, &partition->log,
+			event->cluster_id, partition->topic_id, &why);
+	} while (can_wait(pipeline, rc, &why, &told));
+	return rc < 0 ? fault_set(fault, rc, "%s", why.text) : rc;
+}
+
+/* The reason of a stop that the source found: the word its text begins with. */
+#define REASON_BYTES 32
+#define REASON_UNREADABLE "unreadable"
+
+static const char *reason_of(const char *text, char out[REASON_BYTES])
+{
+	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz_");
+	if (length == 0 || length >= REASON_BYTES ||
+		strncmp(text + length, ": ", 2) != 0)
+		return REASON_UNREADABLE;
+	memcpy(out, text, length);
+	out[length] = '\0';
+	return out;
+}
+
+static struct pipeline_partition *find(
+	struct pipeline *pipeline, const struct log *log)
+{
+	for (size_t i = 0; i < pipeline->partition_count; i++)
+		if (pipeline->partitions[i].log == log)
+			return &pipeline->partitions[i];
+	return NULL;
+}
+
+/* NULL: out of memory. */
+static struct pipeline_partition *add(
+	struct pipeline *pipeline, const struct log *log, int64_t log_start)
+{
+	size_t count = pipeline->partition_count + 1;
+	struct pipeline_partition *larger = realloc(
+		pipeline->partitions, count * sizeof *pipeline->partitions);
+	if (larger == NULL)
+		return NULL;
+	pipeline->partitions = larger;
+	pipeline->partition_count = count;
+	struct pipeline_partition *added = &larger[count - 1];
+	*added = (struct pipeline_partition){
+		.log = log, .log_start = log_start, .course = COURSE_RUNS};
+	return added;
+}
+
+static void be_judged(struct pipeline *pipeline,
+	struct pipeline_partition *partition, bool judged)
+{
+	pipeline->judged -= partition->judged && !partition->well;
+	pipeline->well -= partition->well;
+	partition->judged = judged;
+	partition->well = false;
+	pipeline->judged += judged;
+}
+
+/* 1: the store says that it is stopped. *lasts: until it is resumed. */
+static int why_stopped(struct pipeline *pipeline, const struct log *log,
+	bool *lasts, struct fault *fault)
+{
+	const char *reason = "";
+	arena_reset(&pipeline->arena);
+	int rc = store_why_stopped(pipeline->options->store, log,
+		&pipeline->arena, &reason, fault);
+	*lasts = rc == 1 && stop_lasts(reason);
+	return rc;
+}
+
+/* Start it at the source where the store says. */
+static int take_up(struct pipeline *pipeline,
+	struct pipeline_partition *partition,
+	const struct store_partition *stored, struct fault *fault)
+{
+	struct store *store = pipeline->options->store;
+	struct source_position position = {
+		.log = &stored->log,
+		.next_offset = stored->accounts.next_offset,
+		.record_time_us = stored->record_time_us,
+		.trail = &stored->trail,
+		.cluster_id = stored->cluster_id,
+	};
+	partition->log = &stored->log;
+	partition->course = COURSE_RUNS;
+	store_stopped(store, &stored->log, false);
+	return source_start(pipeline->options->source, &position, fault);
+}
+
+static int announce(struct pipeline *pipeline,
+	const struct store_partition *stored, int64_t log_start,
+	struct fault *fault)
+{
+	struct pipeline_partition *partition =
+		add(pipeline, &stored->log, log_start);
+	bool lasts = false;
+	if (partition == NULL)
+		return fault_set(fault, FAULT_OOM, "no memory for a partition");
+	int rc = why_stopped(pipeline, &stored->log, &lasts, fault);
+	if (rc < 0)
+		return rc;
+	if (!lasts) {
+		be_judged(pipeline, partition, rc == 1);
+		return take_up(pipeline, partition, stored, fault);
+	}
+	struct fault text;
+	fault_set(&text, FAULT_LOG,
+		"%s:%" PRId32 " takes no records, as it was stopped: "
+		"`holdfast status` says why, and what to run",
+		stored->log.topic, stored->log.partition);
+	pipeline_tell(pipeline, text.text);
+	partition->course = COURSE_NOT_STARTED;
+	store_stopped(pipeline->options->store, &stored->log, true);
+	return 0;
+}
+
+static int add_log(
+	struct pipeline *pipeline, const struct log *log, struct fault *fault)
+{
+	const struct source_schema *source = schema_source(
+		store_schema(pipeline->options->store), log->topic);
+	assert(source != NULL); /* sources are opened with its topics */
+	return stages_add_log(pipeline->stages, log, source, fault);
+}
+
+/* Where to go on is the store's word. */
+int pipeline_start(struct pipeline *pipeline, const struct source_event *event,
+	struct fault *fault)
+{
+	const struct store_partition *stored = NULL;
+	int rc = pipeline_settle(pipeline, fault);
+	if (rc == 0)
+		rc = find_partition(pipeline, event, &stored, fault);
+	if (rc < 0)
+		return rc;
+	assert(stored != NULL);
+	rc = add_log(pipeline, &stored->log, fault);
+	if (rc == 0)
+		rc = announce(pipeline, stored, event->log_start, fault);
+	return rc < 0 ? rc : identify(pipeline, stored, event, fault);
+}
+
+/* For other processes to see; what a person stopped stays so. */
+static int note_stop(struct pipeline *pipeline,
+	const struct source_event *event, struct fault *fault)
+{
+	struct clock *clock = pipeline->options->clock;
+	char word[REASON_BYTES];
+	const struct store_stop stop = {
+		.log = event->log,
+		.reason = reason_of(event->fault.text, word),
+		.detail = event->fault.text,
+		.since_us = clock->wall_us(clock),
+	};
+	bool lasts = false, told = false;
+	struct fault why = {0};
+	int rc = why_stopped(pipeline, event->log, &lasts, fault);
+	if (rc < 0 || lasts)
+		return rc < 0 ? rc : 0;
+	do {
+		rc = store_stop_partition(
+			pipeline->options->store, &stop, NULL, &why);
+	} while (can_wait(pipeline, rc, &why, &told));
+	return rc < 0 ? fault_set(fault, rc, "%s", why.text) : 0;
+}
+
+int pipeline_stop(struct pipeline *pipeline, const struct source_event *event,
+	struct fault *fault)
+{
+	int rc = pipeline_settle(pipeline, fault);
+	if (rc < 0)
+		return rc;
+	struct pipeline_partition *partition = find(pipeline, event->log);
+	assert(partition != NULL); /* it was started */
+	be_judged(pipeline, partition, false);
+	partition->course = COURSE_STOPPED;
+	store_stopped(pipeline->options->store, event->log, true);
+	if (pipeline->stopped++ == 0)
+		pipeline->first_stop = event->fault;
+	pipeline_tell(pipeline, event->fault.text);
+	return note_stop(pipeline, event, fault);
+}
+
+void pipeline_runs_well(struct pipeline *pipeline, const struct log *log)
+{
+	if (pipeline->judged == 0)
+		return;
+	struct pipeline_partition *partition = find(pipeline, log);
+	if (partition == NULL || !partition->judged || partition->well)
+		return;
+	partition->well = true;
+	pipeline->well++;
+	pipeline->judged--;
+}
+
+static int clear_stop(
+	struct pipeline *pipeline, const struct log *log, struct fault *fault)
+{
+	struct fault why = {0};
+	bool told = false;
+	int rc;
+	do {
+		rc = store_resume_partition(
+			pipeline->options->store, log, NULL, &why);
+	} while (can_wait(pipeline, rc, &why, &told));
+	return rc < 0 ? fault_set(fault, rc, "%s", why.text) : 0;
+}
+
+int pipeline_clear_stops(struct pipeline *pipeline, struct fault *fault)
+{
+	if (pipeline->well == 0)
+		return 0;
+	int rc = pipeline_settle(pipeline, fault);
+	for (size_t i = 0; rc == 0 && i < pipeline->partition_count; i++) {
+		struct pipeline_partition *one = &pipeline->partitions[i];
+		if (!one->well)
+			continue;
+		be_judged(pipeline, one, false);
+		rc = clear_stop(pipeline, one->log, fault);
+	}
+	return rc;
+}
+
+/* It was stopped while it ran, by somebody. */
+static int hold_back(struct pipeline *pipeline,
+	struct pipeline_partition *partition, struct fault *fault)
+{
+	be_judged(pipeline, partition, false);
+	partition->course = COURSE_HELD;
+	store_stopped(pipeline->options->store, partition->log, true);
+	return source_pause(
+		pipeline->options->source, partition->log, true, fault);
+}
+
+/* It is stopped no more: where the store says, which may be a new log. */
+static int go_on(struct pipeline *pipeline,
+	struct pipeline_partition *partition, struct fault *fault)
+{
+	struct store *store = pipeline->options->store;
+	if (partition->course == COURSE_HELD) {
+		partition->course = COURSE_RUNS;
+		store_stopped(store, partition->log, false);
+		return source_pause(pipeline->options->source, partition->log,
+			false, fault);
+	}
+	const struct store_partition *stored = NULL;
+	int rc = store_partition(store, partition->log->topic,
+		partition->log->partition, partition->log_start, &stored,
+		fault);
+	if (rc < 0)
+		return rc;
+	if (&stored->log != partition->log)
+		rc = add_log(pipeline, &stored->log, fault);
+	pipeline->stopped -= partition->course == COURSE_STOPPED;
+	return rc < 0 ? rc : take_up(pipeline, partition, stored, fault);
+}
+
+int pipeline_review(struct pipeline *pipeline, struct fault *fault)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < pipeline->partition_count; i++) {
+		struct pipeline_partition *one = &pipeline->partitions[i];
+		bool lasts = false;
+		rc = why_stopped(pipeline, one->log, &lasts, fault);
+		if (rc < 0)
+			return rc;
+		bool runs = one->course == COURSE_RUNS;
+		bool stopped = rc == 1 && (lasts || !one->judged);
+		rc = 0;
+		if (runs && stopped)
+			rc = hold_back(pipeline, one, fault);
+		else if (!runs && !stopped)
+			rc = go_on(pipeline, one, fault);
+	}
+	return rc;
+}
