@@ -9,7 +9,8 @@
 #   single     GET /v1/views/user_stats/KEY     beside one HMGET of ten fields
 #   batch100   POST /v1/lookup of 100 entities  beside 100 HMGETs sent in one go
 #
-# Rounds alternate between the two servers; figures are medians of all rounds. Everything twice: idle, and `busy`, while
+# Rounds alternate between the two servers; figures are medians of all rounds. Servers, client and ingest each have a session
+# of their own, as services have, so none gets processor time by having more threads. Everything twice: idle, and `busy`, while
 # `holdfast ingest` applies 20,000 events a second to the same store on the same machine, also while Redis is measured. That it
 # did is measured, too. Values of both are compared before each pass. Wants a quiet machine with two cores, and a release build;
 # 1.2 GB of data are made once and kept in the cache. The last lines are NAME FIGURE, of the busy pass with _busy behind the name:
@@ -74,11 +75,11 @@ mkdir "$work"
 cp "$data/fill.ndjson" "$work/log.ndjson" # to which the busy pass adds its events
 "$holdfast" ingest --file "$work/log.ndjson" --topic users.v1 --until-end --set schema="$bench/lookup.json" \
 	--set store.path="$work/store" 2>"$work/ingest.log" || die "ingest failed: $(tail -n 3 "$work/ingest.log")"
-"$holdfast" serve --set store.path="$work/store" --set serve.port=0 --port-file "$work/port" 2>"$work/serve.log" &
+setsid "$holdfast" serve --set store.path="$work/store" --set serve.port=0 --port-file "$work/port" 2>"$work/serve.log" &
 processes+=($!)
 await 'holdfast serve listens' test -s "$work/port"
 redis_port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
-"${redis[@]}" --port "$redis_port" --logfile "$work/redis.log" --dir "$work" &
+setsid "${redis[@]}" --port "$redis_port" --logfile "$work/redis.log" --dir "$work" &
 processes+=($!)
 await 'Redis listens' redis-cli -p "$redis_port" ping
 redis-cli -p "$redis_port" --pipe <"$data/fill.resp" >"$work/fill.log" || die "Redis was not filled: $(cat "$work/fill.log")"
