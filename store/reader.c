@@ -52,6 +52,19 @@ static int connect_database(
 	return rc;
 }
 
+/* SQLite opens the WAL by its path and later than the file. Were the store
+ * replaced in between, the one would be read with the other's pages. */
+static int connect_current(
+	struct reader *reader, uint32_t busy_timeout_ms, struct fault *fault)
+{
+	int rc = connect_database(reader, busy_timeout_ms, fault);
+	if (rc == FAULT_OOM || reader_is_current(reader))
+		return rc;
+	return fault_set(fault, FAULT_BUSY,
+		"%s was replaced while it was opened: try again",
+		reader->layout.database);
+}
+
 int reader_open(struct reader **out, const char *path, uint32_t busy_timeout_ms,
 	struct fault *fault)
 {
@@ -70,7 +83,7 @@ int reader_open(struct reader **out, const char *path, uint32_t busy_timeout_ms,
 			"run` to make one",
 			path);
 	if (rc == 0)
-		rc = connect_database(reader, busy_timeout_ms, fault);
+		rc = connect_current(reader, busy_timeout_ms, fault);
 	if (rc < 0)
 		reader_close(reader);
 	else

@@ -313,7 +313,12 @@ static struct column read_column(sqlite3_stmt *statement, int index)
 int sql_read_row(sqlite3_stmt *statement, const char *table,
 	struct column *columns, size_t count, struct fault *fault)
 {
-	assert((size_t)sqlite3_column_count(statement) == count + 1);
+	/* SQLite prepares "SELECT *" anew where a table was altered. */
+	if ((size_t)sqlite3_column_count(statement) != count + 1)
+		return fault_set(fault, FAULT_CORRUPT,
+			"table %s has %d columns where %zu are expected: "
+			"something else altered it; restore a backup",
+			table, sqlite3_column_count(statement), count + 1);
 	for (size_t i = 0; i < count; i++)
 		columns[i] = read_column(statement, (int)i);
 	int64_t sum;

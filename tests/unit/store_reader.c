@@ -1,9 +1,13 @@
 /* Readers beside a writer: whole batches, never a mixture. */
 #include "store/reader_inside.h"
 #include "tests/lib/check.h"
+#include "tests/lib/event_store.h"
 #include "tests/lib/store_rig.h"
 
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 struct reading {
@@ -198,6 +202,110 @@ static void an_entity_that_returns_meanwhile_is_not_overlooked(void **state)
 	reader_close(reading.reader);
 }
 
+/* A store, replaced by another one some time after it began. */
+struct replacing {
+	const char *live, *old, *next;
+	int64_t after_us;
+	bool done;
+};
+
+static void *replace(void *payload)
+{
+	struct replacing *replacing = payload;
+	const struct timespec pause = {0, replacing->after_us * 1000};
+	nanosleep(&pause, NULL);
+	replacing->done = rename(replacing->live, replacing->old) == 0 &&
+			  rename(replacing->next, replacing->live) == 0;
+	return NULL;
+}
+
+static void fill_store(struct event_store *store, const char *schema)
+{
+	event_store_make(store, schema);
+	event_store_take(store, "log",
+		"{'view': 'user', 'entity': {'id': 1}, 'features': {'a': 1}}");
+	/* The WAL stays, and all there is stands in it. */
+	store_close(store->store);
+	store->store = NULL;
+}
+
+/* Read from what is there, if it still is. */
+static void read_live(const char *path, struct arena *arena)
+{
+	struct fault fault = {0};
+	struct reader *reader;
+	struct row row;
+	struct value entity = {.state = VALUE_SET, .as.integer = 1};
+	int rc = reader_open(&reader, path, 0, &fault);
+	if (rc == FAULT_BUSY || rc == FAULT_REFUSED)
+		return;
+	if (rc == 0)
+		rc = reader_get(reader, reader_schema(reader)->views, &entity,
+			arena, &row, &fault);
+	reader_close(reader);
+	arena_reset(arena);
+	if (rc < 0)
+		fail_msg("%s", fault.text);
+	assert_int_equal(rc, 1);
+}
+
+static void a_store_replaced_while_it_is_opened_is_never_mixed(void **state)
+{
+	struct store_rig *rig = *state;
+	struct event_store stores[2];
+	struct directory live = directory_entry(&rig->directory, "live");
+	pthread_t thread;
+	fill_store(&stores[0],
+		"{'views': {'user': {'entity': {'id': 'int64'}, 'features': {"
+		"'a': {'type': 'int64'}}}},"
+		"'sources': {'log': {'missing_key': 'position'}}}");
+	fill_store(&stores[1],
+		"{'views': {'user': {'entity': {'id': 'int64'}, 'features': {"
+		"'b': {'type': 'string'}, 'a': {'type': 'int64'}}}},"
+		"'sources': {'log': {'missing_key': 'position'}}}");
+	const char *paths[] = {
+		stores[0].directory.path, stores[1].directory.path};
+	assert_int_equal(rename(paths[0], live.path), 0);
+	for (int i = 0; i < 300; i++) {
+		struct replacing replacing = {live.path, paths[i % 2],
+			paths[(i + 1) % 2], i * 13 % 300, false};
+		assert_int_equal(
+			pthread_create(&thread, NULL, replace, &replacing), 0);
+		read_live(live.path, &rig->arena);
+		pthread_join(thread, NULL);
+		assert_true(replacing.done);
+	}
+	assert_int_equal(rename(live.path, paths[0]), 0);
+	event_store_remove(&stores[0]);
+	event_store_remove(&stores[1]);
+}
+
+/* Were it taken for what it was, columns would be taken for others. */
+static void an_altered_table_is_not_read(void **state)
+{
+	struct store_rig *rig = *state;
+	struct reading reading = open_reader(rig);
+	struct reader *reader = reading.reader;
+	struct value entity = {.state = VALUE_SET, .as.integer = 1};
+	struct fault fault = {0};
+	sqlite3 *db = NULL;
+	char sql[128];
+	take(rig, 0, 1, OPERATION_UPSERT, 5);
+	assert_true(get(&reading, 1));
+	snprintf(sql, sizeof sql, "ALTER TABLE %s ADD COLUMN more INTEGER",
+		reader_schema(reader)->views[0].name);
+	assert_int_equal(
+		sql_open(&db, reader->layout.database, SQL_WRITE, 0, &fault),
+		0);
+	assert_int_equal(sql_execute(db, sql, &fault), 0);
+	assert_int_equal(reader_get(reader, reader_schema(reader)->views,
+				 &entity, &rig->arena, &reading.row, &fault),
+		FAULT_CORRUPT);
+	assert_non_null(strstr(fault.text, "columns"));
+	sqlite3_close(db);
+	reader_close(reader);
+}
+
 static void status_tells_of_everything(void **state)
 {
 	struct store_rig *rig = *state;
@@ -263,6 +371,8 @@ int main(void)
 		WITH_STORE(a_kept_snapshot_lasts_while_it_is_the_newest),
 		WITH_STORE(a_kept_snapshot_does_not_hold_the_wal_back),
 		WITH_STORE(an_entity_that_returns_meanwhile_is_not_overlooked),
+		WITH_STORE(a_store_replaced_while_it_is_opened_is_never_mixed),
+		WITH_STORE(an_altered_table_is_not_read),
 		WITH_STORE(status_tells_of_everything),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
