@@ -3,6 +3,7 @@
  * they are stopped; and what the source finds wrong, noted there.
  */
 #include "ingest/pipeline_inside.h"
+#include "schema/policy.h"
 #include "store/decisions.h"
 
 #include <assert.h>
@@ -14,8 +15,8 @@
 static bool can_wait(
 	struct pipeline *pipeline, int rc, const struct fault *why, bool *told)
 {
-	bool passes = rc == FAULT_FULL || rc == FAULT_BUSY;
-	if (!passes || atomic_load(pipeline->options->stop))
+	if (!policy_passes(policy_of_fault(rc)) ||
+		atomic_load(pipeline->options->stop))
 		return false;
 	struct fault text;
 	fault_set(&text, rc,

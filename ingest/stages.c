@@ -1,6 +1,7 @@
 #include "ingest/stages.h"
 
 #include "ingest/retry.h"
+#include "schema/policy.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -74,8 +75,8 @@ static void pause_ms(uint32_t ms)
  * durable after all are dropped by the fence. */
 static bool passes(int outcome)
 {
-	return outcome == STORE_OUTCOME_UNKNOWN || outcome == FAULT_BUSY ||
-	       outcome == FAULT_FULL;
+	return outcome == STORE_OUTCOME_UNKNOWN ||
+	       policy_passes(policy_of_fault(outcome));
 }
 
 /* For the polling thread to tell, once a batch. A commit whose outcome is

@@ -78,7 +78,7 @@ static bool judge_view(struct decoding *decoding, struct update *update)
 		schema_view(decoding->decoder->schema, update->view_name);
 	if (update->view != NULL)
 		return true;
-	update->parks = true;
+	update->parks = reason_policy(REASON_UNKNOWN_VIEW) == POLICY_PARK;
 	struct slice name = quoted(update->view_name);
 	return update_blame(update, REASON_UNKNOWN_VIEW,
 		arena_print(decoding->arena, "no view \"%.*s\" in the schema",

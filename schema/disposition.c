@@ -94,3 +94,37 @@ const char *reason_advice(enum reason reason)
 	assert(reason < REASON_COUNT);
 	return reasons[reason].advice;
 }
+
+enum policy reason_policy(enum reason reason)
+{
+	assert(reason < REASON_COUNT);
+	switch (reason) {
+	case REASON_NONE:
+		return POLICY_NONE;
+	case REASON_UNKNOWN_VIEW:
+	case REASON_CRASH_LOOP:
+		return POLICY_PARK;
+	default:
+		return POLICY_DEAD;
+	}
+}
+
+/* The reasons but NONE. What is wrong and what to do is one sentence. */
+static bool reason_at(size_t index, struct policy_entry *out)
+{
+	if (index + 1 >= REASON_COUNT)
+		return false;
+	enum reason reason = (enum reason)(index + 1);
+	*out = (struct policy_entry){0, reason_name(reason),
+		reason_policy(reason), reason_advice(reason), ""};
+	return true;
+}
+
+const struct policy_family *reason_codes(void)
+{
+	static const struct policy_family family = {"event",
+		"none: these are all; unknown_feature parks where its source "
+		"says so",
+		reason_at};
+	return &family;
+}

@@ -5,6 +5,7 @@
 #ifndef HOLDFAST_SCHEMA_DISPOSITION_H
 #define HOLDFAST_SCHEMA_DISPOSITION_H
 
+#include "schema/policy.h"
 #include "schema/slice.h"
 
 enum disposition {
@@ -57,5 +58,13 @@ enum reason reason_parse(struct slice name);
 
 /* What the reason means and what to do, one sentence for an operator. */
 const char *reason_advice(enum reason reason);
+
+/*
+ * The decoder's table: POLICY_DEAD, or POLICY_PARK for what may yet be applied
+ * as it is. An unknown feature parks only under that setting of its source,
+ * which the decoder knows (update->parks).
+ */
+enum policy reason_policy(enum reason reason);
+const struct policy_family *reason_codes(void);
 
 #endif

@@ -1,5 +1,7 @@
 #include "store/layout.h"
 
+#include "store/file_codes.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -46,8 +48,8 @@ static int read_link(struct layout *layout, bool *exists, struct fault *fault)
 			"store; name another directory",
 			layout->link);
 	if (length < 0)
-		return fault_set(fault, FAULT_REFUSED, "%s: %s", layout->link,
-			strerror(errno));
+		return file_fault(
+			fault, errno, "can't read link", layout->link);
 	target[length] = '\0';
 	if (parse_target(layout, target))
 		return 0;
@@ -114,8 +116,7 @@ static int make_directory(const char *path, struct fault *fault)
 {
 	if (mkdir(path, 0750) == 0 || errno == EEXIST)
 		return 0;
-	return fault_set(fault, FAULT_IO, "can't make directory %s: %s", path,
-		strerror(errno));
+	return file_fault(fault, errno, "can't make directory", path);
 }
 
 int layout_make(const struct layout *layout, struct fault *fault)
@@ -139,8 +140,8 @@ int layout_lock(const struct layout *layout, int *out, struct fault *fault)
 {
 	*out = open(layout->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*out < 0)
-		return fault_set(fault, FAULT_IO, "can't open directory %s: %s",
-			layout->directory, strerror(errno));
+		return file_fault(fault, errno, "can't open directory",
+			layout->directory);
 	if (flock(*out, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	int rc = errno == EWOULDBLOCK
@@ -149,8 +150,8 @@ int layout_lock(const struct layout *layout, int *out, struct fault *fault)
 				   "store: stop "
 				   "it first (one writer a store)",
 				   layout->directory)
-			 : fault_set(fault, FAULT_IO, "can't lock %s: %s",
-				   layout->directory, strerror(errno));
+			 : file_fault(fault, errno, "can't lock",
+				   layout->directory);
 	close(*out);
 	*out = -1;
 	return rc;
@@ -164,8 +165,7 @@ int layout_clear_draft(const struct layout *layout, struct fault *fault)
 		int length = snprintf(
 			path, sizeof path, "%s%s", layout->draft, suffixes[i]);
 		if (length < 0 || (unlink(path) != 0 && errno != ENOENT))
-			return fault_set(fault, FAULT_IO, "can't remove %s: %s",
-				path, strerror(errno));
+			return file_fault(fault, errno, "can't remove", path);
 	}
 	return 0;
 }
@@ -174,6 +174,7 @@ static int sync_directory(const char *path, struct fault *fault)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int failed = fd < 0 || fsync(fd) != 0;
+	/* Whatever a failed fsync says: start clean (faults.md S4). */
 	int rc = !failed ? 0
 			 : fault_set(fault, FAULT_IO, "can't sync %s: %s", path,
 				   strerror(errno));
@@ -189,16 +190,15 @@ static int make_link(const struct layout *layout, struct fault *fault)
 		target, sizeof target, "generations/%s.db", layout->generation);
 	if (length > 0 && symlink(target, layout->link) == 0)
 		return 0;
-	return fault_set(fault, FAULT_IO, "can't make link %s: %s",
-		layout->link, strerror(errno));
+	return file_fault(fault, errno, "can't make link", layout->link);
 }
 
 int layout_publish(const struct layout *layout, struct fault *fault)
 {
 	if (access(layout->database, F_OK) != 0 &&
 		rename(layout->draft, layout->database) != 0)
-		return fault_set(fault, FAULT_IO, "can't rename %s to %s: %s",
-			layout->draft, layout->database, strerror(errno));
+		return file_fault(
+			fault, errno, "can't rename to", layout->database);
 	char generations[PATH_MAX];
 	int rc = 0;
 	if (join(generations, layout->directory, "generations"))

@@ -35,7 +35,7 @@ int layout_find(struct layout *layout, const char *path, bool *exists,
  * looked? Also false where nobody can tell. Two system calls; opens nothing. */
 bool layout_is_current(const struct layout *layout);
 
-/* Make the directories that are missing. Errors: FAULT_IO, FAULT_REFUSED. */
+/* Make the directories that are missing. Errors: file_fault(). */
 int layout_make(const struct layout *layout, struct fault *fault);
 
 /* Lock the directory itself, for life: a lock file could be deleted. The caller
@@ -43,7 +43,7 @@ int layout_make(const struct layout *layout, struct fault *fault);
  * FAULT_IO. */
 int layout_lock(const struct layout *layout, int *out, struct fault *fault);
 
-/* Remove an unfinished draft. Errors: FAULT_IO. */
+/* Remove an unfinished draft. Errors: file_fault(). */
 int layout_clear_draft(const struct layout *layout, struct fault *fault);
 
 /* The draft is complete: rename it, then link it, each made durable. A crash in

@@ -2,6 +2,8 @@
 
 #include "schema/bytes.h"
 #include "schema/checksum.h"
+#include "store/file_codes.h"
+#include "store/sql_codes.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -50,64 +52,24 @@ struct slice column_as_bytes(const struct column *column)
 	return (struct slice){NULL, 0};
 }
 
-static int fault_code(int code)
+/* SQLite calls only ENOSPC a full disk (os_unix.c, unixWrite()); over quota is
+ * one, too. */
+static int judge(sqlite3 *db, int code)
 {
-	/* The WAL's index can't grow: os_unix.c, unixShmMap(), says so of a
-	 * full disk, and of nothing else that waiting heals. */
-	if (code == SQLITE_IOERR_SHMSIZE)
+	if (code == SQLITE_IOERR_WRITE && db != NULL &&
+		file_fault_code(sqlite3_system_errno(db)) == FAULT_FULL)
 		return FAULT_FULL;
-	switch (code & 0xff) {
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-	case SQLITE_PROTOCOL: /* lost many races for a lock of the WAL */
-		return FAULT_BUSY;
-	case SQLITE_FULL:
-		return FAULT_FULL;
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-		return FAULT_CORRUPT;
-	case SQLITE_NOMEM:
-		return FAULT_OOM;
-	case SQLITE_IOERR:
-	case SQLITE_CANTOPEN:
-	case SQLITE_READONLY:
-	case SQLITE_PERM:
-	case SQLITE_AUTH:
-		return FAULT_IO;
-	default:
-		return FAULT_INTERNAL;
-	}
-}
-
-/* What SQLite's words leave open: what to do. */
-static const char *advice_on(int code)
-{
-	switch (code & 0xff) {
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-		return ": the file is damaged: restore a backup";
-	case SQLITE_READONLY:
-	case SQLITE_PERM:
-		return ": let holdfast's user write the store's directory and "
-		       "all in it";
-	case SQLITE_CANTOPEN:
-		return ": check that the store's files are there, and that "
-		       "this user may open them";
-	case SQLITE_FULL:
-		return ": make room";
-	case SQLITE_IOERR:
-		return ": check the disk and the kernel's log";
-	default:
-		return "";
-	}
+	int judged = sql_fault_code(code);
+	return judged < 0 ? judged : FAULT_INTERNAL;
 }
 
 int sql_fault(sqlite3 *db, int code, struct fault *fault, const char *what)
 {
 	const char *text =
 		db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(db);
-	return fault_set(fault, fault_code(code), "%s: %s (SQLite %d)%s", what,
-		text, code, advice_on(code));
+	const char *advice = sql_advice(code);
+	return fault_set(fault, judge(db, code), "%s: %s (SQLite %d)%s%s", what,
+		text, code, advice[0] == '\0' ? "" : ": ", advice);
 }
 
 /* Settings of every connection (faults.md S1, S2, S17); the page cache is the

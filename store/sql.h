@@ -45,8 +45,9 @@ int64_t column_as_integer(const struct column *column);
 struct slice column_as_bytes(const struct column *column);
 
 /*
- * Translate a result code of `db`: FAULT_BUSY, FAULT_FULL, FAULT_CORRUPT,
- * FAULT_OOM, FAULT_IO or FAULT_INTERNAL, with SQLite's own words.
+ * Translate a result code of `db` as store/sql_codes.h says: FAULT_BUSY,
+ * FAULT_FULL, FAULT_CORRUPT, FAULT_OOM, FAULT_IO or FAULT_INTERNAL, with
+ * SQLite's own words and what to do.
  */
 int sql_fault(sqlite3 *db, int code, struct fault *fault, const char *what);
 

@@ -1,6 +1,7 @@
 #include "store/tables.h"
 
 #include "schema/buffer.h"
+#include "store/file_codes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -250,9 +251,7 @@ static int read_header(const char *path, unsigned char header[HEADER_BYTES],
 			"backup, or name another directory",
 			path);
 	ssize_t length = fd < 0 ? -1 : pread(fd, header, HEADER_BYTES, 0);
-	int rc = length >= 0 ? 0
-			     : fault_set(fault, FAULT_IO, "can't read %s: %s",
-				       path, strerror(errno));
+	int rc = length >= 0 ? 0 : file_fault(fault, errno, "can't read", path);
 	if (fd >= 0)
 		close(fd);
 	if (rc < 0 ||

@@ -15,6 +15,7 @@ enum {
 };
 
 int command_broker(int argc, char **argv);
+int command_faults(int argc, char **argv);
 int command_get(int argc, char **argv);
 int command_ingest(int argc, char **argv);
 int command_produce(int argc, char **argv);

@@ -23,6 +23,8 @@ static const struct {
 	{"verify", "does the store hold what it says it holds?",
 		command_verify},
 	{"schema", "check a schema file", command_schema},
+	{"faults", "every error that can come, and what is done about it",
+		command_faults},
 	{"produce", "send events to a topic, from a file or generated",
 		command_produce},
 	{"broker", "a development broker in memory", command_broker},

@@ -1,5 +1,7 @@
 #include "ingest/kafka/kafka_discovery.h"
 
+#include "ingest/kafka/kafka_codes.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,9 +29,8 @@ static int judge_topic(
 		return KAFKA_TOPIC_UNKNOWN;
 	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
 		fault_set(fault, FAULT_BROKER,
-			"Kafka does not let holdfast see topic %s: allow its "
-			"user READ and DESCRIBE on the topic",
-			topic);
+			"Kafka does not let holdfast see topic %s: %s", topic,
+			kafka_advice(error));
 		return KAFKA_TOPIC_REFUSED;
 	case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
 		fault_set(fault, FAULT_BROKER,
@@ -130,6 +131,7 @@ static rd_kafka_resp_err_t ask_both(rd_kafka_t *client,
 	return error;
 }
 
+/* No partition by itself would be answered either. */
 static bool nobody_answers(rd_kafka_resp_err_t error)
 {
 	return error == RD_KAFKA_RESP_ERR__TIMED_OUT ||

@@ -1,8 +1,10 @@
 #include "ingest/kafka/kafka_source_parts.h"
 
 #include "ingest/kafka/kafka_assignment.h"
+#include "ingest/kafka/kafka_codes.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 /* A transaction may be open so long (transaction.max.timeout.ms is 15 min, its
  * default 1 min); then it is told of, and again. */
@@ -14,27 +16,8 @@ static void tell_trouble(struct kafka_source *source, rd_kafka_resp_err_t error,
 	const char *reason)
 {
 	struct fault text = {0};
-	const char *advice = "waiting for it";
-	switch (error) {
-	case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-	case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-	case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
-		advice = "check kafka.security.protocol and kafka.sasl.*";
-		break;
-	case RD_KAFKA_RESP_ERR__SSL:
-		advice = "check kafka.security.protocol and kafka.ssl.*";
-		break;
-	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-		advice = "allow holdfast's user READ and DESCRIBE on the topic";
-		break;
-	case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-		advice = "allow holdfast's user READ on the group";
-		break;
-	default:
-		break;
-	}
 	fault_set(&text, FAULT_BROKER, "Kafka (%s): %s; %s",
-		rd_kafka_err2str(error), reason, advice);
+		rd_kafka_err2str(error), reason, kafka_advice(error));
 	kafka_tell(source, NOTICE_CONNECTION, &text);
 }
 
@@ -46,12 +29,14 @@ void kafka_troubled(
 	/* A connection that was lost, a leader or a topic that moved: what is
 	 * read on may be another log. */
 	source->suspicious = true;
-	if (error != RD_KAFKA_RESP_ERR__FATAL) {
+	if (kafka_policy((rd_kafka_resp_err_t)error) != POLICY_EXIT) {
 		tell_trouble(source, (rd_kafka_resp_err_t)error, reason);
 		return;
 	}
 	char text[512] = "";
-	rd_kafka_fatal_error(client, text, sizeof text);
+	if (rd_kafka_fatal_error(client, text, sizeof text) ==
+		RD_KAFKA_RESP_ERR_NO_ERROR)
+		(void)snprintf(text, sizeof text, "%s", reason);
 	fault_set(&source->fatal, FAULT_BROKER, "Kafka: %s", text);
 }
 
@@ -153,18 +138,16 @@ static int take_error(struct kafka_source *source,
 	struct kafka_partition *partition, const rd_kafka_message_t *message,
 	struct source_event *event, struct fault *fault)
 {
-	switch (message->err) {
-	case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+	if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
 		return take_end(source, partition, message->offset, event);
-	case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-	case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+	switch (kafka_policy(message->err)) {
+	case POLICY_NONE:
+		return SOURCE_IDLE;
+	case POLICY_RETRY:
 		/* Lost records, another log, or a broker that is behind: what
 		 * its bounds and records say decides. */
 		return kafka_check_again(source, partition, 0, fault);
-	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+	case POLICY_WAIT:
 		tell_trouble(source, message->err, partition->topic);
 		return SOURCE_IDLE;
 	default:

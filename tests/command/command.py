@@ -25,7 +25,7 @@ BENCH = PROJECT / "tests/bench/schema.json"
 TOPIC = "payments.v1"
 PATIENCE_S = 20
 AT = (datetime.now(timezone.utc) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S.500Z")  # fresh: the sample's card lasts 30 days
-COMMANDS = ["run", "ingest", "serve", "get", "status", "verify", "schema", "produce", "broker"]
+COMMANDS = ["run", "ingest", "serve", "get", "status", "verify", "schema", "faults", "produce", "broker"]
 PROGRAM = FAILPOINTS = None
 
 
@@ -423,6 +423,21 @@ class Looking(Case):
         self.assertIn("good schema", self.holdfast("schema", "check", SAMPLE).stdout)
         self.refused("not JSON", "schema", "check", "/dev/null")
         self.refused("did you mean check?", "schema", "chekc", SAMPLE)
+
+    def test_faults_are_listed_for_people_and_programs(self):
+        for_people = self.holdfast("faults").stdout
+        self.assertIn("SQLITE_IOERR_FSYNC", for_people)
+        told = json.loads(self.holdfast("faults", "--json").stdout)
+        families = {name: {code["name"]: code["policy"] for code in family["codes"]}
+                    for name, family in told["families"].items()}
+        self.assertEqual(set(families), {"event", "holdfast", "sqlite", "files", "kafka"})
+        self.assertEqual(families["sqlite"]["SQLITE_FULL"], "wait")
+        self.assertEqual(families["files"]["ENOSPC"], "wait")
+        self.assertEqual(families["kafka"]["_FATAL"], "exit")
+        self.assertEqual(families["event"]["unknown_view"], "park")
+        for family in set(families) - {"event"}:
+            self.assertFalse({"park", "dead_letter"} & set(families[family].values()), family)
+        self.assertLessEqual({policy for family in families.values() for policy in family.values()}, set(told["policies"]))
 
 
 class Serving(Case):
