@@ -17,7 +17,9 @@ struct arena_block {
 	alignas(ARENA_ALIGNMENT) unsigned char bytes[];
 };
 
-/* The block behind `current` if it is large enough, else a new one there. */
+/* The block behind `current` if it is large enough, else a new one in its
+ * place: were it kept as well, ever larger pieces would leave ever more blocks
+ * behind. */
 static struct arena_block *next_block(struct arena *arena, size_t size)
 {
 	struct arena_block **link =
@@ -28,8 +30,12 @@ static struct arena_block *next_block(struct arena *arena, size_t size)
 	struct arena_block *block = malloc(sizeof *block + block_size);
 	if (block == NULL)
 		return NULL;
+	struct arena_block *replaced = *link;
 	block->size = block_size;
-	block->next = *link;
+	block->next = replaced == NULL ? NULL : replaced->next;
+	arena->held_bytes += block_size;
+	arena->held_bytes -= replaced == NULL ? 0 : replaced->size;
+	free(replaced);
 	*link = block;
 	return block;
 }

@@ -18,6 +18,7 @@ struct arena {
 	struct arena_block *current; /* the one being filled */
 	size_t used_bytes;	     /* of `current` */
 	size_t total_bytes;	     /* handed out since the last reset */
+	size_t held_bytes;	     /* of all blocks */
 };
 
 #define ARENA_INIT ((struct arena){0})

@@ -13,7 +13,7 @@
 /* Replies on their way at once, mostly one a thread; more are freed. */
 #define SPARE_MAX 16
 
-/* An arena that held more is not kept. */
+/* An arena that holds more is not kept. */
 #define SPARE_BYTES_MAX (4 * 1024 * 1024)
 
 void pool_init(struct pool *pool, const struct pool_options *options)
@@ -209,7 +209,7 @@ struct desk_memory *desk_take_memory(struct desk *desk)
 
 void desk_give_memory(struct desk *desk, struct desk_memory *memory)
 {
-	if (memory->arena.total_bytes > SPARE_BYTES_MAX ||
+	if (memory->arena.held_bytes > SPARE_BYTES_MAX ||
 		desk->spare_count == SPARE_MAX) {
 		arena_finish(&memory->arena);
 		free(memory);

@@ -181,6 +181,22 @@ static void memory_is_used_again_unless_it_was_much(void **state)
 	desk_give_memory(&rig->desk, first);
 }
 
+static void ever_larger_requests_leave_nothing_behind(void **state)
+{
+	struct rig *rig = *state;
+	size_t held = 0;
+	for (size_t size = (size_t)1 << 19; size < (size_t)3 << 20;
+		size += 10000) {
+		struct desk_memory *memory = desk_take_memory(&rig->desk);
+		assert_non_null(memory);
+		assert_non_null(arena_take(&memory->arena, 1000));
+		assert_non_null(arena_take(&memory->arena, size));
+		held = memory->arena.held_bytes;
+		desk_give_memory(&rig->desk, memory);
+	}
+	assert_in_range(held, (size_t)3 << 20, (size_t)4 << 20);
+}
+
 #define WITH_RIG(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -193,6 +209,7 @@ int main(void)
 		WITH_RIG(a_store_that_is_there_is_nothing_to_tell),
 		WITH_RIG(a_change_is_a_sign_of_ingest),
 		WITH_RIG(memory_is_used_again_unless_it_was_much),
+		WITH_RIG(ever_larger_requests_leave_nothing_behind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
