@@ -95,6 +95,9 @@ static int land(struct pipeline *pipeline, struct fault *fault)
 		}
 		commit_landed(pipeline, flight);
 		add_up(&pipeline->result, flight);
+		if (pipeline->options->landed != NULL)
+			pipeline->options->landed(
+				pipeline->options->payload, &flight->tally);
 		stages_release(pipeline->stages);
 	}
 	return 0;

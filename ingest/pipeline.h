@@ -39,6 +39,8 @@ struct pipeline_options {
 	const atomic_bool *stop; /* set by a signal: finish and return */
 	/* Told of notices and stopped partitions, on the caller's thread. */
 	void (*notice)(void *payload, const char *text);
+	/* Told of each batch that is durable. NULL: not. */
+	void (*landed)(void *payload, const struct store_tally *tally);
 	/* Is there something to do with the store besides batches? Asked each
 	 * turn: cheap. NULL: never. */
 	bool (*wants)(void *payload);

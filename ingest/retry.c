@@ -47,9 +47,10 @@ static int decode(struct portion *portion, const struct record *record,
 		schema_source(decoder.schema, record->log->topic);
 	*out = (struct store_record){.record = *record,
 		.decoded = {.timestamp_us = record->timestamp_us}};
-	return source == NULL ? 0
-			      : decode_record(&decoder, source, &out->record,
-					&portion->arena, &out->decoded, fault);
+	return source == NULL || portion->request->how.clear
+		       ? 0
+		       : decode_record(&decoder, source, &out->record,
+				 &portion->arena, &out->decoded, fault);
 }
 
 /* The letter's own update. One that stands for the whole record takes the

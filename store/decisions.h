@@ -39,6 +39,7 @@ int store_release(struct store *store, const char *view, const char *feature,
  * in the log or the store, and are judged anew at each start. */
 #define STOP_PAUSED "paused"
 #define STOP_FLOOD "dead_letter_flood"
+#define STOP_FULL "parked_full" /* found anew, and over by itself */
 
 static inline bool stop_lasts(const char *reason)
 {

@@ -96,3 +96,14 @@ void store_stopped(struct store *store, const struct log *log, bool stopped)
 {
 	store->moods[log->id - 1].stopped = stopped;
 }
+
+size_t store_partition_count(const struct store *store)
+{
+	return store->partitions.count;
+}
+
+const struct store_partition *store_partition_at(
+	const struct store *store, size_t index)
+{
+	return store->partitions.items[index];
+}

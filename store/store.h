@@ -107,6 +107,12 @@ int store_partition(struct store *store, const char *topic, int32_t partition,
 	int64_t log_start, const struct store_partition **out,
 	struct fault *fault);
 
+/* All that there are, older incarnations too: index 0..count-1. Borrowed as
+ * above. */
+size_t store_partition_count(const struct store *store);
+const struct store_partition *store_partition_at(
+	const struct store *store, size_t index);
+
 /* Remember where the partition's log lives. Errors: as store_partition(). */
 int store_identify(struct store *store, const struct log *log,
 	const char *cluster_id, const char *topic_id, struct fault *fault);

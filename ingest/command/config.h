@@ -37,6 +37,10 @@ struct config {
 		int64_t max_skew_us;
 		int64_t value_bytes_max;
 		int64_t depth_max;
+		int64_t retry_attempts;
+		int64_t parked_max;
+		double dead_share_max;
+		int64_t dead_keep_us;
 	} ingest;
 	struct config_serve {
 		char *address;

@@ -5,6 +5,7 @@
 #include "ingest/command/summary.h"
 #include "ingest/file_source.h"
 #include "ingest/kafka/kafka_source.h"
+#include "ingest/keeper.h"
 #include "ingest/pipeline.h"
 #include "schema/nearest.h"
 #include "store/store.h"
@@ -25,6 +26,7 @@ struct ingestion {
 	struct fault file_fault;    /* why not */
 	struct store *store;
 	struct source *source;
+	struct keeper *keeper;
 };
 
 static bool takes_a_file(const struct config *config)
@@ -201,8 +203,25 @@ static void notice(void *payload, const char *text)
 	say(SAY_WARNING, "%s", text);
 }
 
-static struct pipeline_options pipeline_options_of(
-	const struct ingestion *ingestion)
+static void landed(void *payload, const struct store_tally *tally)
+{
+	struct ingestion *ingestion = payload;
+	keeper_landed(ingestion->keeper, tally);
+}
+
+static bool wants(void *payload)
+{
+	struct ingestion *ingestion = payload;
+	return keeper_wants(ingestion->keeper);
+}
+
+static int attend(void *payload, struct fault *fault)
+{
+	struct ingestion *ingestion = payload;
+	return keeper_attend(ingestion->keeper, fault);
+}
+
+static struct pipeline_options pipeline_options_of(struct ingestion *ingestion)
 {
 	const struct config_ingest *config = &ingestion->config->ingest;
 	struct pipeline_options options = pipeline_options_default();
@@ -222,15 +241,39 @@ static struct pipeline_options pipeline_options_of(
 	options.batch_bytes = (size_t)config->batch_bytes;
 	options.stop = signals_stop();
 	options.notice = notice;
+	options.landed = landed;
+	options.wants = wants;
+	options.attend = attend;
+	options.payload = ingestion;
 	return options;
+}
+
+static int open_keeper(struct ingestion *ingestion,
+	const struct pipeline_options *pipeline, struct fault *fault)
+{
+	const struct config_ingest *config = &ingestion->config->ingest;
+	struct keeper_options options = keeper_options_default();
+	options.store = ingestion->store;
+	options.decoder = pipeline->decoder;
+	options.clock = pipeline->clock;
+	options.seed = (uint64_t)options.clock->wall_us(options.clock);
+	options.retry_attempts = config->retry_attempts;
+	options.parked_max = config->parked_max;
+	options.dead_keep_us = config->dead_keep_us;
+	options.dead_share_max = config->dead_share_max;
+	options.notice = notice;
+	return keeper_open(&ingestion->keeper, &options, fault);
 }
 
 static int stream(struct ingestion *ingestion, struct fault *fault)
 {
 	struct pipeline_options options = pipeline_options_of(ingestion);
 	struct pipeline_result result = {0};
+	int rc = open_keeper(ingestion, &options, fault);
+	if (rc < 0)
+		return rc;
 	int64_t began_us = options.clock->monotonic_us(options.clock);
-	int rc = pipeline_run(&options, &result, fault);
+	rc = pipeline_run(&options, &result, fault);
 	int64_t elapsed_us =
 		options.clock->monotonic_us(options.clock) - began_us;
 	if (rc == 0 && atomic_load(signals_stop()))
@@ -281,6 +324,7 @@ void ingestion_close(struct ingestion *ingestion)
 	if (ingestion == NULL)
 		return;
 	source_close(ingestion->source);
+	keeper_close(ingestion->keeper);
 	store_close(ingestion->store);
 	schema_free(ingestion->file_schema);
 	free(ingestion);

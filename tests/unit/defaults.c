@@ -1,6 +1,7 @@
 /* A setting's default is the one its room has: what --help says is what runs.
  */
 #include "ingest/command/config.h"
+#include "ingest/keeper.h"
 #include "ingest/pipeline.h"
 #include "store/serve/serve.h"
 #include "store/store.h"
@@ -41,6 +42,12 @@ static void settings_and_rooms_agree(void **state)
 	assert_int_equal(config.ingest.value_bytes_max,
 		pipeline.decoder.value_bytes_max);
 	assert_int_equal(config.ingest.depth_max, pipeline.decoder.depth_max);
+
+	struct keeper_options keeper = keeper_options_default();
+	assert_int_equal(config.ingest.retry_attempts, keeper.retry_attempts);
+	assert_int_equal(config.ingest.parked_max, keeper.parked_max);
+	assert_int_equal(config.ingest.dead_keep_us, keeper.dead_keep_us);
+	assert_true(config.ingest.dead_share_max == keeper.dead_share_max);
 
 	struct serve_options serve = serve_options_default();
 	assert_string_equal(config.serve.address, serve.address);

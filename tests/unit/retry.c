@@ -1,151 +1,17 @@
 /* Letters taken up again, by the record that they came in. */
 #include "ingest/retry.h"
-#include "store/reader.h"
-#include "store/verify.h"
 #include "tests/lib/chance.h"
 #include "tests/lib/check.h"
-#include "tests/lib/event_store.h"
-
-#include <stdlib.h>
+#include "tests/lib/letter_rig.h"
 
 #define EVENTS 120
 #define ENTITIES 7
 #define LETTERS_MAX (4 * EVENTS)
 
-/* Two updates a record: one into sums, one into plain values, where an entity
- * may be deleted too. */
-static const char schema[] =
-	"{'views': {"
-	" 'sums': {'entity': {'id': 'int64'}, 'features': {"
-	"  'total': {'type': 'int64', 'merge': 'sum'},"
-	"  'least': {'type': 'int64', 'merge': 'min'},"
-	"  'last': {'type': 'int64'}}},"
-	" 'plain': {'entity': {'id': 'int64'}, 'features': {"
-	"  'first': {'type': 'int64'},"
-	"  'last': {'type': 'int64'}}}},"
-	" 'sources': {'alpha': {'id': '/id', 'event_time': '/at', 'updates': ["
-	"  {'view': 'sums', 'entity': {'id': '/who'},"
-	"   'features': {'total': '/n', 'least': '/n', 'last': '/n'}},"
-	"  {'view': 'plain', 'entity': {'id': '/who'}, 'when': {'/gone': "
-	"false},"
-	"   'features': {'first': '/n', 'last': '/n'}},"
-	"  {'view': 'plain', 'entity': {'id': '/who'}, 'op': 'delete',"
-	"   'when': {'/gone': true}}]}}}";
-
-struct event {
-	int id, at_s, who, n;
-	bool gone;
-};
-
-/* How a record fares when it comes. */
-enum fare { GOOD, SKEWED, TOO_LONG, PARKED, FARES };
-
 static void good(int rc, const struct fault *fault)
 {
 	if (rc != 0)
 		fail_msg("%d: %s", rc, fault->text);
-}
-
-static int setup(void **state)
-{
-	struct event_store *store = calloc(1, sizeof *store);
-	assert_non_null(store);
-	event_store_make(store, schema);
-	*state = store;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct event_store *store = *state;
-	event_store_remove(store);
-	free(store);
-	return 0;
-}
-
-static void reopen(struct event_store *store)
-{
-	struct fault fault = {0};
-	struct store_options options = store_options_default();
-	store_close(store->store);
-	options.path = store->directory.path;
-	good(store_open(&store->store, &options, &fault), &fault);
-	store->decoder.schema = store_schema(store->store);
-}
-
-static const struct store_partition *partition_of(struct event_store *store)
-{
-	struct fault fault = {0};
-	const struct store_partition *partition = NULL;
-	good(store_partition(store->store, "alpha", 0, 0, &partition, &fault),
-		&fault);
-	return partition;
-}
-
-/* A view that the schema does not have yet. */
-static void park(struct decoded *decoded)
-{
-	for (size_t i = 0; i < decoded->update_count; i++) {
-		decoded->updates[i].reason = REASON_UNKNOWN_VIEW;
-		decoded->updates[i].parks = true;
-		decoded->updates[i].detail = "not yet";
-		decoded->updates[i].view = NULL;
-	}
-}
-
-static struct decoder decoder_for(
-	const struct event_store *store, enum fare fare)
-{
-	struct decoder decoder = store->decoder;
-	if (fare == SKEWED)
-		decoder.max_skew_us = -(INT64_C(1) << 40);
-	if (fare == TOO_LONG)
-		decoder.value_bytes_max = 1;
-	return decoder;
-}
-
-static void take(
-	struct event_store *store, const struct event *event, enum fare fare)
-{
-	struct fault fault = {0};
-	const struct store_partition *partition = partition_of(store);
-	struct decoder decoder = decoder_for(store, fare);
-	struct store_record record = {
-		.record = {.form = RECORD_MESSAGE,
-			.log = &partition->log,
-			.offset = partition->accounts.next_offset,
-			.next_offset = partition->accounts.next_offset + 1,
-			.timestamp_us = INT64_C(1795422048000000) +
-					event->id * INT64_C(1000000),
-			.value = slice_of(arena_print(&store->arena,
-				"{\"id\": %d, \"at\": "
-				"\"2026-11-23T08:%02d:%02dZ\","
-				" \"who\": %d, \"n\": %d, \"gone\": %s}",
-				event->id, event->at_s / 60, event->at_s % 60,
-				event->who, event->n,
-				event->gone ? "true" : "false"))},
-	};
-	good(decode_record(&decoder, schema_source(decoder.schema, "alpha"),
-		     &record.record, &store->arena, &record.decoded, &fault),
-		&fault);
-	if (fare == PARKED)
-		park(&record.decoded);
-	struct store_batch batch = {.records = &record, .record_count = 1};
-	good(store_apply(store->store, &batch, NULL, &fault), &fault);
-	arena_reset(&store->arena);
-}
-
-static void expect_whole(struct event_store *store)
-{
-	struct fault fault = {0};
-	struct reader *reader = NULL;
-	struct verify_report report;
-	good(reader_open(&reader, store->directory.path, 0, &fault), &fault);
-	good(reader_verify(reader, &store->arena, &report, &fault), &fault);
-	if (report.problem_count > 0)
-		fail_msg("%s", report.problems[0]);
-	reader_close(reader);
-	arena_reset(&store->arena);
 }
 
 /* Of dead letters nobody need ask: ids are given in order. */
@@ -238,30 +104,30 @@ static void compare_rough_with_smooth(uint32_t seed, bool deletes)
 	struct chance chance = {seed};
 	struct event events[EVENTS];
 	void *states[2];
-	setup(&states[0]);
-	setup(&states[1]);
+	letter_rig_setup(&states[0]);
+	letter_rig_setup(&states[1]);
 	struct event_store *smooth = states[0], *rough = states[1];
 	make_events(events, &chance, deletes);
 	for (int i = 0; i < EVENTS; i++) {
 		const struct event *event = &events[i];
 		if (i > 0 && chance_below(&chance, 10) == 0)
 			event = &events[chance_below(&chance, (uint32_t)i)];
-		take(smooth, event, GOOD);
-		take(rough, event,
+		letter_rig_take(smooth, event, GOOD);
+		letter_rig_take(rough, event,
 			(enum fare)(chance_below(&chance, 2) *
 				    chance_below(&chance, FARES)));
 		if (event != &events[i]) { /* a copy came first */
-			take(smooth, &events[i], GOOD);
-			take(rough, &events[i], GOOD);
+			letter_rig_take(smooth, &events[i], GOOD);
+			letter_rig_take(rough, &events[i], GOOD);
 		}
 		if (chance_below(&chance, 12) == 0)
 			retry_some(rough, LETTER_DEAD, &chance, 3);
 		if (chance_below(&chance, 12) == 0)
 			retry_some(rough, LETTER_PARKED, &chance, 3);
 		if (chance_below(&chance, 30) == 0)
-			reopen(rough);
+			letter_rig_reopen(rough);
 		if (chance_below(&chance, 10) == 0)
-			expect_whole(rough);
+			letter_rig_expect_whole(rough);
 	}
 	retry_some(rough, LETTER_PARKED, &chance, 1);
 	retry_some(rough, LETTER_DEAD, &chance, 1);
@@ -269,9 +135,9 @@ static void compare_rough_with_smooth(uint32_t seed, bool deletes)
 	if (!digest_equal(
 		    store_digest(smooth->store), store_digest(rough->store)))
 		fail_msg("seed %u: the digests differ", seed);
-	expect_whole(rough);
-	teardown(&states[0]);
-	teardown(&states[1]);
+	letter_rig_expect_whole(rough);
+	letter_rig_teardown(&states[0]);
+	letter_rig_teardown(&states[1]);
 }
 
 static void letters_retried_at_any_time_leave_what_all_in_time_leave(
@@ -307,20 +173,21 @@ static void a_record_that_is_read_at_last_gives_all_its_updates(void **state)
 {
 	struct event_store *store = *state;
 	static const struct event event = {.id = 1, .who = 1, .n = 5};
-	take(store, &event, TOO_LONG);
-	assert_int_equal(partition_of(store)->accounts.updates, 1);
-	expect_whole(store);
+	letter_rig_take(store, &event, TOO_LONG);
+	assert_int_equal(letter_rig_partition(store)->accounts.updates, 1);
+	letter_rig_expect_whole(store);
 	struct retry_result result =
 		retry_one(store, LETTER_DEAD, 1, true, true);
 	assert_int_equal(result.verdict.fate, RETRY_APPLIED);
-	assert_int_equal(partition_of(store)->accounts.updates, 1);
+	assert_int_equal(letter_rig_partition(store)->accounts.updates, 1);
 	result = retry_one(store, LETTER_DEAD, 1, true, false);
 	assert_int_equal(result.verdict.fate, RETRY_APPLIED);
-	const struct store_accounts *accounts = &partition_of(store)->accounts;
+	const struct store_accounts *accounts =
+		&letter_rig_partition(store)->accounts;
 	assert_int_equal(accounts->updates, 2);
 	assert_int_equal(accounts->dispositions[DISPOSITION_APPLIED], 2);
 	assert_int_equal(accounts->dispositions[DISPOSITION_DEAD], 0);
-	expect_whole(store);
+	letter_rig_expect_whole(store);
 	assert_false(retry_one(store, LETTER_DEAD, 1, true, false).found);
 }
 
@@ -328,14 +195,14 @@ static void one_that_is_dead_still_says_why(void **state)
 {
 	struct event_store *store = *state;
 	static const struct event event = {.id = 1, .who = 1, .n = 5};
-	take(store, &event, TOO_LONG);
+	letter_rig_take(store, &event, TOO_LONG);
 	store->decoder.max_skew_us = -(INT64_C(1) << 40);
 	struct retry_result result =
 		retry_one(store, LETTER_DEAD, 1, true, false);
 	assert_int_equal(result.verdict.fate, RETRY_DEAD);
 	assert_int_equal(result.verdict.reason, REASON_EVENT_TIME_IN_FUTURE);
 	assert_int_equal(letters_left(store), 2);
-	expect_whole(store);
+	letter_rig_expect_whole(store);
 }
 
 static void waits_double_up_to_an_hour_and_differ(void **state)
@@ -363,7 +230,7 @@ static void what_stays_parked_uncounted_is_as_it_was(void **state)
 	static const struct event event = {.id = 1, .who = 1, .n = 5};
 	struct fault fault = {0};
 	struct letter_whole whole;
-	take(store, &event, PARKED);
+	letter_rig_take(store, &event, PARKED);
 	store->decoder.value_bytes_max = 1; /* as if it could not be read */
 	for (int attempt = 0; attempt < 5; attempt++) {
 		struct retry_result result =
@@ -381,19 +248,16 @@ static void what_stays_parked_uncounted_is_as_it_was(void **state)
 		1);
 	assert_int_equal(whole.letter.attempts, 1);
 	assert_true(whole.letter.due_us >= RETRY_FIRST_US);
-	expect_whole(store);
+	letter_rig_expect_whole(store);
 }
-
-#define WITH_EVENT_STORE(test)                                                 \
-	cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_EVENT_STORE(
+		WITH_LETTERS(
 			a_record_that_is_read_at_last_gives_all_its_updates),
-		WITH_EVENT_STORE(one_that_is_dead_still_says_why),
-		WITH_EVENT_STORE(what_stays_parked_uncounted_is_as_it_was),
+		WITH_LETTERS(one_that_is_dead_still_says_why),
+		WITH_LETTERS(what_stays_parked_uncounted_is_as_it_was),
 		cmocka_unit_test(waits_double_up_to_an_hour_and_differ),
 		cmocka_unit_test(
 			letters_retried_at_any_time_leave_what_all_in_time_leave),

@@ -1,0 +1,299 @@
+/* What is done about letters between batches. */
+#include "ingest/keeper.h"
+#include "store/decisions.h"
+#include "tests/lib/check.h"
+#include "tests/lib/letter_rig.h"
+
+#include <string.h>
+
+#define SECOND_US INT64_C(1000000)
+#define MINUTE_US (60 * SECOND_US)
+#define DAY_US (24 * 60 * MINUTE_US)
+#define START_US INT64_C(1795422048000000)
+
+/* Wall and monotonic clock in one, moved by the test. */
+struct hand {
+	struct clock clock; /* first */
+	int64_t now_us;
+};
+
+static int64_t hand_us(struct clock *clock)
+{
+	return ((struct hand *)clock)->now_us;
+}
+
+struct told {
+	char text[1024];
+	size_t count;
+};
+
+static void note(void *payload, const char *text)
+{
+	struct told *told = payload;
+	(void)snprintf(told->text, sizeof told->text, "%s", text);
+	told->count++;
+}
+
+static void good(int rc, const struct fault *fault)
+{
+	if (rc != 0)
+		fail_msg("%d: %s", rc, fault->text);
+}
+
+/* A store and its keeper. */
+struct care {
+	struct event_store *store;
+	struct hand hand;
+	struct told told;
+	struct keeper_options options;
+	struct keeper *keeper;
+};
+
+static void begin(struct care *care, void **state)
+{
+	struct fault fault = {0};
+	*care = (struct care){
+		.store = *state, .hand = {{hand_us, hand_us}, START_US}};
+	care->options = keeper_options_default();
+	care->options.store = care->store->store;
+	care->options.decoder = care->store->decoder;
+	care->options.clock = &care->hand.clock;
+	care->options.notice = note;
+	care->options.payload = &care->told;
+	good(keeper_open(&care->keeper, &care->options, &fault), &fault);
+}
+
+static void begin_again(struct care *care)
+{
+	struct fault fault = {0};
+	keeper_close(care->keeper);
+	good(keeper_open(&care->keeper, &care->options, &fault), &fault);
+}
+
+static void attend(struct care *care)
+{
+	struct fault fault = {0};
+	good(keeper_attend(care->keeper, &fault), &fault);
+	letter_rig_expect_whole(care->store);
+}
+
+/* As the pipeline does: while it wants, and then once more for nothing. */
+static size_t attend_while_wanted(struct care *care)
+{
+	size_t times = 0;
+	for (; keeper_wants(care->keeper); times++) {
+		assert_true(times < 100);
+		attend(care);
+	}
+	return times;
+}
+
+static int64_t count_of(const struct care *care, enum disposition disposition)
+{
+	return letter_rig_partition(care->store)
+		->accounts.dispositions[disposition];
+}
+
+static const char *why_stopped(struct care *care)
+{
+	struct fault fault = {0};
+	const char *reason = "";
+	(void)store_why_stopped(care->store->store,
+		&letter_rig_partition(care->store)->log, &care->store->arena,
+		&reason, &fault);
+	return reason;
+}
+
+/* `count` records, two updates each, and the keeper is told of them. */
+static void take(struct care *care, int count, enum fare fare)
+{
+	static int id = 1;
+	for (int i = 0; i < count; i++) {
+		const struct event event = {.id = id++, .who = 1, .n = 1};
+		int64_t parked = count_of(care, DISPOSITION_PARKED);
+		int64_t dead = count_of(care, DISPOSITION_DEAD);
+		letter_rig_take(care->store, &event, fare);
+		struct store_tally tally = {.records = 1};
+		tally.dispositions[DISPOSITION_PARKED] =
+			count_of(care, DISPOSITION_PARKED) - parked;
+		tally.dispositions[DISPOSITION_DEAD] =
+			count_of(care, DISPOSITION_DEAD) - dead;
+		keeper_landed(care->keeper, &tally);
+	}
+}
+
+static void end(struct care *care)
+{
+	keeper_close(care->keeper);
+}
+
+static void without_letters_it_wants_next_to_nothing(void **state)
+{
+	struct care care;
+	begin(&care, state);
+	attend_while_wanted(&care);
+	take(&care, 10, GOOD);
+	for (int i = 0; i < 59; i++) {
+		care.hand.now_us += SECOND_US;
+		assert_false(keeper_wants(care.keeper));
+	}
+	end(&care);
+}
+
+static void parked_updates_are_taken_up_when_due(void **state)
+{
+	struct care care;
+	begin(&care, state);
+	attend_while_wanted(&care);
+	take(&care, 3, PARKED); /* the rig's are due at once */
+	assert_int_equal(count_of(&care, DISPOSITION_PARKED), 6);
+	care.hand.now_us += RETRY_FIRST_US + SECOND_US;
+	attend_while_wanted(&care);
+	assert_int_equal(count_of(&care, DISPOSITION_PARKED), 0);
+	assert_int_equal(count_of(&care, DISPOSITION_APPLIED), 6);
+	end(&care);
+}
+
+/* The record can't be read: so it is as if its view were unknown for ever. */
+static void after_the_last_attempt_it_is_dead_and_no_sooner(void **state)
+{
+	struct care care;
+	begin(&care, state);
+	attend_while_wanted(&care);
+	care.options.decoder.value_bytes_max = 1;
+	care.options.retry_attempts = 5;
+	take(&care, 1, PARKED);
+	begin_again(&care);
+	/* looked at for the start, which counts as no attempt */
+	attend(&care);
+	int64_t waits_us = 0;
+	for (int attempt = 1; attempt <= 5; attempt++) {
+		assert_int_equal(count_of(&care, DISPOSITION_PARKED), 2);
+		attend_while_wanted(&care);
+		if (attempt == 5)
+			break;
+		/* half the wait: too early */
+		int64_t wait_us = RETRY_FIRST_US << (attempt - 1);
+		care.hand.now_us += wait_us / 2;
+		attend_while_wanted(&care);
+		care.hand.now_us += wait_us;
+		waits_us += wait_us;
+	}
+	assert_true(waits_us < RETRY_LAST_US);
+	assert_int_equal(count_of(&care, DISPOSITION_PARKED), 0);
+	assert_int_equal(count_of(&care, DISPOSITION_DEAD), 2);
+	end(&care);
+}
+
+static void a_start_looks_at_all_and_counts_no_attempt(void **state)
+{
+	struct care care;
+	begin(&care, state);
+	attend_while_wanted(&care);
+	care.options.decoder.value_bytes_max = 1;
+	care.options.retry_attempts = 2;
+	take(&care, 2, PARKED);
+	begin_again(&care);
+	attend_while_wanted(&care); /* one attempt, as they are due */
+	for (int start = 0; start < 5; start++) {
+		begin_again(&care);
+		attend_while_wanted(&care);
+		assert_int_equal(count_of(&care, DISPOSITION_PARKED), 4);
+	}
+	care.options.decoder.value_bytes_max = VALUE_BYTES_MAX;
+	begin_again(&care); /* now they can be read, and none is due */
+	attend_while_wanted(&care);
+	assert_int_equal(count_of(&care, DISPOSITION_APPLIED), 4);
+	end(&care);
+}
+
+static void a_full_topic_waits_until_there_is_room(void **state)
+{
+	struct care care;
+	begin(&care, state);
+	care.options.parked_max = 10;
+	care.options.decoder.value_bytes_max = 1; /* nothing is taken up */
+	begin_again(&care);
+	attend_while_wanted(&care);
+	take(&care, 4, PARKED);
+	assert_false(keeper_wants(care.keeper));
+	assert_string_equal(why_stopped(&care), "");
+	take(&care, 1, PARKED);
+	assert_true(keeper_wants(care.keeper));
+	attend(&care);
+	assert_string_equal(why_stopped(&care), STOP_FULL);
+	assert_int_equal(care.told.count, 1);
+	assert_non_null(strstr(care.told.text, "alpha:0 stopped, parked_full"));
+	attend(&care);
+	assert_string_equal(why_stopped(&care), STOP_FULL);
+	care.options.decoder.value_bytes_max = VALUE_BYTES_MAX;
+	begin_again(&care);
+	attend_while_wanted(&care);
+	assert_int_equal(count_of(&care, DISPOSITION_PARKED), 0);
+	assert_string_equal(why_stopped(&care), "");
+	end(&care);
+}
+
+static void a_flood_of_dead_letters_stops_until_it_is_resumed(void **state)
+{
+	struct care care;
+	struct fault fault = {0};
+	const struct decision decision = {
+		START_US, "somebody", "resume", "alpha:0", ""};
+	begin(&care, state);
+	attend_while_wanted(&care);
+	take(&care, 999, TOO_LONG); /* one dead letter a record */
+	care.hand.now_us += SECOND_US;
+	attend_while_wanted(&care);
+	assert_string_equal(why_stopped(&care), "");
+	take(&care, 1, TOO_LONG);
+	care.hand.now_us += SECOND_US;
+	attend_while_wanted(&care);
+	assert_string_equal(why_stopped(&care), STOP_FLOOD);
+	assert_non_null(strstr(care.told.text, "holdfast resume alpha:0"));
+	assert_int_equal(store_resume_partition(care.store->store,
+				 &letter_rig_partition(care.store)->log,
+				 &decision, &fault),
+		0);
+	take(&care, 999, TOO_LONG);
+	care.hand.now_us += SECOND_US;
+	attend_while_wanted(&care);
+	assert_string_equal(why_stopped(&care), "");
+	end(&care);
+}
+
+static void acknowledged_letters_leave_in_their_time(void **state)
+{
+	struct care care;
+	struct fault fault = {0};
+	const struct decision decision = {
+		START_US, "somebody", "dead drop", "dead 1", "seen"};
+	const int64_t id = 1;
+	begin(&care, state);
+	take(&care, 2, TOO_LONG);
+	assert_int_equal(
+		store_acknowledge(care.store->store, &id, 1, &decision, &fault),
+		1);
+	care.hand.now_us += 30 * DAY_US;
+	attend_while_wanted(&care);
+	assert_int_equal(letter_rig_partition(care.store)->accounts.cleared, 0);
+	care.hand.now_us += MINUTE_US;
+	attend_while_wanted(&care);
+	assert_int_equal(letter_rig_partition(care.store)->accounts.cleared, 1);
+	assert_int_equal(count_of(&care, DISPOSITION_DEAD), 2);
+	end(&care);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_LETTERS(without_letters_it_wants_next_to_nothing),
+		WITH_LETTERS(parked_updates_are_taken_up_when_due),
+		WITH_LETTERS(after_the_last_attempt_it_is_dead_and_no_sooner),
+		WITH_LETTERS(a_start_looks_at_all_and_counts_no_attempt),
+		WITH_LETTERS(a_full_topic_waits_until_there_is_room),
+		WITH_LETTERS(a_flood_of_dead_letters_stops_until_it_is_resumed),
+		WITH_LETTERS(acknowledged_letters_leave_in_their_time),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
