@@ -1,0 +1,1 @@
+"""Scenarios of this kind register here."""
