@@ -306,8 +306,10 @@ void serve_stop(struct serve *serve)
 {
 	if (serve == NULL)
 		return;
-	door_stop(&serve->door);
+	/* Before the door closes: replies that come later end their
+	 * connections. */
 	atomic_store(&serve->stopping, true);
+	door_stop(&serve->door);
 	waiting_stop(&serve->waiting);
 	if (serve->keeping)
 		pthread_join(serve->keeper, NULL);
