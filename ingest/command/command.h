@@ -17,8 +17,12 @@ enum {
 int command_broker(int argc, char **argv);
 int command_faults(int argc, char **argv);
 int command_get(int argc, char **argv);
+int command_hold(int argc, char **argv);
 int command_ingest(int argc, char **argv);
+int command_pause(int argc, char **argv);
 int command_produce(int argc, char **argv);
+int command_release(int argc, char **argv);
+int command_resume(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_schema(int argc, char **argv);
 int command_serve(int argc, char **argv);

@@ -1,5 +1,6 @@
 #include "ingest/command/ingestion.h"
 
+#include "ingest/command/control_server.h"
 #include "ingest/command/say.h"
 #include "ingest/command/signals.h"
 #include "ingest/command/summary.h"
@@ -27,6 +28,7 @@ struct ingestion {
 	struct store *store;
 	struct source *source;
 	struct keeper *keeper;
+	struct control_server *control;
 };
 
 static bool takes_a_file(const struct config *config)
@@ -49,12 +51,11 @@ static int check_kafka(const struct config *config, struct fault *fault)
 		"HOST:PORT, or take a file (file.path and file.topic)");
 }
 
-static struct store_options store_options_of(const struct ingestion *ingestion)
+struct store_options store_options_of(const struct config *all)
 {
-	const struct config_store *config = &ingestion->config->store;
+	const struct config_store *config = &all->store;
 	struct store_options options = store_options_default();
 	options.path = config->path;
-	options.schema = ingestion->file_schema;
 	options.key_window_us = config->key_window_us;
 	options.key_window_keys = (uint64_t)config->key_window_keys;
 	options.key_window_max_bytes = (uint64_t)config->key_window_max_bytes;
@@ -71,7 +72,8 @@ static int open_store(struct ingestion *ingestion, struct fault *fault)
 		&ingestion->file_fault);
 	if (rc == FAULT_OOM)
 		return fault_set(fault, rc, "%s", ingestion->file_fault.text);
-	struct store_options options = store_options_of(ingestion);
+	struct store_options options = store_options_of(ingestion->config);
+	options.schema = ingestion->file_schema;
 	rc = store_open(&ingestion->store, &options, fault);
 	if (rc != FAULT_USAGE || ingestion->file_schema != NULL)
 		return rc;
@@ -212,13 +214,19 @@ static void landed(void *payload, const struct store_tally *tally)
 static bool wants(void *payload)
 {
 	struct ingestion *ingestion = payload;
-	return keeper_wants(ingestion->keeper);
+	return control_server_wants(ingestion->control) ||
+	       keeper_wants(ingestion->keeper);
 }
 
 static int attend(void *payload, struct fault *fault)
 {
 	struct ingestion *ingestion = payload;
-	return keeper_attend(ingestion->keeper, fault);
+	int rc = 0;
+	if (control_server_wants(ingestion->control))
+		rc = control_server_attend(ingestion->control, fault);
+	if (rc == 0 && keeper_wants(ingestion->keeper))
+		rc = keeper_attend(ingestion->keeper, fault);
+	return rc;
 }
 
 static struct pipeline_options pipeline_options_of(struct ingestion *ingestion)
@@ -314,8 +322,12 @@ int ingestion_open(struct ingestion **out,
 
 int ingestion_run(struct ingestion *ingestion, struct fault *fault)
 {
-	int rc = takes_a_file(ingestion->config) ? open_file(ingestion, fault)
-						 : open_kafka(ingestion, fault);
+	int rc = control_server_open(&ingestion->control, ingestion->store,
+		ingestion->config, fault);
+	if (rc < 0)
+		return rc;
+	rc = takes_a_file(ingestion->config) ? open_file(ingestion, fault)
+					     : open_kafka(ingestion, fault);
 	return rc < 0 ? rc : stream(ingestion, fault);
 }
 
@@ -323,6 +335,7 @@ void ingestion_close(struct ingestion *ingestion)
 {
 	if (ingestion == NULL)
 		return;
+	control_server_close(ingestion->control);
 	source_close(ingestion->source);
 	keeper_close(ingestion->keeper);
 	store_close(ingestion->store);

@@ -6,6 +6,7 @@
 #define HOLDFAST_INGEST_COMMAND_INGESTION_H
 
 #include "ingest/command/config.h"
+#include "store/store.h"
 
 #include <stdbool.h>
 
@@ -32,5 +33,8 @@ int ingestion_open(struct ingestion **out,
 int ingestion_run(struct ingestion *ingestion, struct fault *fault);
 
 void ingestion_close(struct ingestion *ingestion); /* NULL is allowed */
+
+/* What the configuration says of the store; its schema is left out. */
+struct store_options store_options_of(const struct config *config);
 
 #endif

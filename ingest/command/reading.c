@@ -23,17 +23,25 @@ static bool is_missing(const char *path)
 	return readlink(link, target, sizeof target) < 0 && errno == ENOENT;
 }
 
+int reading_needs_store(const struct config *config, struct fault *fault)
+{
+	if (!is_missing(config->store.path))
+		return 0;
+	return fault_set(fault, FAULT_IO,
+		"there is no store in %s: `holdfast run` makes one, or name "
+		"another with --set store.path=DIRECTORY",
+		config->store.path);
+}
+
 static int begin(struct reading *reading, struct fault *fault)
 {
 	int rc = options_config(&reading->options, &reading->config, fault);
 	if (rc < 0)
 		return rc;
+	rc = reading_needs_store(&reading->config, fault);
+	if (rc < 0)
+		return rc;
 	const struct config_store *store = &reading->config.store;
-	if (is_missing(store->path))
-		return fault_set(fault, FAULT_IO,
-			"there is no store in %s: `holdfast run` makes one, or "
-			"name another with --set store.path=DIRECTORY",
-			store->path);
 	return reader_open(&reading->reader, store->path,
 		(uint32_t)(store->busy_timeout_us / 1000), fault);
 }

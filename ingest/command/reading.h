@@ -26,4 +26,7 @@ typedef int reading_answer(struct reading *reading, struct fault *fault);
 int reading_run(const struct options_spec *spec, void *own, int argc,
 	char **argv, reading_answer *answer);
 
+/* Errors: FAULT_IO: there is no store where the configuration says. */
+int reading_needs_store(const struct config *config, struct fault *fault);
+
 #endif

@@ -1,0 +1,170 @@
+#include "ingest/command/control_client.h"
+
+#include "ingest/clock.h"
+#include "ingest/command/ingestion.h"
+#include "ingest/command/reading.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+/* An owner that starts or ends holds the lock and does not listen: so often,
+ * so long, it is looked for again. */
+#define LOOKS 50
+#define LOOK_MS 100
+/* The owner's patience, and what an action takes. */
+#define REPLY_MS (2 * CONTROL_WAIT_MS)
+
+/* 1: connected, *out is the caller's. 0: nobody listens. */
+static int connect_owner(
+	const struct config *config, int *out, struct fault *fault)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int directory =
+		open(config->store.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (directory < 0)
+		return 0;
+	*out = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int length = snprintf(address.sun_path, sizeof address.sun_path,
+		"/proc/self/fd/%d/" CONTROL_SOCKET, directory);
+	int rc = length < 0 || *out < 0
+			 ? -1
+			 : connect(*out, (const struct sockaddr *)&address,
+				   sizeof address);
+	int error = errno;
+	close(directory);
+	if (rc == 0)
+		return 1;
+	if (*out >= 0)
+		close(*out);
+	if (error == ENOENT || error == ECONNREFUSED)
+		return 0;
+	return fault_set(fault, FAULT_REFUSED,
+		"%s/" CONTROL_SOCKET ": the store's owner can't be asked: %s",
+		config->store.path, strerror(error));
+}
+
+static bool send_whole(int fd, const char *line)
+{
+	size_t left = strlen(line);
+	while (left > 0) {
+		ssize_t sent = send(fd, line, left, MSG_NOSIGNAL);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent <= 0)
+			return false;
+		line += sent;
+		left -= (size_t)sent;
+	}
+	return true;
+}
+
+/* Up to a newline: bytes[0..result), which it is behind. 0: there was none. */
+static size_t receive_line(int fd, char *bytes, size_t size)
+{
+	size_t length = 0;
+	while (length < size) {
+		ssize_t got = recv(fd, bytes + length, size - length, 0);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return 0;
+		const char *end = memchr(bytes + length, '\n', (size_t)got);
+		if (end != NULL)
+			return (size_t)(end - bytes);
+		length += (size_t)got;
+	}
+	return 0;
+}
+
+static int talk(int fd, const char *line, json_t **reply, struct fault *fault)
+{
+	struct timeval patience = {.tv_sec = REPLY_MS / 1000};
+	(void)setsockopt(
+		fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	char *bytes = malloc(CONTROL_LINE_BYTES);
+	if (bytes == NULL)
+		return fault_set(fault, FAULT_OOM, "out of memory");
+	/* A server that turns a request away has said so all the same. */
+	(void)send_whole(fd, line);
+	size_t length = receive_line(fd, bytes, CONTROL_LINE_BYTES);
+	int rc = length == 0 ? fault_set(fault, FAULT_BUSY,
+				       "the store's owner ended, or hung up, "
+				       "before it answered: `holdfast status` "
+				       "says whether this was done")
+			     : control_decode(bytes, length, reply, fault);
+	free(bytes);
+	return rc;
+}
+
+/* Nobody owns the store: it is ours for this one action. *opened says whether
+ * it came to that. */
+static int act_here(const struct config *config, const json_t *request,
+	json_t **reply, bool *opened, struct fault *fault)
+{
+	struct clock *clock = clock_system();
+	char who[CONTROL_WHO_BYTES];
+	struct store_options options = store_options_of(config);
+	struct control control = {
+		.config = config, .who = who, .now_us = clock->wall_us(clock)};
+	control_who(getuid(), who);
+	int rc = store_open(&control.store, &options, fault);
+	*opened = rc == 0;
+	if (rc == 0)
+		rc = control_run(&control, request, reply, fault);
+	if (rc == 0 && *reply == NULL)
+		*reply = json_object();
+	store_close(control.store);
+	return rc;
+}
+
+static int ask(const struct config *config, const json_t *request,
+	const char *line, json_t **reply, struct fault *fault)
+{
+	static const struct timespec pause = {0, LOOK_MS * 1000000L};
+	for (int look = 1;; look++) {
+		int fd = -1;
+		bool opened = false;
+		int rc = connect_owner(config, &fd, fault);
+		if (rc < 0)
+			return rc;
+		if (rc == 1) {
+			rc = talk(fd, line, reply, fault);
+			close(fd);
+			return rc;
+		}
+		rc = act_here(config, request, reply, &opened, fault);
+		if (opened || rc != FAULT_REFUSED || look == LOOKS)
+			return rc;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+int control_ask(const struct config *config, const char *action,
+	json_t *arguments, json_t **reply, struct fault *fault)
+{
+	*reply = NULL;
+	int rc = reading_needs_store(config, fault);
+	if (rc < 0)
+		return rc;
+	json_t *request = json_pack(
+		"{s:s, s:O}", "action", action, "arguments", arguments);
+	char *text = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
+	char *line = NULL;
+	if (text == NULL || asprintf(&line, "%s\n", text) < 0)
+		rc = fault_set(fault, FAULT_OOM, "out of memory");
+	else
+		rc = ask(config, request, line, reply, fault);
+	if (text != NULL)
+		free(line);
+	free(text);
+	json_decref(request);
+	return rc;
+}

@@ -1,0 +1,19 @@
+/*
+ * Ask the owner of a store to do something; where nobody owns it, do it.
+ */
+#ifndef HOLDFAST_INGEST_COMMAND_CONTROL_CLIENT_H
+#define HOLDFAST_INGEST_COMMAND_CONTROL_CLIENT_H
+
+#include "ingest/command/control.h"
+
+/*
+ * Run `action` with `arguments` (borrowed), in the owner of config->store.path
+ * or here. *reply is a new reference, {} where there was nothing to say.
+ * Errors: those of the action; FAULT_REFUSED (a writer that can't be asked),
+ * FAULT_BUSY (it is known, or unknown, whether it was done: the text says),
+ * FAULT_IO, those of store_open().
+ */
+int control_ask(const struct config *config, const char *action,
+	json_t *arguments, json_t **reply, struct fault *fault);
+
+#endif
