@@ -135,22 +135,28 @@ static void admit(void *payload, int socket, const struct sockaddr *from,
 		connections_forget(&serve->connections, guest);
 }
 
+/* Returns when to watch the store again. */
+static int64_t keep_once(struct serve *serve, int64_t watch_due_us)
+{
+	int64_t now_us = monotonic_us();
+	if (now_us >= watch_due_us ||
+		atomic_load(&serve->counters.waiting) > 0) {
+		watch_due_us = now_us + WATCH_EVERY_US;
+		pool_watch(&serve->pool, now_us);
+	}
+	waiting_wake(&serve->waiting, pool_changes(&serve->pool), now_us);
+	for (unsigned i = 0; i < serve->options.threads; i++)
+		desk_rest(&serve->workers[i].desk, now_us);
+	return watch_due_us;
+}
+
 static void *keep(void *payload)
 {
 	struct serve *serve = payload;
 	int64_t watch_due_us = 0;
-	while (waiting_sleep(&serve->waiting, KEEP_EVERY_US, WAIT_EVERY_US)) {
-		int64_t now_us = monotonic_us();
-		bool waiting = atomic_load(&serve->counters.waiting) > 0;
-		if (waiting || now_us >= watch_due_us) {
-			watch_due_us = now_us + WATCH_EVERY_US;
-			pool_watch(&serve->pool, now_us);
-		}
-		waiting_wake(
-			&serve->waiting, pool_changes(&serve->pool), now_us);
-		for (unsigned i = 0; i < serve->options.threads; i++)
-			desk_rest(&serve->workers[i].desk, now_us);
-	}
+	do
+		watch_due_us = keep_once(serve, watch_due_us);
+	while (waiting_sleep(&serve->waiting, KEEP_EVERY_US, WAIT_EVERY_US));
 	return NULL;
 }
 
