@@ -25,7 +25,11 @@
 enum merge_kind { MERGE_LAST, MERGE_SUM, MERGE_MIN, MERGE_MAX };
 
 /* What to answer instead of a plain value: design section 7. */
-enum choice { CHOICE_SERVE, CHOICE_DEFAULT, CHOICE_FAIL };
+enum choice { CHOICE_SERVE, CHOICE_DEFAULT, CHOICE_FAIL, CHOICE_COUNT };
+
+/* "serve", "default", "fail"; and back: false if it is none of them. */
+const char *choice_name(enum choice choice);
+bool choice_parse(struct slice name, enum choice *out);
 
 struct feature {
 	const char *name;

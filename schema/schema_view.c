@@ -292,9 +292,8 @@ static int read_features(const struct reader *reader, const struct place *place,
 static int read_choice(const struct reader *reader, const struct place *place,
 	const json_t *serve, const char *member, enum choice *out)
 {
-	static const char *const choices[] = {[CHOICE_SERVE] = "serve",
-		[CHOICE_DEFAULT] = "default",
-		[CHOICE_FAIL] = "fail"};
+	const char *const choices[CHOICE_COUNT] = {choice_name(CHOICE_SERVE),
+		choice_name(CHOICE_DEFAULT), choice_name(CHOICE_FAIL)};
 	int rc = reader_choice(
 		reader, place, serve, member, NAMES_OF(choices), (int)*out);
 	if (rc < 0)

@@ -2,22 +2,12 @@
 
 #define HOLD_COLUMNS 4
 
-const char *choice_name(enum choice choice)
+/* A word nobody knows is taken for the strictest. */
+static enum choice held_by(struct slice name)
 {
-	static const char *const names[] = {
-		[CHOICE_SERVE] = "serve",
-		[CHOICE_DEFAULT] = "default",
-		[CHOICE_FAIL] = "fail",
-	};
-	return names[choice];
-}
-
-static enum choice parse_choice(struct slice name)
-{
-	/* A word nobody knows is taken for the strictest. */
-	return slice_equal(name, slice_of(choice_name(CHOICE_DEFAULT)))
-		       ? CHOICE_DEFAULT
-		       : CHOICE_FAIL;
+	enum choice choice = CHOICE_FAIL;
+	(void)choice_parse(name, &choice);
+	return choice;
 }
 
 int holds_prepare(sqlite3 *db, sqlite3_stmt **out, struct fault *fault)
@@ -84,7 +74,7 @@ int holds_read(struct holds *holds, const struct schema *schema,
 		struct column row[HOLD_COLUMNS];
 		rc = sql_read_row(statement, "_hold", row, HOLD_COLUMNS, fault);
 		if (rc == 0 && !hold(holds, schema, column_as_bytes(&row[0]),
-				       parse_choice(column_as_bytes(&row[1]))))
+				       held_by(column_as_bytes(&row[1]))))
 			rc = no_memory(fault);
 	}
 	sqlite3_reset(statement);

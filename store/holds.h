@@ -8,9 +8,6 @@
 #include "schema/schema.h"
 #include "store/sql.h"
 
-/* "serve", "default", "fail". */
-const char *choice_name(enum choice choice);
-
 struct holds {
 	/* by view, then feature; NULL: nothing of the view is held */
 	enum choice **views;

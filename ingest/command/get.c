@@ -194,16 +194,8 @@ static int parse_features(struct question *question, const char *given,
 static int parse_choice(const char *option, const char *given, enum choice *out,
 	struct fault *fault)
 {
-	static const char *const names[] = {[CHOICE_SERVE] = "serve",
-		[CHOICE_DEFAULT] = "default",
-		[CHOICE_FAIL] = "fail"};
-	if (given == NULL)
+	if (given == NULL || choice_parse(slice_of(given), out))
 		return 0;
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (strcmp(given, names[i]) == 0) {
-			*out = (enum choice)i;
-			return 0;
-		}
 	return fault_set(fault, FAULT_USAGE,
 		"%s is \"%s\": give serve, default or fail", option, given);
 }

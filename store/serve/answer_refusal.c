@@ -104,8 +104,7 @@ void answer_write_refusal_text(
 		feature_name(answer, &at), at.row,
 		why(value_at(answer, &at)->verdict.reason));
 	if (count > 1)
-		buffer_print(
-			out, "; so are %zu more values refused", count - 1);
+		buffer_print(out, "; %zu values are refused in all", count);
 }
 
 void answer_write_refusal(

@@ -214,22 +214,12 @@ static void cell_text(struct page *page, const char *text)
 	html_text(&page->out, text);
 }
 
-static const char *choice_text(enum choice choice)
-{
-	static const char *const texts[] = {
-		[CHOICE_SERVE] = "serve",
-		[CHOICE_DEFAULT] = "default",
-		[CHOICE_FAIL] = "fail",
-	};
-	return texts[choice];
-}
-
 /* "5.0 s, then fail". */
 static void cell_limit(struct page *page, int64_t us, enum choice choice)
 {
 	buffer_text(&page->out, "<td>");
 	html_duration(&page->out, us);
-	buffer_print(&page->out, ", then %s", choice_text(choice));
+	buffer_print(&page->out, ", then %s", choice_name(choice));
 }
 
 static void view_row(struct page *page, const struct figures_view *one)

@@ -47,14 +47,8 @@ static int set_wait(struct question *question, struct slice text)
 static int set_choice(struct question *question, const char *name,
 	struct slice text, enum choice *out)
 {
-	static const char *const choices[] = {[CHOICE_SERVE] = "serve",
-		[CHOICE_DEFAULT] = "default",
-		[CHOICE_FAIL] = "fail"};
-	for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
-		if (slice_equal(slice_of(choices[i]), text)) {
-			*out = (enum choice)i;
-			return 0;
-		}
+	if (choice_parse(text, out))
+		return 0;
 	return complain(&question->complaint, question->arena, ERROR_BAD_TERMS,
 		"%s: \"%s\" is none of \"serve\", \"default\", \"fail\"", name,
 		question_echo(question, text));
