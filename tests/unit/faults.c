@@ -226,9 +226,10 @@ static const struct policy_family *family(int index)
 static void no_error_of_the_infrastructure_condemns_an_event(void **state)
 {
 	(void)state;
+	const struct policy_family *held;
 	struct policy_entry entry;
-	for (int f = 0; family(f) != NULL; f++)
-		for (size_t i = 0; family(f)->at(i, &entry); i++)
+	for (int f = 0; (held = family(f)) != NULL; f++)
+		for (size_t i = 0; held->at(i, &entry); i++)
 			if (entry.policy == POLICY_DEAD ||
 				entry.policy == POLICY_PARK)
 				fail_msg("%s", entry.name);
@@ -256,14 +257,15 @@ static void only_events_are_parked_or_dead_and_nothing_else_of_them(
 static void lines_are_whole_and_said_once(void **state)
 {
 	(void)state;
+	const struct policy_family *held;
 	struct policy_entry one, other;
-	for (int f = 0; family(f) != NULL; f++) {
-		for (size_t i = 0; family(f)->at(i, &one); i++) {
+	for (int f = 0; (held = family(f)) != NULL; f++) {
+		for (size_t i = 0; held->at(i, &one); i++) {
 			assert_true(one.name[0] != '\0');
 			assert_true(one.meaning[0] != '\0');
 			assert_non_null(one.advice);
 			for (size_t k = 0; k < i; k++) {
-				assert_true(family(f)->at(k, &other));
+				assert_true(held->at(k, &other));
 				if (strcmp(one.name, other.name) == 0 ||
 					one.code == other.code)
 					fail_msg("twice: %s", one.name);
