@@ -222,8 +222,8 @@ static int stop_flood(struct keeper *keeper, size_t index, struct fault *fault)
 		"resume %s:%" PRId32 "`",
 		watched->breaker.sum.dead, watched->breaker.sum.records,
 		log->topic, log->topic, log->partition);
-	const struct store_stop flood = {
-		log, STOP_FLOOD, detail.text, wall_us(keeper)};
+	const struct store_stop flood = {log, STOP_FLOOD, detail.text,
+		wall_us(keeper), LOG_START_UNKNOWN};
 	int rc = stop(keeper, &flood, fault);
 	watched->tripped |= rc == 1;
 	return rc < 0 ? rc : 0;
@@ -241,8 +241,8 @@ static int stop_full(struct keeper *keeper, size_t index, struct fault *fault)
 		"--parked --topic %s` says what they wait for",
 		parked_of_topic(keeper, log->topic), log->topic,
 		keeper->options.parked_max, log->topic);
-	const struct store_stop full = {
-		log, STOP_FULL, detail.text, wall_us(keeper)};
+	const struct store_stop full = {log, STOP_FULL, detail.text,
+		wall_us(keeper), LOG_START_UNKNOWN};
 	int rc = stop(keeper, &full, fault);
 	if (rc == 1) {
 		keeper->full += !watched->full;

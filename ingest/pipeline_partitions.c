@@ -207,6 +207,7 @@ static int note_stop(struct pipeline *pipeline,
 		.reason = reason_of(event->fault.text, word),
 		.detail = event->fault.text,
 		.since_us = clock->wall_us(clock),
+		.log_start = event->log_start,
 	};
 	bool lasts = false, told = false;
 	struct fault why = {0};

@@ -35,9 +35,10 @@ struct source_event {
 	const struct log *log; /* of END, STOPPED; NULL for a NOTICE */
 	const char *topic;     /* PARTITION, borrowed until the next poll */
 	int32_t partition;
-	int64_t log_start;   /* PARTITION: first offset the log still holds */
-	int64_t next_offset; /* END: position of the end */
-	int64_t as_of_us;    /* END: wall clock; all there was then came */
+	int64_t log_start;	/* PARTITION: first offset the log still holds;
+				   STOPPED too, or -1: unknown */
+	int64_t next_offset;	/* END: position of the end */
+	int64_t as_of_us;	/* END: wall clock; all there was then came */
 	const char *cluster_id; /* PARTITION: "" while unknown */
 	struct fault fault;	/* STOPPED, NOTICE */
 };

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #define HOLD_COLUMNS 4
-#define STOP_COLUMNS 4
+#define STOP_COLUMNS 5
 #define TARGET_BYTES (2 * SCHEMA_NAME_MAX + 2)
 #define LETTERS_AT_ONCE 1000
 
@@ -26,6 +26,7 @@ struct change {
 	const int64_t *ids; /* ids[0..id_count) */
 	size_t id_count;
 	int found;
+	struct store_partition *partition; /* as it is to be */
 };
 
 static int put_row(struct store *store, const char *sql, const char *table,
@@ -200,14 +201,17 @@ int store_release(struct store *store, const char *view, const char *feature,
 	return rc < 0 ? rc : make(store, &change, fault);
 }
 
-/* 1: stopped, for *out. */
+/* 1: stopped, for *out; where its log starts in *log_start, if not NULL. */
 static int stopped_now(struct store *store, const struct log *log,
-	struct arena *arena, const char **out, struct fault *fault)
+	struct arena *arena, const char **out, int64_t *log_start,
+	struct fault *fault)
 {
 	struct column row[STOP_COLUMNS] = {column_integer(log->id)};
 	int rc = get_row(store, "SELECT * FROM _stop WHERE log = ?", "_stop",
 		(struct row_room){row, STOP_COLUMNS}, arena, fault);
 	*out = rc == 1 ? column_as_bytes(&row[1]).data : "";
+	if (rc == 1 && log_start != NULL)
+		*log_start = column_as_integer(&row[4]);
 	return rc;
 }
 
@@ -215,7 +219,7 @@ static int run_stop(
 	struct store *store, struct change *change, struct fault *fault)
 {
 	int rc = stopped_now(store, change->log, &store->batch_arena,
-		&change->before, fault);
+		&change->before, NULL, fault);
 	if (rc < 0)
 		return rc;
 	change->after = change->stop->reason;
@@ -224,21 +228,79 @@ static int run_stop(
 		column_text(slice_of(change->stop->reason)),
 		column_text(slice_of(change->stop->detail)),
 		column_integer(change->stop->since_us),
+		column_integer(change->stop->log_start),
 	};
-	return put_row(store, "REPLACE INTO _stop VALUES (?, ?, ?, ?, ?)",
+	return put_row(store, "REPLACE INTO _stop VALUES (?, ?, ?, ?, ?, ?)",
 		"_stop", row, STOP_COLUMNS, fault);
+}
+
+static int delete_stop(
+	struct store *store, const struct log *log, struct fault *fault)
+{
+	const struct column key = column_integer(log->id);
+	return delete_row(
+		store, "DELETE FROM _stop WHERE log = ?", &key, fault);
 }
 
 static int run_resume(
 	struct store *store, struct change *change, struct fault *fault)
 {
 	int rc = stopped_now(store, change->log, &store->batch_arena,
-		&change->before, fault);
+		&change->before, NULL, fault);
 	if (rc <= 0)
 		return rc < 0 ? rc : 1;
-	const struct column key = column_integer(change->log->id);
-	return delete_row(
-		store, "DELETE FROM _stop WHERE log = ?", &key, fault);
+	return delete_stop(store, change->log, fault);
+}
+
+static const char *offset_print(struct store *store, int64_t offset)
+{
+	const char *text = arena_print(&store->batch_arena, "%" PRId64, offset);
+	return text == NULL ? "" : text;
+}
+
+/* Where the log of a partition starts that is stopped for `reason`. 1: it is
+ * not, or nobody knows. */
+static int find_log_start(struct store *store, const struct log *log,
+	const char *reason, int64_t *out, struct fault *fault)
+{
+	const char *now = NULL;
+	int rc = stopped_now(store, log, &store->batch_arena, &now, out, fault);
+	if (rc < 0)
+		return rc;
+	return rc == 1 && strcmp(now, reason) == 0 && *out >= 0 ? 0 : 1;
+}
+
+static int run_accept_gap(
+	struct store *store, struct change *change, struct fault *fault)
+{
+	struct store_accounts *accounts = &change->partition->accounts;
+	int64_t from = accounts->next_offset, to = 0;
+	int rc = find_log_start(store, change->log, STOP_LOST, &to, fault);
+	if (rc != 0 || to <= from)
+		return rc < 0 ? rc : 1;
+	accounts->lost += to - from;
+	accounts->next_offset = to;
+	change->before = offset_print(store, from);
+	change->after = offset_print(store, to);
+	rc = partition_update(
+		store->update_partition, change->partition, from, fault);
+	return rc < 0 ? rc : delete_stop(store, change->log, fault);
+}
+
+static int run_new_log(
+	struct store *store, struct change *change, struct fault *fault)
+{
+	struct store_partition *added = change->partition;
+	int64_t start = 0;
+	int rc =
+		find_log_start(store, change->log, STOP_CHANGED, &start, fault);
+	if (rc != 0)
+		return rc;
+	added->accounts.first_offset = added->accounts.next_offset = start;
+	change->before = offset_print(store, change->log->incarnation);
+	change->after = offset_print(store, added->log.incarnation);
+	rc = partition_insert(store->db, added, fault);
+	return rc < 0 ? rc : delete_stop(store, change->log, fault);
 }
 
 int store_stop_partition(struct store *store, const struct store_stop *stop,
@@ -271,7 +333,53 @@ int store_why_stopped(struct store *store, const struct log *log,
 	struct arena *arena, const char **reason, struct fault *fault)
 {
 	int rc = store_refresh(store, fault);
-	return rc < 0 ? rc : stopped_now(store, log, arena, reason, fault);
+	return rc < 0 ? rc
+		      : stopped_now(store, log, arena, reason, NULL, fault);
+}
+
+int store_accept_gap(struct store *store, const struct log *log,
+	const struct decision *decision, struct fault *fault)
+{
+	int rc = store_refresh(store, fault);
+	if (rc < 0)
+		return rc;
+	struct store_partition *held = store->partitions.items[log->id - 1];
+	struct store_partition moved = *held;
+	struct change change = {.run = run_accept_gap,
+		.decision = decision,
+		.log = log,
+		.partition = &moved};
+	rc = make(store, &change, fault);
+	if (rc == 0)
+		held->accounts = moved.accounts;
+	return rc;
+}
+
+int store_new_log(struct store *store, const struct log *log,
+	const struct decision *decision, struct fault *fault)
+{
+	int rc = store_refresh(store, fault);
+	if (rc < 0)
+		return rc;
+	struct store_partition *added = partition_new(
+		&store->partitions, log->topic, log->partition, 0);
+	if (added == NULL || !store_grow_moods(store)) {
+		partition_free(added);
+		return fault_set(
+			fault, FAULT_OOM, "no memory for %s", log->topic);
+	}
+	added->log.incarnation = log->incarnation + 1;
+	struct change change = {.run = run_new_log,
+		.decision = decision,
+		.log = log,
+		.partition = added};
+	rc = make(store, &change, fault);
+	if (rc == 0 && partitions_join(&store->partitions, added))
+		return 0;
+	partition_free(added);
+	if (rc == 0) /* it is there: memory learns of it when it has room */
+		store->stale = true;
+	return rc;
 }
 
 static int run_acknowledge(

@@ -39,6 +39,11 @@ int store_release(struct store *store, const char *view, const char *feature,
  * in the log or the store, and are judged anew at each start. */
 #define STOP_PAUSED "paused"
 #define STOP_FLOOD "dead_letter_flood"
+/* What store_accept_gap() and store_new_log() end. */
+#define STOP_LOST "records_lost"
+#define STOP_CHANGED "log_changed"
+
+#define LOG_START_UNKNOWN (-1)
 #define STOP_FULL "parked_full" /* found anew, and over by itself */
 
 static inline bool stop_lasts(const char *reason)
@@ -52,7 +57,9 @@ static inline bool stop_lasts(const char *reason)
 struct store_stop {
 	const struct log *log;
 	const char *reason, *detail;
-	int64_t since_us; /* wall clock */
+	int64_t since_us;  /* wall clock */
+	int64_t log_start; /* STOP_LOST, STOP_CHANGED: the first offset that the
+			      log holds now, LOG_START_UNKNOWN */
 };
 
 /*
@@ -71,6 +78,23 @@ int store_resume_partition(struct store *store, const struct log *log,
  * Errors: as store_letter(). */
 int store_why_stopped(struct store *store, const struct log *log,
 	struct arena *arena, const char **reason, struct fault *fault);
+
+/*
+ * Go on behind a gap: of a partition that is stopped for STOP_LOST, next_offset
+ * moves to the log's start, and what lies between is counted as lost. 1: it is
+ * not stopped for that. Errors: as store_apply().
+ */
+int store_accept_gap(struct store *store, const struct log *log,
+	const struct decision *decision, struct fault *fault);
+
+/*
+ * Go on with another log: a partition that is stopped for STOP_CHANGED gets a
+ * new incarnation, which begins at the start of the present log. What the old
+ * one brought stays. 1: it is not stopped for that, or nobody knows where the
+ * present log starts. Errors: as store_apply().
+ */
+int store_new_log(struct store *store, const struct log *log,
+	const struct decision *decision, struct fault *fault);
 
 /*
  * Somebody saw these dead letters: they leave with store_clear_letters(). Those

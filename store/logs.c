@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-static bool grow_moods(struct store *store)
+bool store_grow_moods(struct store *store)
 {
 	size_t count = store->partitions.count + 1;
 	struct partition_mood *moods =
@@ -39,7 +39,7 @@ int store_partition(struct store *store, const char *topic, int32_t partition,
 		return 0;
 	struct store_partition *added =
 		partition_new(&store->partitions, topic, partition, log_start);
-	if (added == NULL || !grow_moods(store)) {
+	if (added == NULL || !store_grow_moods(store)) {
 		partition_free(added);
 		return fault_set(fault, FAULT_OOM, "no memory for %s", topic);
 	}

@@ -74,7 +74,7 @@ static const char own_tables[] =
 	/* Partitions that take no records, and why. */
 	"CREATE TABLE _stop (log INTEGER PRIMARY KEY, reason TEXT NOT NULL,"
 	" detail TEXT NOT NULL, since INTEGER NOT NULL,"
-	" _checksum INTEGER NOT NULL) STRICT;";
+	" log_start INTEGER NOT NULL, _checksum INTEGER NOT NULL) STRICT;";
 
 static void text(struct buffer *sql, const char *piece)
 {

@@ -56,6 +56,9 @@ int store_reload(struct store *store, struct fault *fault);
  * every function that looks at memory or writes. Errors: as store_reload(). */
 int store_refresh(struct store *store, struct fault *fault);
 
+/* Room for the mood of one more partition. False: out of memory. */
+bool store_grow_moods(struct store *store);
+
 /* Begin IMMEDIATE, and check that this process still owns the store.
  * Errors: FAULT_FENCED, FAULT_BUSY, FAULT_IO, FAULT_CORRUPT. */
 int store_begin(struct store *store, struct fault *fault);

@@ -78,6 +78,41 @@ static int resume_one(struct quest *quest, struct fault *fault)
 	return rc < 0 ? rc : 0;
 }
 
+static int refuse(
+	const struct quest *quest, const char *reason, struct fault *fault)
+{
+	const struct log *log = &quest->partition->log;
+	return fault_set(fault, FAULT_REFUSED,
+		"%s:%" PRId32 " is not stopped for %s, or where its log starts "
+		"is not known yet: `holdfast status` says what it is stopped "
+		"for",
+		log->topic, log->partition, reason);
+}
+
+static int accept_gap(struct quest *quest, struct fault *fault)
+{
+	int64_t lost = quest->partition->accounts.lost;
+	int rc = store_accept_gap(quest->control->store, &quest->partition->log,
+		&quest->decision, fault);
+	if (rc == 1)
+		return refuse(quest, STOP_LOST, fault);
+	const struct store_accounts *now = &quest->partition->accounts;
+	quest->state = arena_print(&quest->arena,
+		"resumed at offset %" PRId64 ", %" PRId64 " lost",
+		now->next_offset, now->lost - lost);
+	return rc;
+}
+
+static int new_log(struct quest *quest, struct fault *fault)
+{
+	int rc = store_new_log(quest->control->store, &quest->partition->log,
+		&quest->decision, fault);
+	if (rc == 1)
+		return refuse(quest, STOP_CHANGED, fault);
+	quest->state = "resumed with the new log, from its start";
+	return rc;
+}
+
 /* Do `action`, and add what came of it to `list`. */
 static int act_on(struct quest *quest, quest_action *action, json_t *list,
 	struct fault *fault)
@@ -190,18 +225,43 @@ int control_pause(const struct control *control, const json_t *arguments,
 int control_resume(const struct control *control, const json_t *arguments,
 	json_t **reply, struct fault *fault)
 {
-	struct quest quest = quest_of(control, arguments, "resume");
-	return act(&quest, resume_one, arguments, reply, fault);
+	const json_t *gap = json_object_get(arguments, "accept_gap");
+	const json_t *new = json_object_get(arguments, "new_log");
+	bool named = json_object_get(arguments, "topic") != NULL;
+	if ((gap != NULL && new != NULL) ||
+		((gap != NULL || new != NULL) && !named))
+		return fault_set(fault, FAULT_USAGE,
+			"--accept-gap and --new-log are each of one "
+			"TOPIC:PARTITION");
+	struct quest quest = quest_of(control, arguments,
+		gap != NULL   ? "accept gap"
+		: new != NULL ? "new log"
+			      : "resume");
+	return act(&quest,
+		gap != NULL   ? accept_gap
+		: new != NULL ? new_log
+			      : resume_one,
+		arguments, reply, fault);
 }
 
 struct partition_options {
 	char *because;
+	bool accept_gap, new_log; /* of resume alone */
 };
 
 static const struct field fields[] = {
 	{"because", FIELD_TEXT, offsetof(struct partition_options, because),
 		NULL, 0, 0, "TEXT", "why, for the record"},
+	{"accept-gap", FIELD_FLAG,
+		offsetof(struct partition_options, accept_gap), NULL, 0, 0,
+		NULL,
+		"records_lost: go on at the log's start, counting what is "
+		"missing as lost"},
+	{"new-log", FIELD_FLAG, offsetof(struct partition_options, new_log),
+		NULL, 0, 0, NULL,
+		"log_changed: take the present log, from its start"},
 };
+#define PAUSE_FIELDS 1
 
 static int prepare(
 	const struct options *options, json_t *arguments, struct fault *fault)
@@ -211,6 +271,12 @@ static int prepare(
 	if (own->because != NULL)
 		failed |= json_object_set_new(
 			arguments, "because", json_string(own->because));
+	if (own->accept_gap)
+		failed |= json_object_set_new(
+			arguments, "accept_gap", json_true());
+	if (own->new_log)
+		failed |=
+			json_object_set_new(arguments, "new_log", json_true());
 	if (options->argument_count == 1) {
 		int32_t number = 0;
 		char *topic = options->arguments[0];
@@ -252,7 +318,7 @@ int command_pause(int argc, char **argv)
 			   "lag grows. Works on a running service\nand on a "
 			   "store that nobody runs.",
 		.fields = fields,
-		.field_count = sizeof fields / sizeof fields[0],
+		.field_count = PAUSE_FIELDS,
 		.arguments_max = 1,
 		.configured = true,
 		.json = true,
@@ -266,7 +332,8 @@ int command_pause(int argc, char **argv)
 int command_resume(int argc, char **argv)
 {
 	static const struct options_spec spec = {
-		.usage = "resume [TOPIC:PARTITION] [--because TEXT]",
+		.usage = "resume [TOPIC:PARTITION [--accept-gap | --new-log]] "
+			 "[--because TEXT]",
 		.summary = "Takes records again, where the store says: of one "
 			   "partition, whatever it was stopped for, or\nof all "
 			   "that are paused. What was found wrong with a log "

@@ -64,8 +64,10 @@ static int take_judgement(struct kafka_source *source,
 		return go_on(source, partition, &answer->judgement, fault);
 	case VERDICT_CHANGED:
 	case VERDICT_LOST:
-		return kafka_stop(source, partition, &answer->judgement.fault,
+		rc = kafka_stop(source, partition, &answer->judgement.fault,
 			event, fault);
+		event->log_start = answer->judgement.low;
+		return rc;
 	case VERDICT_UNKNOWN:
 		break;
 	}

@@ -118,6 +118,7 @@ static void judge_bounds(
 	const struct kafka_question *question = reading->question;
 	if (!bounds->known || reading->judgement->verdict != VERDICT_UNKNOWN)
 		return;
+	reading->judgement->low = bounds->low;
 	if (bounds->high < question->next_offset) {
 		char why[128];
 		(void)snprintf(why, sizeof why,
@@ -399,8 +400,8 @@ int kafka_identity_judge(const rd_kafka_conf_t *conf, const atomic_bool *stop,
 	round->stop = stop;
 	round->count = count;
 	for (size_t i = 0; i < count; i++) {
-		judgements[i] =
-			(struct kafka_judgement){.verdict = VERDICT_UNKNOWN};
+		judgements[i] = (struct kafka_judgement){
+			.verdict = VERDICT_UNKNOWN, .low = -1};
 		round->readings[i].question = &questions[i];
 		round->readings[i].judgement = &judgements[i];
 	}

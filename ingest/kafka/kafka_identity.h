@@ -52,6 +52,7 @@ struct kafka_judgement {
 	bool gone;	    /* UNKNOWN: Kafka does not know the topic */
 	bool other_cluster; /* the records are the same, the cluster is not */
 	char cluster_id[KAFKA_CLUSTER_ID_SIZE]; /* as it is now */
+	int64_t low;	    /* first offset the log holds; -1: unknown */
 	struct fault fault; /* what to tell; code 0: nothing */
 };
 

@@ -55,6 +55,7 @@ int kafka_stop(struct kafka_source *source, struct kafka_partition *partition,
 	drop_target(source, partition);
 	kafka_event(event, SOURCE_STOPPED, partition);
 	event->fault = *why;
+	event->log_start = -1;
 	return SOURCE_STOPPED;
 }
 
