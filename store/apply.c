@@ -133,7 +133,9 @@ static int write_and_commit(struct batch *batch, bool dry, struct fault *fault)
 {
 	struct store *store = batch->store;
 	struct letter_ids ids = store->letters.next;
-	int rc = store_begin(store, fault);
+	int rc = store_check_room(store, fault);
+	if (rc == 0)
+		rc = store_begin(store, fault);
 	if (rc < 0)
 		return rc;
 	rc = write_batch(batch, fault);

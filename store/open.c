@@ -15,6 +15,8 @@
  * that lost its processor; one that reads for seconds slows ingest down. */
 #define CHECKPOINT_WAIT_MS 200
 
+#define OPEN_AGAIN 1 /* the disk was full, and the ballast was given up */
+
 struct store_options store_options_default(void)
 {
 	return (struct store_options){
@@ -22,6 +24,7 @@ struct store_options store_options_default(void)
 		.key_window_keys = 1000000,
 		.key_window_max_bytes = UINT64_C(8) << 30,
 		.wal_max_bytes = UINT64_C(200) << 20,
+		.ballast_bytes = UINT64_C(200) << 20,
 		.busy_timeout_ms = 5000,
 	};
 }
@@ -182,6 +185,9 @@ static int checkpoint(struct store *store, int mode, struct fault *fault)
 {
 	int code =
 		sqlite3_wal_checkpoint_v2(store->db, "main", mode, NULL, NULL);
+	if (code == SQLITE_FULL && ballast_give_up(&store->ballast))
+		code = sqlite3_wal_checkpoint_v2(
+			store->db, "main", mode, NULL, NULL);
 	if (code == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
 		store->wal_pages = 0;
 	/* BUSY: a reader holds it up. FULL: the file can't grow now. What is
@@ -199,6 +205,8 @@ static int checkpoint(struct store *store, int mode, struct fault *fault)
  * 6). */
 int store_checkpoint(struct store *store, bool caught_up, struct fault *fault)
 {
+	if (store->ballast.given_up)
+		(void)ballast_make(&store->ballast);
 	uint64_t wal_bytes =
 		(uint64_t)store->wal_pages * (uint64_t)store->page_bytes;
 	uint64_t limit = store->options.wal_max_bytes;
@@ -260,17 +268,8 @@ static int open_directory(struct store *store, struct fault *fault)
 	return rc;
 }
 
-int store_open(struct store **out, const struct store_options *options,
-	struct fault *fault)
+static int open_all(struct store *store, struct fault *fault)
 {
-	*out = NULL;
-	struct store *store = calloc(1, sizeof *store);
-	if (store == NULL || sodium_init() < 0) {
-		free(store);
-		return fault_set(fault, FAULT_OOM, "no memory for the store");
-	}
-	store->lock = -1;
-	store->options = *options;
 	int rc = open_directory(store, fault);
 	if (rc == 0)
 		rc = connect_database(store, fault);
@@ -283,13 +282,47 @@ int store_open(struct store **out, const struct store_options *options,
 		rc = prepare(store, fault);
 	if (rc == 0)
 		rc = load(store, fault);
+	return rc;
+}
+
+static int open_once(struct store **out, const struct store_options *options,
+	struct fault *fault)
+{
+	*out = NULL;
+	struct store *store = calloc(1, sizeof *store);
+	if (store == NULL || sodium_init() < 0) {
+		free(store);
+		return fault_set(fault, FAULT_OOM, "no memory for the store");
+	}
+	store->lock = -1;
+	store->options = *options;
+	ballast_init(&store->ballast, options->path, options->ballast_bytes);
+	int rc = open_all(store, fault);
+	/* Only who holds the lock may give it up. */
+	bool room = rc == FAULT_FULL && store->lock >= 0 &&
+		    ballast_give_up(&store->ballast);
 	store->options.schema = NULL;
 	store->options.path = store->layout.directory;
 	if (rc < 0)
 		store_close(store);
 	else
 		*out = store;
-	return rc;
+	return room ? OPEN_AGAIN : rc;
+}
+
+int store_open(struct store **out, const struct store_options *options,
+	struct fault *fault)
+{
+	int rc = open_once(out, options, fault);
+	bool gave_up = rc == OPEN_AGAIN;
+	if (gave_up)
+		rc = open_once(out, options, fault);
+	struct store *store = *out;
+	if (store == NULL)
+		return rc;
+	store->ballast.given_up |= gave_up && options->ballast_bytes > 0;
+	(void)ballast_make(&store->ballast);
+	return 0;
 }
 
 void store_close(struct store *store)

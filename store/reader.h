@@ -88,6 +88,7 @@ struct reader_status {
 	size_t reason_count;
 	int64_t keys; /* held by the key window's table; or KEYS_UNCOUNTED */
 	int64_t file_bytes, wal_bytes;
+	int64_t ballast_bytes; /* 0: none is there */
 	int64_t owner_epoch;
 	struct digest digest; /* of all views */
 };

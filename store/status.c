@@ -1,5 +1,7 @@
 #include "store/reader_inside.h"
 
+#include "store/ballast.h"
+
 #include <stdlib.h>
 
 static int no_memory(struct fault *fault)
@@ -187,6 +189,7 @@ static int read_all(struct reader *reader, struct arena *arena,
 		rc = meta_read_epoch(reader->db, &out->owner_epoch, fault);
 	out->file_bytes = layout_file_bytes(&reader->layout);
 	out->wal_bytes = layout_wal_bytes(&reader->layout);
+	out->ballast_bytes = ballast_held(reader->layout.directory);
 	return rc;
 }
 

@@ -44,7 +44,8 @@ struct store_options {
 	uint64_t key_window_keys;      /* the newest so many stay anyway */
 	uint64_t key_window_max_bytes; /* memory and table together */
 	uint64_t wal_max_bytes;	       /* checkpoint with TRUNCATE beyond */
-	uint32_t busy_timeout_ms;      /* wait for a foreign lock */
+	uint64_t ballast_bytes;	  /* given up when the disk is full; 0: none */
+	uint32_t busy_timeout_ms; /* wait for a foreign lock */
 };
 
 /* Every default, in one place (design sections 6 and 11). */
@@ -163,6 +164,8 @@ enum store_outcome {
  * disposition, the one it had if records were taken one by one in order; keys,
  * dead letters, parked updates, counters, digest and offsets follow.
  * On any result but STORE_DURABLE and STORE_OUTCOME_UNKNOWN nothing changed.
+ * When the disk is full the ballast is given up; then it is FAULT_FULL until
+ * there is room to make it again.
  * Nothing is kept of `batch`. `tally` may be NULL.
  * Errors: FAULT_FENCED (another owner), FAULT_FULL, FAULT_BUSY (try again),
  * FAULT_IO (exit and start clean), FAULT_CORRUPT, FAULT_OOM.

@@ -2,6 +2,8 @@
 
 #include "store/failpoint.h"
 
+#include <inttypes.h>
+
 /* Errors like FULL and IOERR may have rolled back already (faults.md S6). */
 static int end_transaction(struct store *store, struct fault *fault)
 {
@@ -62,10 +64,35 @@ int store_begin(struct store *store, struct fault *fault)
 	return rc;
 }
 
+/* With the ballast's room the WAL is copied and emptied: that makes more. A
+ * reader may hold it up; then it comes between batches. */
+static void make_room(struct store *store)
+{
+	if (ballast_give_up(&store->ballast))
+		(void)sqlite3_wal_checkpoint_v2(store->db, "main",
+			SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
 /* Where even that fails, the next transaction begins with it. */
 void store_rollback(struct store *store)
 {
+	int why = sqlite3_extended_errcode(store->db);
+	bool full = sql_fault(store->db, why, NULL, "") == FAULT_FULL;
 	(void)end_transaction(store, NULL);
+	if (full)
+		make_room(store);
+}
+
+int store_check_room(struct store *store, struct fault *fault)
+{
+	if (!store->ballast.given_up || ballast_make(&store->ballast))
+		return 0;
+	return fault_set(fault, FAULT_FULL,
+		"the disk of %s was full, and the ballast was given up: make "
+		"room until %" PRIu64 " MiB are free (the ballast, and half as "
+		"much again: store.ballast_bytes)",
+		store->layout.directory,
+		(ballast_room(&store->ballast) >> 20) + 1);
 }
 
 int store_commit(struct store *store, struct fault *fault)

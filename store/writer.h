@@ -4,6 +4,7 @@
 #ifndef HOLDFAST_STORE_WRITER_H
 #define HOLDFAST_STORE_WRITER_H
 
+#include "store/ballast.h"
 #include "store/keys.h"
 #include "store/layout.h"
 #include "store/letters.h"
@@ -21,6 +22,7 @@ struct partition_mood {
 struct store {
 	struct layout layout;
 	int lock; /* descriptor of the locked directory */
+	struct ballast ballast;
 	struct store_options options;
 	struct identity identity;
 	int64_t owner_epoch;
@@ -63,8 +65,13 @@ bool store_grow_moods(struct store *store);
  * Errors: FAULT_FENCED, FAULT_BUSY, FAULT_IO, FAULT_CORRUPT. */
 int store_begin(struct store *store, struct fault *fault);
 
-/* Give up the open transaction, if there still is one. */
+/* Give up the open transaction, if there still is one. If it failed for want
+ * of room, give up the ballast too, and empty the WAL. */
 void store_rollback(struct store *store);
+
+/* Is there room to go on, or was the ballast given up and can't be made again?
+ * Errors: FAULT_FULL. */
+int store_check_room(struct store *store, struct fault *fault);
 
 /*
  * Commit. 0: durable. STORE_OUTCOME_UNKNOWN: it failed, and memory was read

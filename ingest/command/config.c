@@ -36,6 +36,11 @@ static const struct field settings[] = {
 	{"store.wal_max_bytes", FIELD_SIZE,
 		offsetof(struct config, store.wal_max_bytes), "200MiB", MIB,
 		64 * GIB, "SIZE", "the WAL is truncated beyond"},
+	{"store.ballast_bytes", FIELD_SIZE,
+		offsetof(struct config, store.ballast_bytes), "200MiB", 0,
+		64 * GIB, "SIZE",
+		"room given up first when the disk is full; the WAL's limit or "
+		"more; 0B: none"},
 	{"store.busy_timeout", FIELD_DURATION,
 		offsetof(struct config, store.busy_timeout_us), "5s", 0,
 		HOUR_US, "DURATION", "wait for another process's lock"},

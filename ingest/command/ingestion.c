@@ -9,6 +9,7 @@
 #include "ingest/keeper.h"
 #include "ingest/pipeline.h"
 #include "schema/nearest.h"
+#include "schema/policy.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define GROUP_ID_BYTES (STORE_NAME_MAX + 16)
@@ -60,8 +62,25 @@ struct store_options store_options_of(const struct config *all)
 	options.key_window_keys = (uint64_t)config->key_window_keys;
 	options.key_window_max_bytes = (uint64_t)config->key_window_max_bytes;
 	options.wal_max_bytes = (uint64_t)config->wal_max_bytes;
+	options.ballast_bytes = (uint64_t)config->ballast_bytes;
 	options.busy_timeout_ms = (uint32_t)(config->busy_timeout_us / 1000);
 	return options;
+}
+
+/* A disk that is full is waited for, at the start as later; only stopping ends
+ * it. */
+static bool waits(int rc, const struct fault *why, bool *told)
+{
+	static const struct timespec pause = {.tv_sec = 1};
+	if (policy_of_fault(rc) != POLICY_WAIT || atomic_load(signals_stop()))
+		return false;
+	if (!*told)
+		say(SAY_WARNING,
+			"waiting, and going on by itself when this ends: %s",
+			why->text);
+	*told = true;
+	(void)nanosleep(&pause, NULL);
+	return true;
 }
 
 /* An existing store rules, so that an unusable file keeps nobody from going
@@ -74,7 +93,10 @@ static int open_store(struct ingestion *ingestion, struct fault *fault)
 		return fault_set(fault, rc, "%s", ingestion->file_fault.text);
 	struct store_options options = store_options_of(ingestion->config);
 	options.schema = ingestion->file_schema;
-	rc = store_open(&ingestion->store, &options, fault);
+	bool told = false;
+	do
+		rc = store_open(&ingestion->store, &options, fault);
+	while (rc < 0 && waits(rc, fault, &told));
 	if (rc != FAULT_USAGE || ingestion->file_schema != NULL)
 		return rc;
 	return fault_set(fault, FAULT_USAGE,

@@ -183,15 +183,20 @@ static bool print_reasons(const struct reader_status *status)
 static int tell_people(const struct reading *reading,
 	const struct reader_status *status, struct fault *fault)
 {
-	char file[SIZE_TEXT], wal[SIZE_TEXT], digest[2 * DIGEST_BYTES + 1];
+	char file[SIZE_TEXT], wal[SIZE_TEXT], ballast[SIZE_TEXT],
+		digest[2 * DIGEST_BYTES + 1];
 	digest_print(status->digest, digest);
 	printf("store %s in %s, generation %s, owner epoch %" PRId64 "\n"
-	       "file %s, WAL %s, %" PRId64 " keys in the window\n"
+	       "file %s, WAL %s, ballast %s, %" PRId64 " keys in the window\n"
 	       "digest %s\n\n",
 		reader_store_id(reading->reader), reading->config.store.path,
 		reader_generation(reading->reader), status->owner_epoch,
 		size_print(status->file_bytes, file),
-		size_print(status->wal_bytes, wal), status->keys, digest);
+		size_print(status->wal_bytes, wal),
+		status->ballast_bytes == 0
+			? "none"
+			: size_print(status->ballast_bytes, ballast),
+		status->keys, digest);
 	bool printed = print_partitions(status);
 	fputc('\n', stdout);
 	printed = printed && print_views(status) && print_reasons(status);
@@ -276,11 +281,12 @@ static void tell_programs(
 	digest_print(status->digest, digest);
 	printf("{\"store\": \"%s\", \"generation\": \"%s\", \"owner_epoch\": "
 	       "%" PRId64 ", \"file_bytes\": %" PRId64
-	       ", \"wal_bytes\": %" PRId64 ", \"keys\": %" PRId64
-	       ", \"digest\": \"%s\", \"total\": {",
+	       ", \"wal_bytes\": %" PRId64 ", \"ballast_bytes\": %" PRId64
+	       ", \"keys\": %" PRId64 ", \"digest\": \"%s\", \"total\": {",
 		reader_store_id(reading->reader),
 		reader_generation(reading->reader), status->owner_epoch,
-		status->file_bytes, status->wal_bytes, status->keys, digest);
+		status->file_bytes, status->wal_bytes, status->ballast_bytes,
+		status->keys, digest);
 	accounts_print_json(&total, 2); /* all but the offsets */
 	fputs("}, \"partitions\": [", stdout);
 	for (size_t i = 0; i < status->partition_count; i++) {
