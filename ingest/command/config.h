@@ -48,6 +48,7 @@ struct config {
 		int64_t port;
 		int64_t threads;
 		int64_t body_bytes_max;
+		int64_t replies_bytes_max;
 		int64_t entities_max;
 		int64_t features_max;
 		int64_t connections_max;

@@ -32,6 +32,7 @@ static struct serve_options serve_options_of(const struct config *config)
 	options.port = (uint16_t)given->port;
 	options.threads = (unsigned)given->threads;
 	options.body_bytes_max = (size_t)given->body_bytes_max;
+	options.replies_bytes_max = (size_t)given->replies_bytes_max;
 	options.entities_max = (size_t)given->entities_max;
 	options.features_max = (size_t)given->features_max;
 	options.connections_max = (size_t)given->connections_max;

@@ -20,19 +20,20 @@ struct serve; /* opaque */
 struct serve_options {
 	const char *store_path;
 	uint32_t busy_timeout_ms;
-	const char *address;	 /* an IP address to listen on */
-	uint16_t port;		 /* 0: any free one, see serve_port() */
-	unsigned threads;	 /* each with its own read-only connection */
-	size_t body_bytes_max;	 /* of a request */
-	size_t entities_max;	 /* rows of a request */
-	size_t features_max;	 /* features of a request, over all views */
-	size_t connections_max;	 /* at once; more get 503 or are closed */
-	int64_t request_time_us; /* from its line to its reply's last byte,
-				  * apart from waiting for `at_least` */
-	int64_t idle_time_us;	 /* a kept-alive connection without a request */
-	int64_t wait_time_us;	 /* longest wait for `at_least` */
-	size_t waiting_max;	 /* requests that wait for it at once */
-	int64_t stop_time_us;	 /* serve_stop() waits for requests under way */
+	const char *address;	  /* an IP address to listen on */
+	uint16_t port;		  /* 0: any free one, see serve_port() */
+	unsigned threads;	  /* each with its own read-only connection */
+	size_t body_bytes_max;	  /* of a request */
+	size_t replies_bytes_max; /* large replies under way, all together */
+	size_t entities_max;	  /* rows of a request */
+	size_t features_max;	  /* features of a request, over all views */
+	size_t connections_max;	  /* at once; more get 503 or are closed */
+	int64_t request_time_us;  /* from its line to its reply's last byte,
+				   * apart from waiting for `at_least` */
+	int64_t idle_time_us; /* a kept-alive connection without a request */
+	int64_t wait_time_us; /* longest wait for `at_least` */
+	size_t waiting_max;   /* requests that wait for it at once */
+	int64_t stop_time_us; /* serve_stop() waits for requests under way */
 	int64_t (*wall_us)(void); /* the clock of lag and age */
 	/* What an operator should know, one sentence a call; from any thread.
 	 * May be NULL. */

@@ -43,6 +43,7 @@ struct serve_options serve_options_default(void)
 		.port = 6566,
 		.threads = 4,
 		.body_bytes_max = (size_t)1 << 20,
+		.replies_bytes_max = (size_t)256 << 20,
 		.entities_max = 10000,
 		.features_max = 1900,
 		.connections_max = 1000,

@@ -45,6 +45,7 @@ struct visit {
 	int64_t began_us;	    /* monotonic */
 	int64_t waiting_since_us;   /* 0: it never had to wait */
 	struct desk_memory *memory; /* the reply is there; or NULL */
+	size_t reply_charged;	    /* of serve->replies_bytes */
 	struct exchange exchange;
 };
 
@@ -70,6 +71,8 @@ struct serve {
 	atomic_bool stopping;
 	/* Held for bodies under way beyond what connections keep anyway. */
 	atomic_size_t body_bytes;
+	/* Held by replies that are larger than most. */
+	atomic_size_t replies_bytes;
 };
 
 /* libmicrohttpd's callbacks; `cls` is a worker. */

@@ -182,6 +182,7 @@ static enum MHD_Result answer(
 	if (rc == EXCHANGE_WAIT &&
 		wait_for_store(visit, connection, changes, now_us))
 		return MHD_YES;
+	visit_charge_reply(visit);
 	return visit_send_reply(visit, connection);
 }
 
@@ -235,6 +236,7 @@ void visit_complete(void *cls, struct MHD_Connection *connection,
 	if (visit->memory != NULL)
 		desk_give_memory(&visit->worker->desk, visit->memory);
 	visit->memory = NULL;
+	visit_release_reply(visit);
 	visit->exchange.reply.status = 0;
 	visit->headers_seen = false;
 	visit->waiting_since_us = 0;

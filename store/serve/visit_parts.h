@@ -36,6 +36,12 @@ void visit_release_body(struct visit *visit);
 /* The arena of the request's reply, made empty. NULL: no memory. */
 struct arena *visit_fresh_arena(struct visit *visit);
 
+/* The reply is there: what was needed to make it is let go, and what it holds
+ * itself is charged to what all replies share; where that is too much it
+ * becomes a refusal. */
+void visit_charge_reply(struct visit *visit);
+void visit_release_reply(struct visit *visit);
+
 /* What the server itself refuses: becomes the exchange's reply. */
 void visit_refuse(struct visit *visit, enum error error, const char *message);
 

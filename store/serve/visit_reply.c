@@ -12,6 +12,10 @@
  * connection's memory beside the request's. */
 #define POSITION_HEADER_MAX 4096
 
+/* What a reply to some hundred entities takes with its rows; only larger ones
+ * are counted. */
+#define REPLY_BYTES_USUAL ((size_t)512 * 1024)
+
 struct arena *visit_fresh_arena(struct visit *visit)
 {
 	if (visit->memory == NULL)
@@ -20,6 +24,48 @@ struct arena *visit_fresh_arena(struct visit *visit)
 		return NULL;
 	arena_reset(&visit->memory->arena);
 	return &visit->memory->arena;
+}
+
+/* Only the reply's text has to wait for a slow client, not the rows it was made
+ * of. */
+static void keep_body_alone(struct visit *visit)
+{
+	struct reply *reply = &visit->exchange.reply;
+	struct arena small = ARENA_INIT;
+	struct slice body = arena_copy(&small, reply->body);
+	if (body.data == NULL)
+		return; /* no memory: it goes as it is */
+	arena_finish(&visit->memory->arena);
+	visit->memory->arena = small;
+	reply->body = body;
+}
+
+void visit_release_reply(struct visit *visit)
+{
+	if (visit->reply_charged > 0)
+		atomic_fetch_sub(&visit->worker->serve->replies_bytes,
+			visit->reply_charged);
+	visit->reply_charged = 0;
+}
+
+void visit_charge_reply(struct visit *visit)
+{
+	struct serve *serve = visit->worker->serve;
+	if (visit->memory == NULL ||
+		visit->memory->arena.held_bytes <= REPLY_BYTES_USUAL)
+		return;
+	if (visit->exchange.reply.truth == NULL)
+		keep_body_alone(visit);
+	size_t held = visit->memory->arena.held_bytes;
+	visit->reply_charged = held;
+	if (atomic_fetch_add(&serve->replies_bytes, held) + held <=
+		serve->options.replies_bytes_max)
+		return;
+	visit_release_reply(visit);
+	arena_finish(&visit->memory->arena);
+	visit_refuse(visit, ERROR_OVERLOADED,
+		"too many large replies at once (serve.replies_bytes_max): try "
+		"again in a second, or ask in parts");
 }
 
 static void add_header(

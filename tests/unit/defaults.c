@@ -55,6 +55,8 @@ static void settings_and_rooms_agree(void **state)
 	assert_int_equal(config.serve.port, serve.port);
 	assert_int_equal(config.serve.threads, serve.threads);
 	assert_int_equal(config.serve.body_bytes_max, serve.body_bytes_max);
+	assert_int_equal(
+		config.serve.replies_bytes_max, serve.replies_bytes_max);
 	assert_int_equal(config.serve.entities_max, serve.entities_max);
 	assert_int_equal(config.serve.features_max, serve.features_max);
 	assert_int_equal(config.serve.connections_max, serve.connections_max);

@@ -392,6 +392,33 @@ static void who_does_not_read_its_reply_is_cut_off(void **state)
 	assert_true(whole < 16);
 }
 
+/* Ask until that is the answer. */
+static void await_status(
+	const struct rig *rig, const char *target, unsigned status)
+{
+	enum { TRIES = 10000 };
+	for (int i = 0; i < TRIES; i++) {
+		if (client_ask(rig->port, target, NULL, 0) == status)
+			return;
+		usleep(1000);
+	}
+	fail_msg("%s was never answered with %u", target, status);
+}
+
+static void large_replies_that_nobody_reads_have_a_limit_together(void **state)
+{
+	struct rig *rig = *state;
+	rig->options.replies_bytes_max = EXCHANGE_DOUBLE_LONG * 3 / 2;
+	start_and_connect(rig);
+	for (int i = 0; i < 16; i++)
+		client_get(&rig->client, "/long");
+	await_status(rig, "/long", 503);
+	assert_int_equal(client_ask(rig->port, "/echo", NULL, 0), 200);
+	client_close(&rig->client);
+	rig->client.socket = -1;
+	await_status(rig, "/long", 200);
+}
+
 static void idle_connections_are_closed(void **state)
 {
 	struct rig *rig = *state;
@@ -677,6 +704,7 @@ int main(void)
 		WITH_RIG(headers_beyond_all_measure_are_refused),
 		WITH_RIG(who_sends_a_byte_now_and_then_is_cut_off),
 		WITH_RIG(who_does_not_read_its_reply_is_cut_off),
+		WITH_RIG(large_replies_that_nobody_reads_have_a_limit_together),
 		WITH_RIG(idle_connections_are_closed),
 		WITH_RIG(idle_connections_beyond_the_limit_make_room),
 		WITH_RIG(where_all_are_busy_others_get_503),
