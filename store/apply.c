@@ -139,6 +139,8 @@ static int write_and_commit(struct batch *batch, bool dry, struct fault *fault)
 	if (rc < 0)
 		return rc;
 	rc = write_batch(batch, fault);
+	if (rc == 0 && batch->retry != NULL)
+		rc = store_note(store, batch->retry->decision, "", "", fault);
 	if (rc < 0 || dry) {
 		forget(store, &ids);
 		return rc;

@@ -68,10 +68,9 @@ static int delete_row(struct store *store, const char *sql,
 	return rc;
 }
 
-static int note_decision(
-	struct store *store, const struct change *change, struct fault *fault)
+int store_note(struct store *store, const struct decision *decision,
+	const char *before, const char *after, struct fault *fault)
 {
-	const struct decision *decision = change->decision;
 	int64_t id = 0;
 	if (decision == NULL)
 		return 0;
@@ -85,8 +84,8 @@ static int note_decision(
 		column_text(slice_of(decision->who)),
 		column_text(slice_of(decision->what)),
 		column_text(slice_of(decision->target)),
-		column_text(slice_of(change->before)),
-		column_text(slice_of(change->after)),
+		column_text(slice_of(before)),
+		column_text(slice_of(after)),
 		column_text(slice_of(decision->because)),
 	};
 	return put_row(store,
@@ -106,7 +105,9 @@ static int make(struct store *store, struct change *change, struct fault *fault)
 	if (rc < 0)
 		return rc;
 	int done = change->run(store, change, fault);
-	rc = done == 0 ? note_decision(store, change, fault) : done;
+	rc = done == 0 ? store_note(store, change->decision, change->before,
+				 change->after, fault)
+		       : done;
 	if (rc == 0)
 		rc = store_commit(store, fault);
 	if (rc < 0 || done != 0) {

@@ -31,6 +31,7 @@
 #include <stdint.h>
 
 struct store; /* opaque */
+struct decision;
 
 #define STORE_BATCH_RECORDS_MAX 20000 /* a batch may hold so many records */
 #define STORE_NAME_MAX 64	      /* ids of stores, clusters, topics */
@@ -215,6 +216,9 @@ struct store_retry_options {
 	bool force;	      /* also where another event took its key */
 	bool clear;	      /* dead ones leave, unapplied, and are counted */
 	int64_t attempts_max; /* then it is dead */
+	/* Who asked (store/decisions.h): noted in the same transaction. NULL:
+	 * nobody did. */
+	const struct decision *decision;
 };
 
 enum retry_fate {
