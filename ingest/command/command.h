@@ -16,6 +16,7 @@ enum {
 
 int command_broker(int argc, char **argv);
 int command_faults(int argc, char **argv);
+int command_dead(int argc, char **argv);
 int command_get(int argc, char **argv);
 int command_hold(int argc, char **argv);
 int command_ingest(int argc, char **argv);

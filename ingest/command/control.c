@@ -14,6 +14,8 @@ static const struct {
 	{"resume", control_resume},
 	{"hold", control_hold},
 	{"release", control_release},
+	{"dead_retry", control_dead_retry},
+	{"dead_drop", control_dead_drop},
 };
 
 int control_run(const struct control *control, const json_t *request,

@@ -26,6 +26,8 @@ static const struct {
 	{"hold", "serve a view or a feature as its default, or not at all",
 		command_hold},
 	{"release", "serve it again", command_release},
+	{"dead", "updates that could not be applied: list, show, retry, drop",
+		command_dead},
 	{"verify", "does the store hold what it says it holds?",
 		command_verify},
 	{"schema", "check a schema file", command_schema},
