@@ -65,14 +65,13 @@ bool store_grow_moods(struct store *store);
  * Errors: FAULT_FENCED, FAULT_BUSY, FAULT_IO, FAULT_CORRUPT. */
 int store_begin(struct store *store, struct fault *fault);
 
-/* Give up the open transaction, if there still is one. If it failed for want
- * of room, give up the ballast too, and empty the WAL. */
 /* Put a decision on the record, within the open transaction. NULL: nothing.
  * Errors: as sql_fault(). */
 int store_note(struct store *store, const struct decision *decision,
 	const char *before, const char *after, struct fault *fault);
 
-/* Give up the open transaction, if there still is one. */
+/* Give up the open transaction, if there still is one. If it failed for want
+ * of room, give up the ballast too, and empty the WAL. */
 void store_rollback(struct store *store);
 
 /* Is there room to go on, or was the ballast given up and can't be made again?

@@ -35,10 +35,10 @@ struct dead_options {
 		{"topic", FIELD_TEXT, offsetof(struct dead_options, topic),    \
 			NULL, 0, 0, "TOPIC", "that the record is of"},         \
 		{"since", FIELD_TIME, offsetof(struct dead_options, since_us), \
-			NULL, 0, 0, "TIME",                                    \
+			NULL, 1, DEAD_TIME_MAX, "TIME",                        \
 			"the record's timestamp, RFC 3339, or later"},         \
 		{"until", FIELD_TIME, offsetof(struct dead_options, until_us), \
-			NULL, 0, 0, "TIME", "before it"},                      \
+			NULL, 1, DEAD_TIME_MAX, "TIME", "before it"},          \
 	{                                                                      \
 		"id", FIELD_TEXTS, offsetof(struct dead_options, ids), NULL,   \
 			0, 0, "ID", "this one; may be given again"             \
