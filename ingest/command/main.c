@@ -1,6 +1,7 @@
 /* Picks a subcommand. */
 #include "ingest/command/command.h"
 #include "schema/nearest.h"
+#include "store/process.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -92,6 +93,7 @@ static int pick(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	store_process_init();
 	int status = pick(argc, argv);
 	if (fflush(stdout) == 0 && ferror(stdout) == 0)
 		return status;
