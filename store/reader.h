@@ -77,6 +77,28 @@ struct reader_reason_status {
 	int64_t dead, parked;
 };
 
+/* A partition that takes no records. */
+struct reader_stop {
+	const struct log *log;
+	const char *reason, *detail; /* store/decisions.h, struct store_stop */
+	int64_t since_us;	     /* wall clock */
+};
+
+/* What an operator holds back. */
+struct reader_hold {
+	const char *target; /* "card" or "card:spend" */
+	const char *choice; /* "default" or "fail" */
+	const char *because;
+	int64_t since_us;
+};
+
+/* The newest first, of so many. */
+#define READER_DECISIONS_MAX 10
+struct reader_decision {
+	int64_t at_us;
+	const char *who, *what, *target, *before, *after, *because;
+};
+
 #define KEYS_UNCOUNTED (-1)
 
 struct reader_status {
@@ -86,6 +108,12 @@ struct reader_status {
 	size_t view_count;
 	const struct reader_reason_status *reasons;
 	size_t reason_count;
+	const struct reader_stop *stops; /* in the partitions' order */
+	size_t stop_count;
+	const struct reader_hold *holds; /* by target */
+	size_t hold_count;
+	const struct reader_decision *decisions;
+	size_t decision_count;
 	int64_t keys; /* held by the key window's table; or KEYS_UNCOUNTED */
 	int64_t file_bytes, wal_bytes;
 	int64_t ballast_bytes; /* 0: none is there */

@@ -177,6 +177,145 @@ static int read_reasons(struct reader *reader, struct arena *arena,
 	return 0;
 }
 
+#define STOP_COLUMNS 5
+#define HOLD_COLUMNS 4
+#define DECISION_COLUMNS 8
+
+/* Rows of one of the operator's tables: into an array of `count`, one by one.
+ */
+struct listing {
+	struct reader *reader;
+	struct arena *arena;
+	const char *sql, *table;
+	size_t columns;
+	int64_t most; /* rows; the rest is left out */
+	size_t row_bytes;
+	/* False: out of memory. */
+	bool (*take)(const struct listing *listing, const struct column *row,
+		void *out);
+};
+
+static const char *text_of(
+	const struct listing *listing, const struct column *column)
+{
+	return arena_copy(listing->arena, column_as_bytes(column)).data;
+}
+
+static int count_rows(
+	const struct listing *listing, size_t *out, struct fault *fault)
+{
+	const char *sql = arena_print(
+		listing->arena, "SELECT count(*) FROM %s", listing->table);
+	int64_t count = 0;
+	if (sql == NULL)
+		return no_memory(fault);
+	int rc = sql_integer(listing->reader->db, sql, &count, fault);
+	*out = (size_t)(count < listing->most ? count : listing->most);
+	return rc;
+}
+
+static int read_rows(const struct listing *listing, const void **out,
+	size_t *count, struct fault *fault)
+{
+	size_t most = 0, taken = 0;
+	sqlite3_stmt *statement = NULL;
+	int rc = count_rows(listing, &most, fault);
+	if (rc < 0)
+		return rc;
+	char *rows = arena_take(listing->arena, most * listing->row_bytes);
+	if (rows == NULL)
+		return no_memory(fault);
+	rc = sql_prepare(listing->reader->db, &statement, listing->sql, fault);
+	while (rc == 0 && taken < most &&
+		(rc = sql_step(statement, fault)) == 1) {
+		struct column row[DECISION_COLUMNS];
+		rc = sql_read_row(statement, listing->table, row,
+			listing->columns, fault);
+		if (rc == 0 && !listing->take(listing, row,
+				       rows + taken++ * listing->row_bytes))
+			rc = no_memory(fault);
+	}
+	sqlite3_finalize(statement);
+	*out = rows;
+	*count = taken;
+	return rc;
+}
+
+static bool take_stop(
+	const struct listing *listing, const struct column *row, void *out)
+{
+	struct reader_stop *stop = out;
+	const struct partitions *partitions = &listing->reader->partitions;
+	int64_t id = column_as_integer(&row[0]);
+	*stop = (struct reader_stop){
+		.reason = text_of(listing, &row[1]),
+		.detail = text_of(listing, &row[2]),
+		.since_us = column_as_integer(&row[3]),
+	};
+	if (id >= 1 && (size_t)id <= partitions->count)
+		stop->log = partitions->logs[id - 1];
+	return stop->log != NULL && stop->reason != NULL &&
+	       stop->detail != NULL;
+}
+
+static bool take_hold(
+	const struct listing *listing, const struct column *row, void *out)
+{
+	struct reader_hold *hold = out;
+	*hold = (struct reader_hold){
+		.target = text_of(listing, &row[0]),
+		.choice = text_of(listing, &row[1]),
+		.because = text_of(listing, &row[2]),
+		.since_us = column_as_integer(&row[3]),
+	};
+	return hold->target != NULL && hold->choice != NULL &&
+	       hold->because != NULL;
+}
+
+static bool take_decision(
+	const struct listing *listing, const struct column *row, void *out)
+{
+	struct reader_decision *decision = out;
+	*decision = (struct reader_decision){
+		.at_us = column_as_integer(&row[1]),
+		.who = text_of(listing, &row[2]),
+		.what = text_of(listing, &row[3]),
+		.target = text_of(listing, &row[4]),
+		.before = text_of(listing, &row[5]),
+		.after = text_of(listing, &row[6]),
+		.because = text_of(listing, &row[7]),
+	};
+	return decision->who != NULL && decision->what != NULL &&
+	       decision->target != NULL && decision->before != NULL &&
+	       decision->after != NULL && decision->because != NULL;
+}
+
+/* What operators did, and what stands because of it. */
+static int read_operations(struct reader *reader, struct arena *arena,
+	struct reader_status *out, struct fault *fault)
+{
+	const struct listing stops = {reader, arena,
+		"SELECT * FROM _stop ORDER BY log", "_stop", STOP_COLUMNS,
+		INT64_MAX, sizeof(struct reader_stop), take_stop};
+	const struct listing holds = {reader, arena,
+		"SELECT * FROM _hold ORDER BY target", "_hold", HOLD_COLUMNS,
+		INT64_MAX, sizeof(struct reader_hold), take_hold};
+	const struct listing decisions = {reader, arena,
+		"SELECT * FROM _decision ORDER BY id DESC", "_decision",
+		DECISION_COLUMNS, READER_DECISIONS_MAX,
+		sizeof(struct reader_decision), take_decision};
+	const void *rows = NULL;
+	int rc = read_rows(&stops, &rows, &out->stop_count, fault);
+	out->stops = rows;
+	if (rc == 0)
+		rc = read_rows(&holds, &rows, &out->hold_count, fault);
+	out->holds = rows;
+	if (rc == 0)
+		rc = read_rows(&decisions, &rows, &out->decision_count, fault);
+	out->decisions = rows;
+	return rc;
+}
+
 static int read_all(struct reader *reader, struct arena *arena,
 	struct reader_status *out, struct fault *fault)
 {
@@ -185,6 +324,8 @@ static int read_all(struct reader *reader, struct arena *arena,
 		rc = read_views(reader, arena, out, fault);
 	if (rc == 0)
 		rc = read_reasons(reader, arena, out, fault);
+	if (rc == 0)
+		rc = read_operations(reader, arena, out, fault);
 	if (rc == 0)
 		rc = meta_read_epoch(reader->db, &out->owner_epoch, fault);
 	out->file_bytes = layout_file_bytes(&reader->layout);

@@ -158,12 +158,17 @@ int control_ask(const struct config *config, const char *action,
 		"{s:s, s:O}", "action", action, "arguments", arguments);
 	char *text = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
 	char *line = NULL;
-	if (text == NULL || asprintf(&line, "%s\n", text) < 0)
+	if (text != NULL && asprintf(&line, "%s\n", text) < 0)
+		line = NULL;
+	if (line == NULL)
 		rc = fault_set(fault, FAULT_OOM, "out of memory");
+	else if (strlen(line) > CONTROL_LINE_BYTES)
+		rc = fault_set(fault, FAULT_USAGE,
+			"a request is at most %d bytes: ask for less at once",
+			CONTROL_LINE_BYTES);
 	else
 		rc = ask(config, request, line, reply, fault);
-	if (text != NULL)
-		free(line);
+	free(line);
 	free(text);
 	json_decref(request);
 	return rc;

@@ -199,9 +199,11 @@ static int act(struct quest *quest, quest_action *action,
 	const json_t *arguments, json_t **reply, struct fault *fault)
 {
 	const struct store *store = quest->control->store;
+	/* Those there are now: an action may add one. */
+	size_t count = store_partition_count(store);
 	json_t *list = json_array();
 	int rc = check(arguments, fault);
-	for (size_t i = 0; rc == 0 && i < store_partition_count(store); i++) {
+	for (size_t i = 0; rc == 0 && i < count; i++) {
 		quest->partition = store_partition_at(store, i);
 		if (is_meant(quest->partition, arguments) &&
 			is_newest(store, quest->partition))

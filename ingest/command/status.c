@@ -7,14 +7,19 @@
 #include "ingest/command/table.h"
 #include "ingest/command/value_text.h"
 #include "schema/rfc3339.h"
+#include "store/decisions.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static const struct options_spec spec = {
 	.usage = "status [--json]",
 	.summary = "Shows, from one snapshot, what was taken of each partition "
 		   "and what became of it, how far behind\nthat is, what each "
-		   "view holds, and why updates are dead or parked.",
+		   "view holds, and why updates are dead or parked. "
+		   "Names every partition that is stopped and\nwhat is held "
+		   "back, why, since when, and the command to run; and what "
+		   "operators did last.",
 	.configured = true,
 	.json = true,
 };
@@ -180,6 +185,82 @@ static bool print_reasons(const struct reader_status *status)
 	return finish_table(table);
 }
 
+static bool print_stops(const struct reader_status *status)
+{
+	static const struct column columns[] = {{"stopped", false},
+		{"why", false}, {"since", false}, {"what to do", false}};
+	if (status->stop_count == 0)
+		return true;
+	struct table *table = table_new(columns, 4);
+	if (table == NULL)
+		return false;
+	for (size_t i = 0; i < status->stop_count; i++) {
+		const struct reader_stop *one = &status->stops[i];
+		char time[RFC3339_SIZE];
+		table_add(table, "%s:%" PRId32, one->log->topic,
+			one->log->partition);
+		table_add(table, "%s", one->reason);
+		table_add(table, "%s", time_print(one->since_us, time));
+		if (strcmp(one->reason, STOP_PAUSED) == 0)
+			table_add(table,
+				"%s; to go on: holdfast resume %s:%" PRId32,
+				one->detail, one->log->topic,
+				one->log->partition);
+		else
+			table_add(table, "%s", one->detail);
+	}
+	fputc('\n', stdout);
+	return finish_table(table);
+}
+
+static bool print_holds(const struct reader_status *status)
+{
+	static const struct column columns[] = {{"held", false},
+		{"lookups", false}, {"since", false}, {"because", false},
+		{"what to do", false}};
+	if (status->hold_count == 0)
+		return true;
+	struct table *table = table_new(columns, 5);
+	if (table == NULL)
+		return false;
+	for (size_t i = 0; i < status->hold_count; i++) {
+		const struct reader_hold *one = &status->holds[i];
+		char time[RFC3339_SIZE];
+		table_add(table, "%s", one->target);
+		table_add(table, "%s", one->choice);
+		table_add(table, "%s", time_print(one->since_us, time));
+		table_add(table, "%s", one->because);
+		table_add(table, "to serve it again: holdfast release %s",
+			one->target);
+	}
+	fputc('\n', stdout);
+	return finish_table(table);
+}
+
+static bool print_decisions(const struct reader_status *status)
+{
+	static const struct column columns[] = {{"decided", false},
+		{"by", false}, {"what", false}, {"target", false},
+		{"before", false}, {"after", false}, {"because", false}};
+	if (status->decision_count == 0)
+		return true;
+	struct table *table = table_new(columns, 7);
+	if (table == NULL)
+		return false;
+	for (size_t i = 0; i < status->decision_count; i++) {
+		const struct reader_decision *one = &status->decisions[i];
+		char time[RFC3339_SIZE];
+		table_add(table, "%s", time_print(one->at_us, time));
+		const char *texts[] = {one->who, one->what, one->target,
+			one->before, one->after, one->because};
+		for (size_t t = 0; t < sizeof texts / sizeof texts[0]; t++)
+			table_add(table, "%s",
+				texts[t][0] == '\0' ? "-" : texts[t]);
+	}
+	fputc('\n', stdout);
+	return finish_table(table);
+}
+
 static int tell_people(const struct reading *reading,
 	const struct reader_status *status, struct fault *fault)
 {
@@ -199,7 +280,9 @@ static int tell_people(const struct reading *reading,
 		status->keys, digest);
 	bool printed = print_partitions(status);
 	fputc('\n', stdout);
-	printed = printed && print_views(status) && print_reasons(status);
+	printed = printed && print_views(status) && print_stops(status) &&
+		  print_holds(status) && print_reasons(status) &&
+		  print_decisions(status);
 	return printed ? 0 : fault_set(fault, FAULT_OOM, "out of memory");
 }
 
@@ -273,6 +356,56 @@ static void reasons_print_json(const struct reader_status *status)
 	}
 }
 
+/* {"name": "text", … with a comma behind. */
+static void text_print_json(const char *name, const char *text)
+{
+	printf("\"%s\": ", name);
+	string_print_json(slice_of(text), stdout);
+	fputs(", ", stdout);
+}
+
+static void since_print_json(const char *name, int64_t us)
+{
+	printf("\"%s\": ", name);
+	time_print_json(us);
+	fputs("}", stdout);
+}
+
+static void operations_print_json(const struct reader_status *status)
+{
+	fputs("], \"stops\": [", stdout);
+	for (size_t i = 0; i < status->stop_count; i++) {
+		const struct reader_stop *one = &status->stops[i];
+		fputs(i == 0 ? "{" : ", {", stdout);
+		text_print_json("topic", one->log->topic);
+		printf("\"partition\": %" PRId32 ", ", one->log->partition);
+		text_print_json("reason", one->reason);
+		text_print_json("detail", one->detail);
+		since_print_json("since", one->since_us);
+	}
+	fputs("], \"holds\": [", stdout);
+	for (size_t i = 0; i < status->hold_count; i++) {
+		const struct reader_hold *one = &status->holds[i];
+		fputs(i == 0 ? "{" : ", {", stdout);
+		text_print_json("target", one->target);
+		text_print_json("choice", one->choice);
+		text_print_json("because", one->because);
+		since_print_json("since", one->since_us);
+	}
+	fputs("], \"decisions\": [", stdout);
+	for (size_t i = 0; i < status->decision_count; i++) {
+		const struct reader_decision *one = &status->decisions[i];
+		fputs(i == 0 ? "{" : ", {", stdout);
+		text_print_json("who", one->who);
+		text_print_json("what", one->what);
+		text_print_json("target", one->target);
+		text_print_json("before", one->before);
+		text_print_json("after", one->after);
+		text_print_json("because", one->because);
+		since_print_json("at", one->at_us);
+	}
+}
+
 static void tell_programs(
 	const struct reading *reading, const struct reader_status *status)
 {
@@ -297,6 +430,7 @@ static void tell_programs(
 	views_print_json(status);
 	fputs("}, \"reasons\": [", stdout);
 	reasons_print_json(status);
+	operations_print_json(status);
 	fputs("]}\n", stdout);
 }
 

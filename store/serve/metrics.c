@@ -163,10 +163,8 @@ static void write_store(struct metrics *metrics)
 }
 
 /* Labels of a partition; `number` is room for its number. */
-static struct labels partition_labels(
-	const struct figures_partition *partition, char number[16])
+static struct labels partition_labels(const struct log *log, char number[16])
 {
-	const struct log *log = &partition->newest->log;
 	if (snprintf(number, 16, "%" PRId32, log->partition) < 0)
 		number[0] = '\0';
 	return (struct labels){{{"topic", log->topic}, {"partition", number}}};
@@ -213,7 +211,8 @@ static void write_accounts(struct metrics *metrics, size_t account)
 	for (size_t i = 0; i < figures->partition_count; i++) {
 		const struct figures_partition *one = &figures->partitions[i];
 		char number[16];
-		const struct labels labels = partition_labels(one, number);
+		const struct labels labels =
+			partition_labels(&one->newest->log, number);
 		int64_t value;
 		memcpy(&value,
 			(const char *)&one->sum + accounts[account].offset,
@@ -233,7 +232,7 @@ static void write_dispositions(struct metrics *metrics)
 		for (int j = 0; j < DISPOSITION_COUNT; j++) {
 			char number[16];
 			struct labels labels = partition_labels(
-				&figures->partitions[i], number);
+				&figures->partitions[i].newest->log, number);
 			labels.items[2] = (struct label){"disposition",
 				disposition_name((enum disposition)j)};
 			exposition_count(&metrics->exposition, &labels,
@@ -250,7 +249,8 @@ static void write_as_of(struct metrics *metrics)
 		FAMILY_GAUGE, "The moment up to which everything is taken.");
 	for (size_t i = 0; i < figures->partition_count; i++) {
 		const struct figures_partition *one = &figures->partitions[i];
-		const struct labels labels = partition_labels(one, number);
+		const struct labels labels =
+			partition_labels(&one->newest->log, number);
 		if (one->newest->as_of_us != TIMESTAMP_NONE)
 			exposition_seconds(
 				exposition, &labels, one->newest->as_of_us);
@@ -259,7 +259,8 @@ static void write_as_of(struct metrics *metrics)
 		"How far the partition is behind: now minus as_of.");
 	for (size_t i = 0; i < figures->partition_count; i++) {
 		const struct figures_partition *one = &figures->partitions[i];
-		const struct labels labels = partition_labels(one, number);
+		const struct labels labels =
+			partition_labels(&one->newest->log, number);
 		if (one->lag_us != LAG_UNKNOWN)
 			exposition_seconds(exposition, &labels, one->lag_us);
 	}
@@ -311,6 +312,31 @@ static void write_reasons(struct metrics *metrics, const char *name,
 	}
 }
 
+/* What operators want to be woken for. */
+static void write_operations(struct metrics *metrics)
+{
+	struct exposition *exposition = &metrics->exposition;
+	const struct reader_status *status = &metrics->figures->status;
+	exposition_family(exposition, "partition_stopped", FAMILY_GAUGE,
+		"1 for each partition that takes no records, by reason.");
+	for (size_t i = 0; i < status->stop_count; i++) {
+		char number[16];
+		const struct reader_stop *one = &status->stops[i];
+		struct labels labels = partition_labels(one->log, number);
+		labels.items[2] = (struct label){"reason", one->reason};
+		exposition_count(exposition, &labels, 1);
+	}
+	exposition_family(exposition, "held", FAMILY_GAUGE,
+		"1 for each view or view:feature that an operator holds back, "
+		"by what lookups answer.");
+	for (size_t i = 0; i < status->hold_count; i++) {
+		const struct reader_hold *one = &status->holds[i];
+		const struct labels labels = {
+			{{"target", one->target}, {"choice", one->choice}}};
+		exposition_count(exposition, &labels, 1);
+	}
+}
+
 static void write_all(struct metrics *metrics)
 {
 	write_server(metrics);
@@ -329,6 +355,7 @@ static void write_all(struct metrics *metrics)
 	write_reasons(metrics, "parked_updates",
 		"Updates that can't be applied yet, by reason and view.",
 		offsetof(struct reader_reason_status, parked));
+	write_operations(metrics);
 }
 
 int metrics_write(struct exchange *exchange, struct fault *fault)

@@ -328,6 +328,36 @@ static void reasons(struct page *page)
 	end_table(page);
 }
 
+/* Partitions that take no records, and what is held back. */
+static void operations(struct page *page)
+{
+	const struct reader_status *status = &page->figures.status;
+	if (status->stop_count + status->hold_count == 0)
+		return;
+	begin_table(page, "Stopped and held", "", "what<why<since<in words");
+	for (size_t i = 0; i < status->stop_count; i++) {
+		const struct reader_stop *one = &status->stops[i];
+		buffer_text(&page->out, "<tr><td>");
+		html_text(&page->out, one->log->topic);
+		buffer_print(&page->out, ":%d", (int)one->log->partition);
+		cell_text(page, one->reason);
+		buffer_text(&page->out, "<td class=left>");
+		html_time(&page->out, one->since_us);
+		cell_text(page, one->detail);
+	}
+	for (size_t i = 0; i < status->hold_count; i++) {
+		const struct reader_hold *one = &status->holds[i];
+		buffer_text(&page->out, "<tr><td>");
+		html_text(&page->out, one->target);
+		buffer_print(&page->out, "<td class=left>held: %s",
+			one->choice[0] == 'd' ? "default" : "fail");
+		buffer_text(&page->out, "<td class=left>");
+		html_time(&page->out, one->since_us);
+		cell_text(page, one->because);
+	}
+	end_table(page);
+}
+
 static uint64_t count_replies(
 	const struct counters_total *counted, size_t endpoint)
 {
@@ -421,6 +451,7 @@ static void body(struct page *page, struct arena *arena)
 	state(page);
 	tiles(page);
 	if (page->figures.reader != NULL) {
+		operations(page);
 		views(page);
 		partitions(page, arena);
 	}

@@ -1,0 +1,298 @@
+#!/usr/bin/env python3
+"""operate.py HOLDFAST HOLDFAST_FAILPOINTS [unittest options]: the operator's hand on a running service.
+
+Real processes on a file; what is asked of the owner through its socket is also done where nobody owns the store.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+import unittest
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import command
+from command import Case, await_true
+
+TOPIC = "events"
+SCHEMA = {"views": {"account": {"entity": {"id": "int64"},
+                                "features": {"count": {"type": "int64", "merge": "sum", "default": 0},
+                                             "label": {"type": "string", "default": "none"}}}},
+          "sources": {TOPIC: {}}}
+
+
+class Operated(Case):
+    def setUp(self):
+        super().setUp()
+        schema = self.directory / "schema.json"
+        schema.write_text(json.dumps(SCHEMA))
+        self.configure(schema=schema)
+        self.sent.touch()
+        self.numbers = 0
+
+    def send(self, count=1, id=7):
+        with self.sent.open("a") as out:
+            for _ in range(count):
+                self.numbers += 1
+                out.write(json.dumps({"id": self.numbers, "view": "account", "entity": {"id": id}, "event_time": command.AT,
+                                      "features": {"count": 1, "label": "set"}}) + "\n")
+
+    def owner(self, program=None, **variables):
+        """An ingest that follows the file; listens when this returns."""
+        process = self.started("ingest", "--file", self.sent, "--topic", TOPIC, program=program, **variables)
+        socket_file = self.store / "control.sock"
+        await_true("the owner listens", lambda: process.poll() is not None or socket_file.exists())
+        self.assertIsNone(process.poll())
+        await_true("the partition is known", lambda: self.status()["partitions"])
+        return process
+
+    def taken(self):
+        return self.status()["total"]["taken"]
+
+    def asked(self, *arguments, status=0, **more):
+        return json.loads(self.holdfast(*arguments, "--json", status=status, **more).stdout)
+
+    def talk(self, request, seconds=10):
+        """What the socket answers to these bytes."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(seconds)
+            directory = os.open(self.store, os.O_PATH)
+            client.connect(f"/proc/self/fd/{directory}/control.sock")
+            os.close(directory)
+            client.sendall(request)
+            client.shutdown(socket.SHUT_WR)
+            heard = b""
+            while more := client.recv(65536):
+                heard += more
+            return heard
+
+
+class Partitions(Operated):
+    def test_what_is_paused_takes_nothing_and_catches_up(self):
+        self.send(10)
+        owner = self.owner()
+        await_true("ten are taken", lambda: self.taken() == 10)
+        self.assertEqual(self.asked("pause", f"{TOPIC}:0", "--because", "a look"),
+                         {"partitions": [{"partition": f"{TOPIC}:0", "state": "paused"}]})
+        self.send(5)
+        as_of = self.status()["partitions"][0]["as_of"]
+        # Its end would be reported within a second or so; a hold goes through the same thread meanwhile.
+        time.sleep(1.5)
+        self.holdfast("hold", "account", "default", "--because", "to pass the time")
+        status = self.status()
+        self.assertEqual(status["total"]["taken"], 10)
+        self.assertEqual(status["partitions"][0]["as_of"], as_of)
+        self.assertGreater(status["partitions"][0]["lag_ms"], 1000)
+        (stop,) = status["stops"]
+        self.assertEqual((stop["topic"], stop["partition"], stop["reason"]), (TOPIC, 0, "paused"))
+        self.assertIn("a look", stop["detail"])
+        self.assertIn(f"holdfast resume {TOPIC}:0", self.holdfast("status").stdout)
+        self.holdfast("resume", f"{TOPIC}:0")
+        await_true("it caught up", lambda: self.taken() == 15)
+        self.assertEqual(self.status()["stops"], [])
+        self.assertIsNone(owner.poll())
+        self.assertEqual(self.end(owner, signal.SIGTERM), 0)
+
+    def test_a_pause_outlasts_a_restart_and_ends_nothing(self):
+        self.send(3)
+        owner = self.owner()
+        await_true("three are taken", lambda: self.taken() == 3)
+        self.holdfast("pause")
+        self.end(owner)
+        self.send(2)
+        self.owner()
+        self.assertEqual(self.asked("pause")["partitions"][0]["state"], "stopped before: paused")
+        self.assertEqual(self.taken(), 3)
+        self.holdfast("resume")
+        await_true("all is taken", lambda: self.taken() == 5)
+        self.holdfast("verify")
+
+    def test_without_an_owner_it_is_done_all_the_same(self):
+        self.send(3)
+        self.take_all()
+        self.holdfast("pause", f"{TOPIC}:0")
+        self.assertEqual(self.status()["stops"][0]["reason"], "paused")
+        self.assertEqual(self.asked("resume")["partitions"][0]["state"], "resumed, was paused")
+        self.assertEqual(self.asked("resume", f"{TOPIC}:0")["partitions"][0]["state"], "was not stopped")
+        self.send(1)
+        self.take_all()
+        self.assertEqual(self.taken(), 4)
+
+    def take_all(self, status=0):
+        return self.holdfast("ingest", "--file", self.sent, "--topic", TOPIC, "--until-end", status=status)
+
+    def test_what_is_not_there_is_named(self):
+        self.refused("there is no store", "pause", status=1)
+        self.send()
+        self.take_all()
+        self.refused("no partition events:3", "pause", f"{TOPIC}:3")
+        self.refused("no TOPIC:PARTITION", "pause", TOPIC)
+        self.refused("each of one TOPIC:PARTITION", "resume", "--accept-gap")
+        self.refused("not stopped for records_lost", "resume", f"{TOPIC}:0", "--accept-gap", status=4)
+        self.refused("not stopped for log_changed", "resume", f"{TOPIC}:0", "--new-log", status=4)
+        self.refused("unknown option --accept-gap", "pause", "--accept-gap")
+        self.assertEqual(self.status()["decisions"], [])
+
+    def test_another_file_is_found_and_taken_as_a_new_log_on_the_record(self):
+        self.send(3)
+        self.take_all()
+        before = self.status()["digest"]
+        self.sent.write_text(self.sent.read_text().replace("set", "new").replace('"id": ', '"id": 9'))
+        self.assertIn("log_changed", self.take_all(status=4).stderr)
+        (stop,) = self.status()["stops"]
+        self.assertEqual(stop["reason"], "log_changed")
+        self.holdfast("resume", f"{TOPIC}:0", "--new-log", "--because", "made anew")
+        self.take_all()
+        status = self.status()
+        self.assertEqual([one["incarnation"] for one in status["partitions"]], [0, 1])
+        self.assertEqual(status["total"]["taken"], 6)
+        self.assertNotEqual(status["digest"], before)
+        self.assertEqual(status["stops"], [])
+        (decision,) = status["decisions"]
+        self.assertEqual((decision["what"], decision["target"], decision["because"]), ("new log", f"{TOPIC}:0", "made anew"))
+        self.holdfast("verify")
+
+    def test_what_was_found_leaves_when_the_log_is_itself_again(self):
+        self.send(3)
+        self.take_all()
+        whole = self.sent.read_text()
+        self.sent.write_text(whole.replace("set", "new"))
+        self.take_all(status=4)
+        self.sent.write_text(whole)
+        self.send()
+        self.take_all()
+        self.assertEqual(self.status()["stops"], [])
+        self.assertEqual(self.taken(), 4)
+
+
+class Holds(Operated):
+    def test_lookups_of_a_running_server_follow_within_a_second(self):
+        self.send()
+        self.owner()
+        await_true("it is taken", lambda: self.taken() == 1)
+        port_file = self.directory / "port"
+        self.started("serve", "--port-file", port_file)
+        await_true("it serves", port_file.exists)
+
+        def answer():
+            with urllib.request.urlopen(f"http://{port_file.read_text().strip()}/v1/views/account/7") as reply:
+                text = reply.read().decode()
+                return json.loads(text)
+
+        self.assertNotIn("hold", json.dumps(answer()))
+        self.holdfast("hold", "account:label", "default", "--because", "garbage upstream")
+        began = time.monotonic()
+        await_true("lookups know", lambda: '"hold"' in json.dumps(answer()))
+        self.assertLess(time.monotonic() - began, 1)
+        self.assertNotIn('"set"', json.dumps(answer()))
+        with urllib.request.urlopen(f"http://{port_file.read_text().strip()}/metrics") as reply:
+            self.assertIn('holdfast_held{target="account:label",choice="default"} 1', reply.read().decode())
+        (hold,) = self.status()["holds"]
+        self.assertEqual((hold["target"], hold["choice"], hold["because"]), ("account:label", "default", "garbage upstream"))
+        self.holdfast("release", "account:label")
+        await_true("it is served again", lambda: '"set"' in json.dumps(answer()))
+        self.assertEqual([one["what"] for one in self.status()["decisions"]], ["release", "hold"])
+
+    def test_it_says_what_is_wrong(self):
+        self.send()
+        self.owner()
+        self.refused("no view acount", "hold", "acount", "default", "--because", "x")
+        self.refused("no feature lable", "hold", "account:lable", "default", "--because", "x")
+        self.refused("`default` or `fail`", "hold", "account", "serve", "--because", "x")
+        self.refused("say why", "hold", "account", "fail")
+        self.assertEqual(self.asked("release", "account"), {"target": "account", "state": "was not held"})
+        self.assertEqual(self.status()["decisions"], [])
+
+
+class Socket(Operated):
+    def test_it_is_the_owners_alone(self):
+        self.owner()
+        mode = (self.store / "control.sock").stat().st_mode
+        self.assertTrue(stat.S_ISSOCK(mode))
+        self.assertEqual(stat.S_IMODE(mode), 0o600)
+
+    def test_a_path_longer_than_an_address(self):
+        self.store = self.directory / ("long" * 40)
+        self.configure(schema=self.directory / "schema.json")
+        self.owner()
+        self.holdfast("pause")
+        self.assertEqual(self.status()["decisions"][0]["what"], "pause")
+
+    def test_what_a_dead_owner_left_is_replaced(self):
+        owner = self.owner()
+        self.end(owner)
+        self.assertTrue((self.store / "control.sock").exists())
+        self.holdfast("pause")  # nobody listens: done here
+        self.owner()
+        self.holdfast("resume")
+        self.assertEqual([one["what"] for one in self.status()["decisions"]], ["resume", "pause"])
+
+    def test_rubbish_is_told_so_and_nothing_is_waited_for(self):
+        self.owner()
+        silent = [socket.socket(socket.AF_UNIX) for _ in range(5)]
+        for client in silent:
+            client.connect(str(self.store / "control.sock"))
+            self.addCleanup(client.close)
+        silent[0].sendall(b'{"action"')
+        for rubbish in (b"\n", b"rubbish\n", b"[1]\n", b'{"action": 5, "arguments": {}}\n', b'{"action": "fly", "arguments": {}}\n',
+                        b'{"action": "pause", "arguments": {"topic": 5}}\n', b'{"action": "hold", "arguments": {"view": []}}\n'):
+            self.assertEqual(json.loads(self.talk(rubbish))["code"], -2, rubbish)
+        with contextlib.suppress(ConnectionError):  # hung up on: what it sent was not read to its end
+            self.assertIn(b"at most", self.talk(b"x" * (1 << 21) + b"\n"))
+        self.assertEqual(self.talk(b"no end"), b"")
+        self.assertEqual(self.asked("pause")["partitions"][0]["state"], "paused")
+        for client in silent:  # and are hung up on in the end
+            client.settimeout(command.PATIENCE_S)
+            self.assertEqual(client.recv(1), b"")
+
+    def test_two_at_once_are_done_one_after_the_other(self):
+        self.send()
+        self.owner()
+        done = []
+
+        def hold(number):
+            done.append(self.holdfast("hold", "account", "default", "--because", f"number {number}").returncode)
+
+        threads = [threading.Thread(target=hold, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(done, [0] * 6)
+        self.assertEqual({one["because"] for one in self.status()["decisions"]}, {f"number {number}" for number in range(6)})
+
+    def test_an_owner_that_dies_while_one_waits(self):
+        self.send()
+        owner = self.owner()
+        await_true("it is taken", lambda: self.taken() == 1)
+        owner.send_signal(signal.SIGSTOP)
+        waiting = subprocess.Popen([command.PROGRAM, "pause"], cwd=self.directory, env=command.environment(),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(0.3)
+        self.assertIsNone(waiting.poll())
+        self.end(owner)
+        told = waiting.communicate(timeout=command.PATIENCE_S)[1]
+        self.assertEqual(waiting.returncode, 1)
+        self.assertIn("before it answered", told)
+        self.assertEqual(self.status()["decisions"], [])
+        self.holdfast("pause")
+        self.assertEqual(len(self.status()["decisions"]), 1)
+
+    def test_the_record_says_who(self):
+        self.owner()
+        self.holdfast("hold", "account", "fail", "--because", "a test")
+        who = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
+        self.assertEqual(self.status()["decisions"][0]["who"], who)
+
+
+if __name__ == "__main__":
+    command.PROGRAM, command.FAILPOINTS = map(os.path.abspath, sys.argv[1:3])
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
