@@ -264,9 +264,10 @@ static int check_identity(struct file_source *file,
 		fault_set(&file->change, FAULT_LOG,
 			"log_changed: %s (topic %s) has another line at byte "
 			"%" PRId64 " than the one that was taken: give the "
-			"file back as it was, or take the new one under a "
-			"topic of its own",
-			file->path, file->topic, step->offset);
+			"file back as it was, take the new one under a topic "
+			"of its own, or here from its start: holdfast resume "
+			"%s:0 --new-log",
+			file->path, file->topic, step->offset, file->topic);
 		return 0;
 	}
 	return 0;
