@@ -325,6 +325,19 @@ int store_open(struct store **out, const struct store_options *options,
 	return 0;
 }
 
+/* The last connection to close checkpoints. One who lost the store to another
+ * process, or can't read it, writes nothing more: not that either. */
+static void spare_if_lost(struct store *store)
+{
+	int64_t epoch = 0;
+	if (store->db == NULL ||
+		(meta_read_epoch(store->db, &epoch, NULL) == 0 &&
+			epoch == store->owner_epoch))
+		return;
+	(void)sqlite3_db_config(
+		store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
 void store_close(struct store *store)
 {
 	if (store == NULL)
@@ -339,6 +352,7 @@ void store_close(struct store *store)
 	sqlite3_finalize(store->update_partition);
 	letters_finish(&store->letters);
 	keys_finish(&store->keys);
+	spare_if_lost(store);
 	int code = sqlite3_close(store->db);
 	assert(code == SQLITE_OK); /* else a statement was left open */
 	partitions_finish(&store->partitions);

@@ -3,7 +3,7 @@
 #
 #   run.sh [-b BUILD_DIRECTORY] [NUMBER…]     only these; 44 stands for 44a, 44b, …
 #
-# Exit status: 0 no scenario is broken, 1 one is.
+# Exit status: 1 if a scenario is broken that is not known to be.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 build=build/dev
