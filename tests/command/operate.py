@@ -173,6 +173,81 @@ class Partitions(Operated):
         self.assertEqual(self.taken(), 4)
 
 
+class Kafka(Operated):
+    """The development broker lets the oldest go beyond 5 MiB of a partition."""
+
+    def setUp(self):
+        super().setUp()
+        bootstrap = self.directory / "bootstrap"
+        self.started("broker", "--topic", TOPIC, "--port-file", bootstrap)
+        await_true("the broker", bootstrap.exists)
+        self.configure(schema=self.directory / "schema.json", kafka={"bootstrap.servers": bootstrap.read_text().strip()})
+
+    def produce(self, count, pad=0):
+        """To one partition. What is padded is taken as a dead letter."""
+        lines = ""
+        for _ in range(count):
+            self.numbers += 1
+            lines += json.dumps({"key": "k", "value": {
+                "id": self.numbers, "view": "account", "entity": {"id": 7}, "event_time": command.AT,
+                "features": {"count": "x" * pad if pad else 1}}}) + "\n"
+        self.holdfast("produce", "-", "--topic", TOPIC, stdin=lines)
+
+    def lose(self):
+        """Records that nobody took: the partition's accounts, and what it is stopped for."""
+        self.produce(3)
+        self.holdfast("ingest", "--until-end")
+        self.produce(70, pad=100000)
+        self.assertIn("records_lost", self.holdfast("ingest", "--until-end", status=4).stderr)
+        (stop,) = self.status()["stops"]
+        self.assertEqual(stop["reason"], "records_lost")
+        return stop["partition"]
+
+    def accounts(self, number):
+        (one,) = [one for one in self.status()["partitions"] if one["partition"] == number]
+        self.assertEqual(one["first_offset"] + one["taken"] + one["gaps"] + one["lost"], one["next_offset"])
+        return one
+
+    def check_gap(self, number):
+        one = self.accounts(number)
+        self.assertGreater(one["lost"], 0)
+        self.assertEqual(one["taken"] + one["lost"], 73)
+        (decision,) = self.status()["decisions"]
+        self.assertEqual((decision["what"], decision["before"], decision["after"]), ("accept gap", "3", str(3 + one["lost"])))
+        self.holdfast("verify")
+
+    def test_a_gap_is_accepted_where_nobody_runs(self):
+        number = self.lose()
+        self.refused("not stopped for log_changed", "resume", f"{TOPIC}:{number}", "--new-log", status=4)
+        self.assertIn("lost", self.holdfast("resume", f"{TOPIC}:{number}", "--accept-gap").stdout)
+        self.holdfast("ingest", "--until-end")
+        self.check_gap(number)
+
+    def test_a_gap_is_accepted_by_a_running_service(self):
+        number = self.lose()
+        service = self.started("ingest")
+        await_true("it listens", (self.store / "control.sock").exists)
+        self.assertEqual(self.asked("resume")["partitions"][number]["state"], "still stopped: records_lost")
+        self.holdfast("resume", f"{TOPIC}:{number}", "--accept-gap")
+        await_true("the rest is taken", lambda: self.accounts(number)["next_offset"] == 73)
+        self.assertEqual(self.end(service, signal.SIGTERM), 0)
+        self.check_gap(number)
+
+    def test_a_pause_holds_one_partition_of_many(self):
+        self.produce(3)
+        service = self.started("ingest")
+        await_true("three are taken", lambda: self.store.joinpath("features.db").exists() and self.status()["total"]["taken"] == 3)
+        (number,) = [one["partition"] for one in self.status()["partitions"] if one["taken"]]
+        self.holdfast("pause", f"{TOPIC}:{number}")
+        self.produce(4)
+        time.sleep(0.5)
+        self.assertEqual(self.accounts(number)["taken"], 3)
+        self.holdfast("resume", f"{TOPIC}:{number}")
+        await_true("the rest is taken", lambda: self.accounts(number)["taken"] == 7)
+        self.assertEqual(self.accounts(number)["redelivered"], 0)
+        self.assertEqual(self.end(service, signal.SIGTERM), 0)
+
+
 class Holds(Operated):
     def test_lookups_of_a_running_server_follow_within_a_second(self):
         self.send()
