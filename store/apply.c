@@ -135,6 +135,8 @@ static int write_and_commit(struct batch *batch, bool dry, struct fault *fault)
 	struct letter_ids ids = store->letters.next;
 	int rc = store_check_room(store, fault);
 	if (rc == 0)
+		rc = store_check_wal(store, fault);
+	if (rc == 0)
 		rc = store_begin(store, fault);
 	if (rc < 0)
 		return rc;

@@ -8,13 +8,6 @@
 #define HOUR_US (3600 * INT64_C(1000000))
 #define CACHE_KIB (128 * 1024) /* pages of some 500,000 rows of 250 bytes */
 
-/* Beyond its limit the WAL waits this long for the readers that were there
- * before the last commit. Snapshots last microseconds, but where readers are
- * busy there is always one of them: without waiting, no checkpoint would ever
- * come to its end, and the WAL would grow for ever. Long enough for a reader
- * that lost its processor; one that reads for seconds slows ingest down. */
-#define CHECKPOINT_WAIT_MS 200
-
 #define OPEN_AGAIN 1 /* the disk was full, and the ballast was given up */
 
 struct store_options store_options_default(void)
@@ -25,6 +18,7 @@ struct store_options store_options_default(void)
 		.key_window_max_bytes = UINT64_C(8) << 30,
 		.wal_max_bytes = UINT64_C(200) << 20,
 		.ballast_bytes = UINT64_C(200) << 20,
+		.reader_max_us = 30 * INT64_C(1000000),
 		.busy_timeout_ms = 5000,
 	};
 }
@@ -181,47 +175,6 @@ static int claim(struct store *store, struct fault *fault)
 		      : 0;
 }
 
-static int checkpoint(struct store *store, int mode, struct fault *fault)
-{
-	int code =
-		sqlite3_wal_checkpoint_v2(store->db, "main", mode, NULL, NULL);
-	if (code == SQLITE_FULL && ballast_give_up(&store->ballast))
-		code = sqlite3_wal_checkpoint_v2(
-			store->db, "main", mode, NULL, NULL);
-	if (code == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
-		store->wal_pages = 0;
-	/* BUSY: a reader holds it up. FULL: the file can't grow now. What is
-	 * durable stays so in the WAL; tried again between batches. */
-	if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY ||
-		code == SQLITE_FULL)
-		return 0;
-	int rc = sql_fault(store->db, code, fault, "checkpoint");
-	return fault_wrap(fault, rc, "%s", store->layout.database);
-}
-
-/* While there is a backlog pages are rewritten again and again: copying them
- * rarely saves most of the work. Caught up, often and little keeps latency low.
- * TRUNCATE only after peaks: it stalls by the size of the WAL (design section
- * 6). */
-int store_checkpoint(struct store *store, bool caught_up, struct fault *fault)
-{
-	if (store->ballast.given_up)
-		(void)ballast_make(&store->ballast);
-	uint64_t wal_bytes =
-		(uint64_t)store->wal_pages * (uint64_t)store->page_bytes;
-	uint64_t limit = store->options.wal_max_bytes;
-	if (wal_bytes > limit) {
-		sqlite3_busy_timeout(store->db, CHECKPOINT_WAIT_MS);
-		int rc = checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, fault);
-		sqlite3_busy_timeout(
-			store->db, (int)store->options.busy_timeout_ms);
-		return rc;
-	}
-	if (wal_bytes > (caught_up ? limit / 50 : limit / 2))
-		return checkpoint(store, SQLITE_CHECKPOINT_PASSIVE, fault);
-	return 0;
-}
-
 static int connect_database(struct store *store, struct fault *fault)
 {
 	const char *path = store->layout.database;
@@ -236,7 +189,7 @@ static int connect_database(struct store *store, struct fault *fault)
 	if (rc == 0)
 		rc = configure(store->db, fault);
 	if (rc == 0)
-		rc = checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, fault);
+		rc = store_empty_wal(store, fault);
 	if (rc == 0)
 		rc = claim(store, fault);
 	if (rc == 0)

@@ -46,6 +46,8 @@ struct store_options {
 	uint64_t key_window_max_bytes; /* memory and table together */
 	uint64_t wal_max_bytes;	       /* checkpoint with TRUNCATE beyond */
 	uint64_t ballast_bytes;	  /* given up when the disk is full; 0: none */
+	int64_t reader_max_us;	  /* readers that hold the WAL beyond its limit
+				     longer make ingest wait */
 	uint32_t busy_timeout_ms; /* wait for a foreign lock */
 };
 
@@ -165,6 +167,8 @@ enum store_outcome {
  * disposition, the one it had if records were taken one by one in order; keys,
  * dead letters, parked updates, counters, digest and offsets follow.
  * On any result but STORE_DURABLE and STORE_OUTCOME_UNKNOWN nothing changed.
+ * While the WAL is beyond its limit, and a reader held it there for longer than
+ * reader_max_us, it is FAULT_BUSY, naming the reader's process.
  * When the disk is full the ballast is given up; then it is FAULT_FULL until
  * there is room to make it again.
  * Nothing is kept of `batch`. `tally` may be NULL.

@@ -40,6 +40,7 @@ struct store {
 	struct arena row_arena;	  /* reset by each entity */
 	bool stale;    /* memory must be read again before anything else */
 	int wal_pages; /* behind the last commit */
+	int64_t held_since_us; /* readers keep the WAL beyond its limit; or 0 */
 	int64_t page_bytes;
 };
 
@@ -77,6 +78,13 @@ void store_rollback(struct store *store);
 /* Is there room to go on, or was the ballast given up and can't be made again?
  * Errors: FAULT_FULL. */
 int store_check_room(struct store *store, struct fault *fault);
+
+/* Empty the WAL, as far as readers and the disk allow. Errors: sql_fault(). */
+int store_empty_wal(struct store *store, struct fault *fault);
+
+/* Is the WAL beyond its limit, and held there by readers for too long?
+ * Errors: FAULT_BUSY, naming them; as store_empty_wal(). */
+int store_check_wal(struct store *store, struct fault *fault);
 
 /*
  * Commit. 0: durable. STORE_OUTCOME_UNKNOWN: it failed, and memory was read

@@ -41,6 +41,11 @@ static const struct field settings[] = {
 		64 * GIB, "SIZE",
 		"room given up first when the disk is full; the WAL's limit or "
 		"more; 0B: none"},
+	{"store.reader_max", FIELD_DURATION,
+		offsetof(struct config, store.reader_max_us), "30s", 0, DAY_US,
+		"DURATION",
+		"ingest waits for readers that hold the WAL beyond its limit "
+		"for longer"},
 	{"store.busy_timeout", FIELD_DURATION,
 		offsetof(struct config, store.busy_timeout_us), "5s", 0,
 		HOUR_US, "DURATION", "wait for another process's lock"},

@@ -28,6 +28,7 @@ struct config {
 		int64_t key_window_max_bytes;
 		int64_t wal_max_bytes;
 		int64_t ballast_bytes;
+		int64_t reader_max_us;
 		int64_t busy_timeout_us;
 	} store;
 	struct config_ingest {

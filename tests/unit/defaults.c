@@ -30,6 +30,7 @@ static void settings_and_rooms_agree(void **state)
 		config.store.key_window_max_bytes, store.key_window_max_bytes);
 	assert_int_equal(config.store.wal_max_bytes, store.wal_max_bytes);
 	assert_int_equal(config.store.ballast_bytes, store.ballast_bytes);
+	assert_int_equal(config.store.reader_max_us, store.reader_max_us);
 	assert_int_equal(
 		config.store.busy_timeout_us / 1000, store.busy_timeout_ms);
 
