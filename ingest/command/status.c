@@ -260,223 +260,208 @@ static bool print_decisions(const struct reader_status *status)
 	}
 	fputc('\n', stdout);
 	return finish_table(table);
+}
 
-	/* Beyond its limit: who keeps the WAL from being emptied? */
-	static void print_wal_readers(
-		const struct config *config, const struct reader_status *status)
-	{
-		char names[512];
-		if (status->wal_bytes > config->store.wal_max_bytes &&
-			wal_readers_of(
-				config->store.path, names, sizeof names) > 0)
-			printf("the WAL is beyond store.wal_max_bytes and "
-			       "can't be "
-			       "emptied while it is read: %s\n\n",
-				names);
-	}
+/* Beyond its limit: who keeps the WAL from being emptied? */
+static void print_wal_readers(
+	const struct config *config, const struct reader_status *status)
+{
+	char names[512];
+	if (status->wal_bytes > config->store.wal_max_bytes &&
+		wal_readers_of(config->store.path, names, sizeof names) > 0)
+		printf("the WAL is beyond store.wal_max_bytes and can't be "
+		       "emptied while it is read: %s\n\n",
+			names);
+}
 
-	static int tell_people(const struct reading *reading,
-		const struct reader_status *status, struct fault *fault)
-	{
-		char file[SIZE_TEXT], wal[SIZE_TEXT], ballast[SIZE_TEXT],
-			digest[2 * DIGEST_BYTES + 1];
-		digest_print(status->digest, digest);
-		printf("store %s in %s, generation %s, owner epoch %" PRId64
-		       "\n"
-		       "file %s, WAL %s, ballast %s, %" PRId64
-		       " keys in the window\n"
-		       "digest %s\n\n",
-			reader_store_id(reading->reader),
-			reading->config.store.path,
-			reader_generation(reading->reader), status->owner_epoch,
-			size_print(status->file_bytes, file),
-			size_print(status->wal_bytes, wal),
-			status->ballast_bytes == 0
-				? "none"
-				: size_print(status->ballast_bytes, ballast),
-			status->keys, digest);
-		print_wal_readers(&reading->config, status);
-		bool printed = print_partitions(status);
-		fputc('\n', stdout);
-		printed = printed && print_views(status) &&
-			  print_stops(status) && print_holds(status) &&
-			  print_reasons(status) && print_decisions(status);
-		return printed ? 0
-			       : fault_set(fault, FAULT_OOM, "out of memory");
-	}
+static int tell_people(const struct reading *reading,
+	const struct reader_status *status, struct fault *fault)
+{
+	char file[SIZE_TEXT], wal[SIZE_TEXT], ballast[SIZE_TEXT],
+		digest[2 * DIGEST_BYTES + 1];
+	digest_print(status->digest, digest);
+	printf("store %s in %s, generation %s, owner epoch %" PRId64 "\n"
+	       "file %s, WAL %s, ballast %s, %" PRId64 " keys in the window\n"
+	       "digest %s\n\n",
+		reader_store_id(reading->reader), reading->config.store.path,
+		reader_generation(reading->reader), status->owner_epoch,
+		size_print(status->file_bytes, file),
+		size_print(status->wal_bytes, wal),
+		status->ballast_bytes == 0
+			? "none"
+			: size_print(status->ballast_bytes, ballast),
+		status->keys, digest);
+	print_wal_readers(&reading->config, status);
+	bool printed = print_partitions(status);
+	fputc('\n', stdout);
+	printed = printed && print_views(status) && print_stops(status) &&
+		  print_holds(status) && print_reasons(status) &&
+		  print_decisions(status);
+	return printed ? 0 : fault_set(fault, FAULT_OOM, "out of memory");
+}
 
-	static void time_print_json(int64_t us)
-	{
-		char time[RFC3339_SIZE];
-		if (us == TIMESTAMP_NONE)
-			fputs("null", stdout);
-		else
-			printf("\"%s\"", rfc3339_print(us, time));
-	}
+static void time_print_json(int64_t us)
+{
+	char time[RFC3339_SIZE];
+	if (us == TIMESTAMP_NONE)
+		fputs("null", stdout);
+	else
+		printf("\"%s\"", rfc3339_print(us, time));
+}
 
-	static void accounts_print_json(
-		const struct store_accounts *accounts, size_t skip)
-	{
-		struct account list[ACCOUNTS_MAX];
-		size_t count = list_accounts(accounts, list);
-		for (size_t i = skip; i < count; i++)
-			printf("%s\"%s\": %" PRId64, i == skip ? "" : ", ",
-				list[i].name, list[i].value);
-	}
+static void accounts_print_json(
+	const struct store_accounts *accounts, size_t skip)
+{
+	struct account list[ACCOUNTS_MAX];
+	size_t count = list_accounts(accounts, list);
+	for (size_t i = skip; i < count; i++)
+		printf("%s\"%s\": %" PRId64, i == skip ? "" : ", ",
+			list[i].name, list[i].value);
+}
 
-	static void partition_print_json(
-		const struct store_partition *partition)
-	{
-		fputs("{\"topic\": ", stdout);
-		string_print_json(slice_of(partition->log.topic), stdout);
-		printf(", \"partition\": %" PRId32 ", \"incarnation\": %" PRIu32
-		       ", ",
-			partition->log.partition, partition->log.incarnation);
-		accounts_print_json(&partition->accounts, 0);
-		fputs(", \"record_time\": ", stdout);
-		time_print_json(partition->record_time_us);
-		fputs(", \"as_of\": ", stdout);
-		time_print_json(partition->as_of_us);
-		fputs(", \"lag_ms\": ", stdout);
-		if (partition->as_of_us == TIMESTAMP_NONE)
-			fputs("null", stdout);
-		else
-			printf("%" PRId64, lag_us(partition->as_of_us) / 1000);
-		fputs(", \"cluster_id\": ", stdout);
-		string_print_json(slice_of(partition->cluster_id), stdout);
-		fputs(", \"topic_id\": ", stdout);
-		string_print_json(slice_of(partition->topic_id), stdout);
-		fputs("}", stdout);
-	}
+static void partition_print_json(const struct store_partition *partition)
+{
+	fputs("{\"topic\": ", stdout);
+	string_print_json(slice_of(partition->log.topic), stdout);
+	printf(", \"partition\": %" PRId32 ", \"incarnation\": %" PRIu32 ", ",
+		partition->log.partition, partition->log.incarnation);
+	accounts_print_json(&partition->accounts, 0);
+	fputs(", \"record_time\": ", stdout);
+	time_print_json(partition->record_time_us);
+	fputs(", \"as_of\": ", stdout);
+	time_print_json(partition->as_of_us);
+	fputs(", \"lag_ms\": ", stdout);
+	if (partition->as_of_us == TIMESTAMP_NONE)
+		fputs("null", stdout);
+	else
+		printf("%" PRId64, lag_us(partition->as_of_us) / 1000);
+	fputs(", \"cluster_id\": ", stdout);
+	string_print_json(slice_of(partition->cluster_id), stdout);
+	fputs(", \"topic_id\": ", stdout);
+	string_print_json(slice_of(partition->topic_id), stdout);
+	fputs("}", stdout);
+}
 
-	static void views_print_json(const struct reader_status *status)
-	{
-		for (size_t i = 0; i < status->view_count; i++) {
-			const struct reader_view_status *view =
-				&status->views[i];
-			char digest[2 * DIGEST_BYTES + 1];
-			digest_print(view->digest, digest);
-			printf("%s\"%s\": {\"rows\": %" PRId64
-			       ", \"deleted\": %" PRId64
-			       ", \"digest\": \"%s\"}",
-				i == 0 ? "" : ", ", view->name, view->rows,
-				view->deleted, digest);
-		}
-	}
-
-	static void reasons_print_json(const struct reader_status *status)
-	{
-		for (size_t i = 0; i < status->reason_count; i++) {
-			const struct reader_reason_status *one =
-				&status->reasons[i];
-			printf("%s{\"reason\": \"%s\", \"view\": ",
-				i == 0 ? "" : ", ", reason_name(one->reason));
-			string_print_json(slice_of(one->view), stdout);
-			printf(", \"dead\": %" PRId64 ", \"parked\": %" PRId64
-			       ", \"advice\": ",
-				one->dead, one->parked);
-			string_print_json(
-				slice_of(reason_advice(one->reason)), stdout);
-			fputs("}", stdout);
-		}
-	}
-
-	/* {"name": "text", … with a comma behind. */
-	static void text_print_json(const char *name, const char *text)
-	{
-		printf("\"%s\": ", name);
-		string_print_json(slice_of(text), stdout);
-		fputs(", ", stdout);
-	}
-
-	static void since_print_json(const char *name, int64_t us)
-	{
-		printf("\"%s\": ", name);
-		time_print_json(us);
-		fputs("}", stdout);
-	}
-
-	static void operations_print_json(const struct reader_status *status)
-	{
-		fputs("], \"stops\": [", stdout);
-		for (size_t i = 0; i < status->stop_count; i++) {
-			const struct reader_stop *one = &status->stops[i];
-			fputs(i == 0 ? "{" : ", {", stdout);
-			text_print_json("topic", one->log->topic);
-			printf("\"partition\": %" PRId32 ", ",
-				one->log->partition);
-			text_print_json("reason", one->reason);
-			text_print_json("detail", one->detail);
-			since_print_json("since", one->since_us);
-		}
-		fputs("], \"holds\": [", stdout);
-		for (size_t i = 0; i < status->hold_count; i++) {
-			const struct reader_hold *one = &status->holds[i];
-			fputs(i == 0 ? "{" : ", {", stdout);
-			text_print_json("target", one->target);
-			text_print_json("choice", one->choice);
-			text_print_json("because", one->because);
-			since_print_json("since", one->since_us);
-		}
-		fputs("], \"decisions\": [", stdout);
-		for (size_t i = 0; i < status->decision_count; i++) {
-			const struct reader_decision *one =
-				&status->decisions[i];
-			fputs(i == 0 ? "{" : ", {", stdout);
-			text_print_json("who", one->who);
-			text_print_json("what", one->what);
-			text_print_json("target", one->target);
-			text_print_json("before", one->before);
-			text_print_json("after", one->after);
-			text_print_json("because", one->because);
-			since_print_json("at", one->at_us);
-		}
-	}
-
-	static void tell_programs(const struct reading *reading,
-		const struct reader_status *status)
-	{
+static void views_print_json(const struct reader_status *status)
+{
+	for (size_t i = 0; i < status->view_count; i++) {
+		const struct reader_view_status *view = &status->views[i];
 		char digest[2 * DIGEST_BYTES + 1];
-		struct store_accounts total = total_of(status);
-		digest_print(status->digest, digest);
-		printf("{\"store\": \"%s\", \"generation\": \"%s\", "
-		       "\"owner_epoch\": "
-		       "%" PRId64 ", \"file_bytes\": %" PRId64
-		       ", \"wal_bytes\": %" PRId64
-		       ", \"ballast_bytes\": %" PRId64 ", \"keys\": %" PRId64
-		       ", \"digest\": \"%s\", \"total\": {",
-			reader_store_id(reading->reader),
-			reader_generation(reading->reader), status->owner_epoch,
-			status->file_bytes, status->wal_bytes,
-			status->ballast_bytes, status->keys, digest);
-		accounts_print_json(&total, 2); /* all but the offsets */
-		fputs("}, \"partitions\": [", stdout);
-		for (size_t i = 0; i < status->partition_count; i++) {
-			fputs(i == 0 ? "" : ", ", stdout);
-			partition_print_json(&status->partitions[i]);
-		}
-		fputs("], \"views\": {", stdout);
-		views_print_json(status);
-		fputs("}, \"reasons\": [", stdout);
-		reasons_print_json(status);
-		operations_print_json(status);
-		fputs("]}\n", stdout);
+		digest_print(view->digest, digest);
+		printf("%s\"%s\": {\"rows\": %" PRId64 ", \"deleted\": %" PRId64
+		       ", \"digest\": \"%s\"}",
+			i == 0 ? "" : ", ", view->name, view->rows,
+			view->deleted, digest);
 	}
+}
 
-	static int answer(struct reading * reading, struct fault * fault)
-	{
-		struct reader_status status = {0};
-		int rc = reader_status(
-			reading->reader, &reading->arena, &status, fault);
-		if (rc < 0)
-			return rc;
-		if (!reading->options.json)
-			return tell_people(reading, &status, fault);
-		tell_programs(reading, &status);
-		return STATUS_GOOD;
+static void reasons_print_json(const struct reader_status *status)
+{
+	for (size_t i = 0; i < status->reason_count; i++) {
+		const struct reader_reason_status *one = &status->reasons[i];
+		printf("%s{\"reason\": \"%s\", \"view\": ", i == 0 ? "" : ", ",
+			reason_name(one->reason));
+		string_print_json(slice_of(one->view), stdout);
+		printf(", \"dead\": %" PRId64 ", \"parked\": %" PRId64
+		       ", \"advice\": ",
+			one->dead, one->parked);
+		string_print_json(slice_of(reason_advice(one->reason)), stdout);
+		fputs("}", stdout);
 	}
+}
 
-	int command_status(int argc, char **argv)
-	{
-		return reading_run(&spec, NULL, argc, argv, answer);
+/* {"name": "text", … with a comma behind. */
+static void text_print_json(const char *name, const char *text)
+{
+	printf("\"%s\": ", name);
+	string_print_json(slice_of(text), stdout);
+	fputs(", ", stdout);
+}
+
+static void since_print_json(const char *name, int64_t us)
+{
+	printf("\"%s\": ", name);
+	time_print_json(us);
+	fputs("}", stdout);
+}
+
+static void operations_print_json(const struct reader_status *status)
+{
+	fputs("], \"stops\": [", stdout);
+	for (size_t i = 0; i < status->stop_count; i++) {
+		const struct reader_stop *one = &status->stops[i];
+		fputs(i == 0 ? "{" : ", {", stdout);
+		text_print_json("topic", one->log->topic);
+		printf("\"partition\": %" PRId32 ", ", one->log->partition);
+		text_print_json("reason", one->reason);
+		text_print_json("detail", one->detail);
+		since_print_json("since", one->since_us);
 	}
+	fputs("], \"holds\": [", stdout);
+	for (size_t i = 0; i < status->hold_count; i++) {
+		const struct reader_hold *one = &status->holds[i];
+		fputs(i == 0 ? "{" : ", {", stdout);
+		text_print_json("target", one->target);
+		text_print_json("choice", one->choice);
+		text_print_json("because", one->because);
+		since_print_json("since", one->since_us);
+	}
+	fputs("], \"decisions\": [", stdout);
+	for (size_t i = 0; i < status->decision_count; i++) {
+		const struct reader_decision *one = &status->decisions[i];
+		fputs(i == 0 ? "{" : ", {", stdout);
+		text_print_json("who", one->who);
+		text_print_json("what", one->what);
+		text_print_json("target", one->target);
+		text_print_json("before", one->before);
+		text_print_json("after", one->after);
+		text_print_json("because", one->because);
+		since_print_json("at", one->at_us);
+	}
+}
+
+static void tell_programs(
+	const struct reading *reading, const struct reader_status *status)
+{
+	char digest[2 * DIGEST_BYTES + 1];
+	struct store_accounts total = total_of(status);
+	digest_print(status->digest, digest);
+	printf("{\"store\": \"%s\", \"generation\": \"%s\", \"owner_epoch\": "
+	       "%" PRId64 ", \"file_bytes\": %" PRId64
+	       ", \"wal_bytes\": %" PRId64 ", \"ballast_bytes\": %" PRId64
+	       ", \"keys\": %" PRId64 ", \"digest\": \"%s\", \"total\": {",
+		reader_store_id(reading->reader),
+		reader_generation(reading->reader), status->owner_epoch,
+		status->file_bytes, status->wal_bytes, status->ballast_bytes,
+		status->keys, digest);
+	accounts_print_json(&total, 2); /* all but the offsets */
+	fputs("}, \"partitions\": [", stdout);
+	for (size_t i = 0; i < status->partition_count; i++) {
+		fputs(i == 0 ? "" : ", ", stdout);
+		partition_print_json(&status->partitions[i]);
+	}
+	fputs("], \"views\": {", stdout);
+	views_print_json(status);
+	fputs("}, \"reasons\": [", stdout);
+	reasons_print_json(status);
+	operations_print_json(status);
+	fputs("]}\n", stdout);
+}
+
+static int answer(struct reading *reading, struct fault *fault)
+{
+	struct reader_status status = {0};
+	int rc =
+		reader_status(reading->reader, &reading->arena, &status, fault);
+	if (rc < 0)
+		return rc;
+	if (!reading->options.json)
+		return tell_people(reading, &status, fault);
+	tell_programs(reading, &status);
+	return STATUS_GOOD;
+}
+
+int command_status(int argc, char **argv)
+{
+	return reading_run(&spec, NULL, argc, argv, answer);
+}
