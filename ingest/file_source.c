@@ -277,7 +277,8 @@ static int file_start(struct source *source,
 	const struct source_position *position, struct fault *fault)
 {
 	struct file_source *file = (struct file_source *)source;
-	assert(file->phase == FILE_ANNOUNCED);
+	assert(file->phase != FILE_NEW);
+	file->at = file->held = file->scanned = 0; /* of an earlier start */
 	file->log = position->log;
 	file->offset = position->next_offset;
 	file->phase = FILE_READING;

@@ -289,7 +289,9 @@ static int hold_back(struct pipeline *pipeline,
 		pipeline->options->source, partition->log, true, fault);
 }
 
-/* It is stopped no more: where the store says, which may be a new log. */
+/* It is stopped no more: where the store says, which may be a new log. One that
+ * is being judged may have been moved before its verdict came: that would be of
+ * where it was. */
 static int go_on(struct pipeline *pipeline,
 	struct pipeline_partition *partition, struct fault *fault)
 {
@@ -309,6 +311,7 @@ static int go_on(struct pipeline *pipeline,
 	if (&stored->log != partition->log)
 		rc = add_log(pipeline, &stored->log, fault);
 	pipeline->stopped -= partition->course == COURSE_STOPPED;
+	be_judged(pipeline, partition, false);
 	return rc < 0 ? rc : take_up(pipeline, partition, stored, fault);
 }
 
@@ -322,11 +325,12 @@ int pipeline_review(struct pipeline *pipeline, struct fault *fault)
 		if (rc < 0)
 			return rc;
 		bool runs = one->course == COURSE_RUNS;
-		bool stopped = rc == 1 && (lasts || !one->judged);
+		bool resumed = rc == 0 && (!runs || one->judged);
+		bool stopped = rc == 1 && runs && (lasts || !one->judged);
 		rc = 0;
-		if (runs && stopped)
+		if (stopped)
 			rc = hold_back(pipeline, one, fault);
-		else if (!runs && !stopped)
+		else if (resumed)
 			rc = go_on(pipeline, one, fault);
 	}
 	return rc;

@@ -532,6 +532,25 @@ static void what_the_source_finds_stands_in_the_store_until_it_is_over(
 	assert_string_equal(why_stopped(rig, 1), "");
 }
 
+/* Its verdict would be of where it was: it is started anew. */
+static void what_is_resumed_while_it_is_judged_is_started_anew(void **state)
+{
+	struct rig *rig = *state;
+	run_two(rig);
+	stop(rig, 1, STOP_LOST);
+	start_again(rig);
+	rig->attend = resume_one;
+	script_order(&rig->script, 1);
+	script_idle(&rig->script);
+	rig_send(rig, 1, 2, 1, 1); /* offset 0: taken before */
+	rig_send(rig, 1, 3, 1, 1);
+	rig_run_well(rig);
+	assert_int_equal(rig->script.partitions[1].starts, 2);
+	assert_int_equal(rig->script.partitions[0].starts, 1);
+	assert_int_equal(rig_accounts(rig, 1)->taken, 2);
+	assert_string_equal(why_stopped(rig, 1), "");
+}
+
 static int pause_one(struct rig *rig, int order)
 {
 	(void)order;
@@ -614,6 +633,7 @@ int main(void)
 		BOTH_WAYS(what_the_source_stopped_is_started_anew),
 		BOTH_WAYS(
 			what_the_source_finds_stands_in_the_store_until_it_is_over),
+		BOTH_WAYS(what_is_resumed_while_it_is_judged_is_started_anew),
 		BOTH_WAYS(what_a_person_stopped_stays_so_whatever_is_found),
 		BOTH_WAYS(a_fault_of_what_was_wanted_ends_the_run),
 		BOTH_WAYS(who_insists_does_not_keep_records_away),
