@@ -1,6 +1,7 @@
 #include "store/decisions.h"
 
 #include "store/holds.h"
+#include "store/meta.h"
 #include "store/writer.h"
 
 #include <inttypes.h>
@@ -412,4 +413,25 @@ int store_acknowledge(struct store *store, const int64_t *ids, size_t count,
 		.id_count = count};
 	int rc = make(store, &change, fault);
 	return rc < 0 ? rc : change.found;
+}
+
+static int run_export(
+	struct store *store, struct change *change, struct fault *fault)
+{
+	const struct column id = column_integer(change->ids[0]);
+	int64_t noted = 0;
+	int rc = sql_integer(store->db,
+		"SELECT coalesce((SELECT value FROM _meta"
+		" WHERE name = '" META_EXPORTED "'), 0)",
+		&noted, fault);
+	if (rc < 0 || change->ids[0] <= noted)
+		return rc < 0 ? rc : 1;
+	return meta_put(store->db, META_EXPORTED, &id, fault);
+}
+
+int store_note_export(struct store *store, int64_t id, struct fault *fault)
+{
+	struct change change = {.run = run_export, .ids = &id, .id_count = 1};
+	int rc = make(store, &change, fault);
+	return rc < 0 ? rc : 0;
 }

@@ -96,6 +96,11 @@ int store_accept_gap(struct store *store, const struct log *log,
 int store_new_log(struct store *store, const struct log *log,
 	const struct decision *decision, struct fault *fault);
 
+/* Dead letters up to `id` are where the export puts them: it goes on behind
+ * that, after a restart too, and no later letter has such an id. A smaller one
+ * than before changes nothing. Errors: as store_apply(). */
+int store_note_export(struct store *store, int64_t id, struct fault *fault);
+
 /*
  * Somebody saw these dead letters: they leave with store_clear_letters(). Those
  * that are no more are left out. Returns how many there were.

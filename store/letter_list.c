@@ -131,3 +131,11 @@ int reader_letters(struct reader *reader, const struct letter_filter *filter,
 	reader_end(reader);
 	return rc;
 }
+
+int reader_exported(struct reader *reader, int64_t *out_id, struct fault *fault)
+{
+	return sql_integer(reader->db,
+		"SELECT coalesce((SELECT value FROM _meta"
+		" WHERE name = '" META_EXPORTED "'), 0)",
+		out_id, fault);
+}

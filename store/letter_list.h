@@ -36,4 +36,9 @@ int reader_letters(struct reader *reader, const struct letter_filter *filter,
 	struct arena *arena, struct letter_whole *letters, size_t max,
 	struct fault *fault);
 
+/* How far dead letters were exported (store_note_export()); 0: none were.
+ * Errors: as reader_get(). */
+int reader_exported(
+	struct reader *reader, int64_t *out_id, struct fault *fault);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "schema/buffer.h"
 #include "schema/bytes.h"
+#include "store/meta.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -84,7 +85,11 @@ int letters_load(struct letters *letters, sqlite3 *db, struct fault *fault)
 		{&letters->next.record,
 			"SELECT coalesce(max(id), 0) + 1 FROM _record"},
 		{&letters->next.dead,
-			"SELECT coalesce(max(id), 0) + 1 FROM _dead"},
+			/* Not one that was exported, though it left since:
+			 * the cursor would pass the new letter over. */
+			"SELECT max((SELECT coalesce(max(id), 0) FROM _dead),"
+			" coalesce((SELECT value FROM _meta"
+			" WHERE name = '" META_EXPORTED "'), 0)) + 1"},
 		{&letters->next.parked,
 			"SELECT coalesce(max(id), 0) + 1 FROM _parked"},
 	};

@@ -1,13 +1,17 @@
 /*
  * `_meta`: facts about the store itself, by name.
  *
- * store_id, secret, schema, generation, owner_epoch.
+ * store_id, secret, schema, generation, owner_epoch; exported_dead once there
+ * was an export.
  */
 #ifndef HOLDFAST_STORE_META_H
 #define HOLDFAST_STORE_META_H
 
 #include "schema/decode.h"
 #include "store/sql.h"
+
+/* Dead letters up to this id were exported. */
+#define META_EXPORTED "exported_dead"
 
 #define STORE_ID_SIZE 17 /* 16 hexadecimal digits and a NUL */
 

@@ -16,6 +16,7 @@ static const struct {
 	{"release", control_release},
 	{"dead_retry", control_dead_retry},
 	{"dead_drop", control_dead_drop},
+	{"dead_exported", control_dead_exported},
 };
 
 int control_run(const struct control *control, const json_t *request,

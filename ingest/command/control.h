@@ -66,8 +66,9 @@ bool control_ends_owner(int rc);
 void control_who(unsigned uid, char out[CONTROL_WHO_BYTES]);
 
 /* Actions, each in the file of its commands. */
-control_action control_pause, control_resume;	      /* operate_partition.c */
-control_action control_hold, control_release;	      /* operate_hold.c */
-control_action control_dead_retry, control_dead_drop; /* dead_action.c */
+control_action control_pause, control_resume; /* operate_partition.c */
+control_action control_hold, control_release; /* operate_hold.c */
+/* dead_action.c */
+control_action control_dead_retry, control_dead_drop, control_dead_exported;
 
 #endif

@@ -17,6 +17,7 @@ static const struct {
 	{"retry", "take them up again, as if they came in time", dead_retry},
 	{"drop", "acknowledge them: they leave after ingest.dead_keep",
 		dead_drop},
+	{"export", "send them to a Kafka topic", dead_export},
 };
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
 

@@ -65,5 +65,6 @@ int dead_list(int argc, char **argv);
 int dead_show(int argc, char **argv);
 int dead_retry(int argc, char **argv);
 int dead_drop(int argc, char **argv);
+int dead_export(int argc, char **argv);
 
 #endif

@@ -178,3 +178,14 @@ int control_dead_drop(const struct control *control, const json_t *arguments,
 	free(aim.ids);
 	return rc < 0 ? rc : 0;
 }
+
+int control_dead_exported(const struct control *control,
+	const json_t *arguments, json_t **reply, struct fault *fault)
+{
+	const json_t *id = json_object_get(arguments, "id");
+	(void)reply; /* there is nothing to say */
+	if (!json_is_integer(id) || json_integer_value(id) < 1)
+		return fault_set(fault, FAULT_USAGE,
+			"\"id\" is the id of the last dead letter exported");
+	return store_note_export(control->store, json_integer_value(id), fault);
+}

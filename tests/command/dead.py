@@ -202,6 +202,70 @@ class Letters(command.Case):
         self.end(service, command.signal.SIGTERM)
         self.holdfast("verify")
 
+    def broker(self, *topics):
+        port_file = self.directory / "bootstrap"
+        self.started("broker", *[word for topic in topics for word in ("--topic", topic)], "--port-file", port_file)
+        await_true("the broker", port_file.exists)
+        return {"bootstrap.servers": port_file.read_text().strip()}
+
+    def arrived(self, kafka):
+        """What lies in the topic: a second store whose source it is, where all of it is dead again."""
+        other = self.directory / "other.json"
+        (self.directory / "other_schema.json").write_text(json.dumps(SCHEMA | {"sources": {"dead.v1": {}}}))
+        other.write_text(json.dumps({"schema": str(self.directory / "other_schema.json"),
+                                     "store": {"path": str(self.directory / "other")}, "kafka": kafka}))
+        self.holdfast("ingest", "--until-end", "-c", other)
+        found = json.loads(self.holdfast("dead", "list", "--json", "-c", other).stdout)["letters"]
+        return json.loads(self.holdfast("dead", "show", "--json", "-c", other, *[one["id"] for one in found]).stdout)
+
+    def test_dead_letters_are_exported_once_each(self):
+        kafka = self.broker("dead.v1")
+        self.configure(self.schema, kafka=kafka)
+        self.three()
+        self.refused("is a source of the store's schema", "dead", "export", "--topic", TOPIC)
+        self.refused("--topic", "dead", "export")
+        self.assertIn("3 dead letters exported", self.dead("export", "--topic", "dead.v1").stdout)
+        self.assertIn("0 dead letters exported", self.dead("export", "--topic", "dead.v1").stdout)
+        arrived = self.arrived(kafka)
+        self.assertEqual(len(arrived), 3)
+        broken, = [one for one in arrived if one["value"] == "{"]
+        headers = {header["name"]: header["value"] for header in broken["headers"]}
+        self.assertEqual(headers["__connect.errors.topic"], TOPIC)
+        self.assertEqual((headers["__connect.errors.partition"], headers["__connect.errors.offset"]), ("0", "0"))
+        self.assertEqual((headers["__connect.errors.stage"], headers["__connect.errors.exception.class.name"]), ("VALUE_CONVERTER", "bad_json"))
+        self.assertEqual(headers["holdfast.letter"], "1")
+
+    def test_letters_behind_an_export_are_never_passed_over(self):
+        """Also where the exported ones left, and a new process gives ids anew."""
+        self.configure(self.schema, kafka=self.broker("dead.v1"))
+        late = json.dumps({"timestamp": "2026-11-22T08:20:48Z", "value": json.loads(event(1))})
+        self.send(late)
+        self.take()
+        self.dead("export", "--topic", "dead.v1")
+        self.dead("retry", "--all", "--set", "ingest.max_skew=48h")
+        self.assertEqual(self.listed(), [])
+        self.send("{")
+        self.take()
+        self.assertEqual([one["id"] for one in self.listed()], [2])
+        self.assertIn("1 dead letters exported", self.dead("export", "--topic", "dead.v1").stdout)
+
+    def test_an_export_follows_beside_the_owner(self):
+        kafka = self.broker("dead.v1")
+        self.configure(self.schema, kafka=kafka)
+        self.send("{")
+        owner = self.started("ingest", "--file", self.sent, "--topic", TOPIC)
+        await_true("it runs", lambda: (self.store / "features.db").exists() and self.status()["total"]["dead"] == 1)
+        exporter = self.started("dead", "export", "--topic", "dead.v1", "--follow")
+        cursor = lambda: sqlite3.connect(f"file:{self.store / 'features.db'}?mode=ro", uri=True).execute(
+            "SELECT value FROM _meta WHERE name = 'exported_dead'").fetchall()
+        await_true("the first", lambda: cursor() == [(1,)])
+        self.send("{", "{")
+        await_true("the others", lambda: cursor() == [(3,)])
+        self.assertEqual(self.end(exporter, command.signal.SIGTERM), 0)
+        self.assertEqual(self.end(owner, command.signal.SIGTERM), 0)
+        self.assertEqual(len(self.arrived(kafka)), 3)
+        self.holdfast("verify")
+
 
 if __name__ == "__main__":
     command.PROGRAM = os.path.abspath(sys.argv[1])
