@@ -51,6 +51,7 @@ static size_t list_accounts(
 	out[count++] = (struct account){
 		"ignored_features", accounts->ignored_features};
 	out[count++] = (struct account){"redelivered", accounts->redelivered};
+	out[count++] = (struct account){"cleared", accounts->cleared};
 	return count;
 }
 
@@ -67,6 +68,7 @@ static void add_accounts(
 	sum->late_deletes += more->late_deletes;
 	sum->ignored_features += more->ignored_features;
 	sum->redelivered += more->redelivered;
+	sum->cleared += more->cleared;
 }
 
 /* Over all partitions; offsets don't add up and stay 0. */

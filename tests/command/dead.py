@@ -138,7 +138,7 @@ class Letters(command.Case):
         service = self.started("ingest", "--file", self.sent, "--topic", TOPIC, "--set", "ingest.dead_keep=0s")
         await_true("they leave", lambda: self.listed() == [])
         self.end(service, command.signal.SIGTERM)
-        self.assertEqual(self.status()["total"]["dead"], 3)
+        self.assertEqual([self.status()["total"][name] for name in ("dead", "cleared")], [3, 3])
         self.holdfast("verify")
 
     def test_who_means_all_must_say_so(self):
