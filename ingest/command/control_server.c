@@ -241,7 +241,8 @@ int control_server_open(struct control_server **out, struct store *store,
 
 bool control_server_wants(const struct control_server *server)
 {
-	return atomic_load_explicit(&server->wanted, memory_order_relaxed);
+	return server != NULL &&
+	       atomic_load_explicit(&server->wanted, memory_order_relaxed);
 }
 
 int control_server_attend(struct control_server *server, struct fault *fault)

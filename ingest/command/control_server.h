@@ -22,7 +22,7 @@ struct control_server; /* opaque */
 int control_server_open(struct control_server **out, struct store *store,
 	const struct config *config, struct fault *fault);
 
-/* Does a request wait? Any thread may ask; costs next to nothing. */
+/* Does a request wait? Any thread may ask; costs next to nothing. NULL: no. */
 bool control_server_wants(const struct control_server *server);
 
 /* Run it, on the thread that owns the store. Returns 0. Errors: FAULT_IO,

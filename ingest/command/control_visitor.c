@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FIRST_BYTES 4096
@@ -37,11 +38,21 @@ static bool note_who(struct visitor *visitor)
 	return true;
 }
 
+/* Without descriptors the next look would find the same at once. */
+static void rest(void)
+{
+	static const struct timespec pause = {0, 100000000};
+	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+		(void)nanosleep(&pause, NULL);
+}
+
 void visitor_come(struct visitor *visitor, int listener)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0) {
+		rest();
 		return;
+	}
 	*visitor = (struct visitor){.fd = fd,
 		.line = malloc(FIRST_BYTES),
 		.capacity = FIRST_BYTES,

@@ -343,14 +343,23 @@ int ingestion_open(struct ingestion **out,
 	return rc;
 }
 
+/* A file system without sockets keeps no records away. */
+static void listen_to_operators(struct ingestion *ingestion)
+{
+	struct fault fault = {0};
+	if (control_server_open(&ingestion->control, ingestion->store,
+		    ingestion->config, &fault) < 0)
+		say(SAY_WARNING,
+			"pause, hold and what else changes a store has to wait "
+			"until this process has ended: %s",
+			fault.text);
+}
+
 int ingestion_run(struct ingestion *ingestion, struct fault *fault)
 {
-	int rc = control_server_open(&ingestion->control, ingestion->store,
-		ingestion->config, fault);
-	if (rc < 0)
-		return rc;
-	rc = takes_a_file(ingestion->config) ? open_file(ingestion, fault)
-					     : open_kafka(ingestion, fault);
+	listen_to_operators(ingestion);
+	int rc = takes_a_file(ingestion->config) ? open_file(ingestion, fault)
+						 : open_kafka(ingestion, fault);
 	return rc < 0 ? rc : stream(ingestion, fault);
 }
 

@@ -361,6 +361,16 @@ class Socket(Operated):
         self.holdfast("pause")
         self.assertEqual(len(self.status()["decisions"]), 1)
 
+    def test_where_it_can_not_listen_records_are_taken_all_the_same(self):
+        self.send()
+        self.holdfast("ingest", "--file", self.sent, "--topic", TOPIC, "--until-end")
+        (self.store / "control.sock").mkdir()
+        self.send()
+        owner = self.started("ingest", "--file", self.sent, "--topic", TOPIC)
+        await_true("both are taken", lambda: self.taken() == 2)
+        self.refused("another holdfast process writes this store", "pause", status=4)
+        self.assertEqual(self.end(owner, signal.SIGTERM), 0)
+
     def test_the_record_says_who(self):
         self.owner()
         self.holdfast("hold", "account", "fail", "--because", "a test")
