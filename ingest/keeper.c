@@ -10,7 +10,11 @@
 #define SECOND_US INT64_C(1000000)
 /* While records come: having nothing in flight has its price. */
 #define EVERY_US SECOND_US
-#define RETRY_EVERY_US (SECOND_US / 4)
+#define BUSY_EVERY_US (5 * SECOND_US) /* where nothing looks urgent */
+#define BUSY_RECORDS 20000	      /* since the last time */
+/* Urgent: so large a part of dead_share_max among all that came. One partition
+ * of several may be what it comes from. */
+#define URGENT_PART 0.25
 #define CLEAR_EVERY_US (60 * SECOND_US)
 #define CLEAR_LETTERS 500 /* at once */
 
@@ -31,7 +35,7 @@ struct keeper {
 	int64_t cleared_us;  /* monotonic: looked for letters that may go */
 	int64_t hindered_us; /* monotonic: nothing before that; else 0 */
 	/* since then */
-	int64_t batches, dead, parked;
+	int64_t batches, records, dead, parked;
 	int64_t room; /* so many more may be parked before a topic is full */
 	size_t full;  /* partitions that wait for room */
 };
@@ -166,11 +170,22 @@ void keeper_landed(struct keeper *keeper, const struct store_tally *tally)
 {
 	int64_t parked = tally->dispositions[DISPOSITION_PARKED];
 	keeper->batches++;
+	keeper->records += tally->records;
 	keeper->dead += tally->dispositions[DISPOSITION_DEAD];
 	keeper->parked += parked;
 	if (parked > 0)
 		retry_queue_expect(
 			keeper->queue, wall_us(keeper) + RETRY_FIRST_US);
+}
+
+/* May a partition have to stop at once? Each look costs what is in flight. */
+static bool is_urgent(const struct keeper *keeper)
+{
+	double many = URGENT_PART * keeper->options.dead_share_max *
+		      (double)keeper->records;
+	bool flood =
+		keeper->dead >= BREAKER_DEAD_MIN && (double)keeper->dead > many;
+	return flood || (keeper->parked > 0 && keeper->parked >= keeper->room);
 }
 
 bool keeper_wants(const struct keeper *keeper)
@@ -179,14 +194,14 @@ bool keeper_wants(const struct keeper *keeper)
 	int64_t since_us = at_us - keeper->attended_us;
 	if (at_us < keeper->hindered_us)
 		return false;
-	if (keeper->dead >= BREAKER_DEAD_MIN ||
-		(keeper->parked > 0 && keeper->parked >= keeper->room))
+	if (is_urgent(keeper))
 		return true;
-	if ((keeper->batches == 0 || since_us >= RETRY_EVERY_US) &&
+	if ((keeper->batches == 0 || since_us >= EVERY_US) &&
 		retry_queue_is_due(keeper->queue, wall_us(keeper)))
 		return true;
-	return since_us >= EVERY_US &&
-	       (keeper->dead > 0 || keeper->parked > 0 || keeper->full > 0 ||
+	bool busy = keeper->records >= BUSY_RECORDS;
+	return since_us >= (busy ? BUSY_EVERY_US : EVERY_US) &&
+	       (keeper->dead > 0 || keeper->full > 0 ||
 		       at_us - keeper->cleared_us >= CLEAR_EVERY_US);
 }
 
@@ -206,7 +221,9 @@ static int stop(struct keeper *keeper, const struct store_stop *stop,
 		stop->log->topic, stop->log->partition, stop->reason,
 		stop->detail);
 	tell(keeper, text.text);
-	return 1;
+	return keeper->options.until_end
+		       ? fault_set(fault, FAULT_LOG, "%s", text.text)
+		       : 1;
 }
 
 static int stop_flood(struct keeper *keeper, size_t index, struct fault *fault)
@@ -336,7 +353,8 @@ static int go_on(struct keeper *keeper, size_t index, struct fault *fault)
 static int finish(struct keeper *keeper, struct fault *fault)
 {
 	int rc = 0;
-	keeper->batches = keeper->dead = keeper->parked = 0;
+	keeper->batches = keeper->records = 0;
+	keeper->dead = keeper->parked = 0;
 	keeper->room = keeper->options.parked_max;
 	for (size_t i = 0; rc == 0 && i < keeper->watched_count; i++) {
 		const struct store_partition *partition =

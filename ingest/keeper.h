@@ -40,6 +40,7 @@ struct keeper_options {
 	int64_t parked_max;    /* of a topic; passed by batches under way */
 	int64_t dead_keep_us;  /* acknowledged letters leave after */
 	double dead_share_max; /* 1: partitions never stop for it */
+	bool until_end; /* nobody waits: a partition that stops is a fault */
 	/* Told of partitions that stop or go on. */
 	void (*notice)(void *payload, const char *text);
 	void *payload;
@@ -65,7 +66,8 @@ bool keeper_wants(const struct keeper *keeper);
 
 /* Do some of it, in well under a second; the store is the caller's meanwhile.
  * What a full disk or a busy store keeps it from is tried again a second later.
- * Returns 0. Errors: those of store_retry() that waiting does not heal. */
+ * Returns 0. Errors: FAULT_LOG with `until_end`, those of store_retry() that
+ * waiting does not heal. */
 int keeper_attend(struct keeper *keeper, struct fault *fault);
 
 #endif

@@ -293,6 +293,7 @@ static int open_keeper(struct ingestion *ingestion,
 	options.dead_keep_us = config->dead_keep_us;
 	options.dead_share_max = config->dead_share_max;
 	options.notice = notice;
+	options.until_end = ingestion->options.until_end;
 	return keeper_open(&ingestion->keeper, &options, fault);
 }
 

@@ -190,6 +190,13 @@ class Letters(command.Case):
         await_true("it goes on", lambda: self.status()["total"]["taken"] > taken or taken == 3002)
         self.end(service, command.signal.SIGTERM)
 
+    def test_a_flood_ends_a_run_to_the_end(self):
+        self.send(*["{"] * 30000)
+        told = self.take("--set", "ingest.batch_records=500", status=4).stderr
+        self.assertIn("dead_letter_flood", told)
+        self.assertIn(f"holdfast resume {TOPIC}:0", told)
+        self.assertLess(self.status()["total"]["taken"], 30000)
+
     def test_a_full_topic_waits(self):
         self.configure(self.schema, ingest={"parked_max": 100, "batch_records": 50})
         self.send(event(0))
