@@ -8,10 +8,8 @@ NOT_BUILT = "not built yet: "
 
 not_run("7", "power loss with synchronous=FULL, writes reordered or dropped", SIMULATED)
 not_run("8", "power loss with synchronous=NORMAL", "does not arise: FULL is the only way, and is verified on each open")
-not_run("16b", "disk full: the ballast is given up first", NOT_BUILT + "the ballast file")
 not_run("20b", "malloc fails at the n-th call", "can't be injected into the whole program from outside; tests/unit/out_of_memory.c, "
         "serve_memory.c and library.c do it part by part")
-not_run("22b", "a reader keeps its snapshot for minutes: the WAL has a limit", NOT_BUILT + "ingest waits at the limit and names the reader")
 not_run("26", "revoke arrives with a half-filled batch", NO_GROUP + "61a stops with one, 24 and 25 have two processes")
 not_run("27", "revoke and reassign of a partition to the same member", NO_GROUP + "52 takes it again")
 not_run("28", "an assignment is lost", NO_GROUP + "56 cuts the client off")
@@ -21,9 +19,6 @@ not_run("40", "gaps by compaction, transaction markers, an aborted transaction a
         "the mock broker has neither, and the program that produces has no transactions")
 not_run("41", "an open transaction blocks the log's stable end", "the mock broker has no transactions")
 not_run("43", "off line for longer than a compacted topic keeps its deletes", NOT_BUILT + "rebuild and deletes_lost")
-not_run("49", "crash between parking and release", NOT_BUILT + "the retry queue")
-not_run("50", "the parked rows at their bound", NOT_BUILT + "bounds of parked rows")
-not_run("51", "the export of dead letters dies between producing and its cursor", NOT_BUILT + "the export")
 not_run("52b", "replay runs beside the live consumer", NOT_BUILT + "replay")
 not_run("53", "a rebuild and its switch, killed at each step", NOT_BUILT + "rebuild")
 not_run("62", "librdkafka reports a fatal error (fenced instance)", NO_GROUP + "static membership is refused by name")

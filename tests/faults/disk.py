@@ -166,10 +166,15 @@ def in_small_disk(rig, disk, *arguments):
 @scenario("15c", "a disk that is really full, then has room", "a 24 MiB tmpfs, filled by a file while ingest runs; later the file goes",
           "ingest waits, lookups go on, no dead letter; room again: goes on by itself to the undisturbed state (I8)")
 def full_disk(rig):
-    rig.generate(4000)
+    full_disk_of(rig, "24m")
+
+
+def full_disk_of(rig, size):
+    """Fills it, makes room; returns whether a ballast was there when it was full, and how large it was afterwards."""
+    rig.generate(20000)
     lines = rig.sent.read_bytes().splitlines(keepends=True)
     rig.sent.write_bytes(b"".join(lines[:1000]))
-    disk = SmallDisk(rig, "24m")
+    disk = SmallDisk(rig, size)
     service = rig.start("ingest", "--file", rig.sent, "--topic", TOPIC, before=disk.before)
 
     def taken():
@@ -186,18 +191,31 @@ def full_disk(rig):
     check(service.runs(), service.said()[-300:])
     for _ in range(50):
         equal(rig.ask(serve.address, f"/v1/views/card/{card}")[0], 200, "status of a lookup on a full disk")
-    check(taken() < 4000, "some wait")
+    check(taken() < 20000, "some wait")
+    ballast = f"{disk.root}/ballast"
+    had = os.path.exists(ballast)
     disk.make_room()
-    await_true("all is taken", lambda: taken() == 4000)
+    await_true("all is taken", lambda: taken() == 20000)
     service.kill(signal.SIGTERM)
     serve.kill(signal.SIGTERM)
     equal(service.wait(), 0, f"exit status ({service.said()[-300:]})")
     serve.wait()
+    found = {"full": had, "after": os.path.getsize(ballast) if os.path.exists(ballast) else 0}
     shutil.copytree(disk.root, rig.directory / "copy", symlinks=True)
     shutil.rmtree(rig.store, ignore_errors=True)
     rig.configure(store={"path": str(rig.directory / "copy")})
     rig.store, rig.database = rig.directory / "copy", rig.directory / "copy/generations/g1.db"
     rig.whole()
+    return found
+
+
+@scenario("16b", "a full disk with a ballast", "a 32 MiB tmpfs with a ballast of 4 MiB, filled by a file while ingest runs; later the file goes",
+          "the ballast is given up; lookups go on, no dead letter; room again: all is taken, and the ballast is back (I8)")
+def full_disk_with_ballast(rig):
+    rig.configure(store={"ballast_bytes": "4MiB", "wal_max_bytes": "2MiB"})
+    ballast = full_disk_of(rig, "32m")
+    check(not ballast["full"], "the ballast stayed while the disk was full")
+    check(ballast["after"] == 4 << 20, f"the ballast is {ballast['after']} bytes again")
 
 
 @scenario("16a", "no space while checkpointing", "strace: each pwrite64 to the database file returns ENOSPC for a while",

@@ -2,8 +2,11 @@
 
 import json
 import random
+import signal
+import time
 
-from rig import TOPIC, check, equal, scenario
+from processes import ShiftedClock
+from rig import PATIENCE_S, TOPIC, await_true, check, equal, scenario, strace
 
 VIEW = {"views": {"v": {"entity": {"k": "string"}, "features": {"n": {"type": "int64", "merge": "sum"}, "word": {"type": "string"}}},
                   "w": {"entity": {"k": "string"}, "features": {"word": {"type": "string"}}}},
@@ -317,3 +320,102 @@ def taken_again(rig):
         rig.take(*where)
         digests.add(json.loads(rig.holdfast("verify", "--json", "--set", f"store.path={path}").stdout)["digest"])
     equal(digests, {rig.undisturbed()}, "digests")
+
+
+@scenario("47d", "a flood of poison", "30,000 records of which all but the first 100 are poison", "the partition stops with dead_letter_flood, is resumed by hand, and nothing is dropped (I1 I13)")
+def flood(rig):
+    envelope(rig)
+    with rig.sent.open("wb") as file:
+        for i in range(30000):
+            file.write(json.dumps(event(f"good{i}", k="good")).encode() + b"\n" if i < 100 else b"poison\n")
+    service = rig.start("ingest", "--file", rig.sent, "--topic", TOPIC)
+    await_true("it stops", lambda: "dead_letter_flood" in service.said())
+    check(rig.total() < 30000, "it stopped on the way")
+    for _ in range(20):
+        if rig.total() == 30000:
+            break
+        rig.run("resume", f"{TOPIC}:0")
+        time.sleep(0.3)
+    rig.await_taken(30000, service)
+    equal(service.end(signal.SIGTERM), 0, "exit status")
+    equal(rig.total(), 30000, "records taken")
+    dispositions(rig, applied=100, dead=29900)
+    rig.sound()
+
+
+@scenario("49", "killed while letters are retried", "a retry of ten letters is killed before its COMMIT, then in each fdatasync, then done, then done again",
+          "each letter changes the state once (I1 I2)")
+def retry_killed(rig):
+    envelope(rig)
+    rig.lines(event("x"), *[event("x", n=10 ** i) for i in range(1, 11)])
+    rig.take()
+    dispositions(rig, applied=1, dead=10)
+    again = ("dead", "retry", "--all", "--force", "--because", "the test says so")
+    for failpoint in ("store_begun:1", "store_before_commit:1"):
+        rig.holdfast(*again, status=-9, program=rig.failpoints, environment={"HOLDFAST_FAILPOINT": failpoint})
+        dispositions(rig, applied=1, dead=10)
+    died = 0
+    for count in (1, 2, 3):
+        died += rig.run(*again, before=strace(f"fdatasync:signal=KILL:when={count}")).returncode != 0
+        check(row(rig)[0] in (1, sum(10 ** i for i in range(11))), f"{row(rig)} of ten letters")
+    check(died > 0, "none was killed")
+    rig.run(*again)
+    equal(row(rig), (sum(10 ** i for i in range(11)), None), "row")
+    rig.run(*again)
+    equal(row(rig), (sum(10 ** i for i in range(11)), None), "row after one more retry")
+    dispositions(rig, applied=11)
+    rig.sound()
+
+
+@scenario("50", "the parked updates at their bound", "ingest.parked_max 50, one attempt: 300 updates of an unknown view, then 100 good ones; the service's clock is moved on",
+          "the topic waits at the bound, says parked_full, goes on as there is room; nothing is dropped (I12 I8)")
+def parked_bound(rig):
+    envelope(rig, ingest={"batch_records": 10, "parked_max": 50, "retry_attempts": 1})
+    rig.lines(*[event(f"p{i}") | {"view": "not_yet"} for i in range(300)], *[event(f"g{i}", k="good") for i in range(100)])
+    clock = ShiftedClock(rig)
+    service = rig.start("ingest", "--file", rig.sent, "--topic", TOPIC, environment=clock.environment)
+    most = hours = 0
+    end = time.monotonic() + PATIENCE_S
+    while rig.total() < 400 and time.monotonic() < end:
+        before = rig.total()
+        await_true("it waits", lambda: "parked_full" in service.said())
+        time.sleep(0.3)
+        most = max(most, rig.total("parked"))
+        check(service.runs(), service.said()[-300:])
+        hours += 2
+        clock.jump(hours * 3600)
+        await_true("it goes on", lambda: rig.total() > before)
+    equal(rig.total(), 400, "records taken")
+    check(50 <= most <= 100, f"{most} were parked at once")
+    equal(row(rig, "good"), (100, None), "row")
+    equal(service.end(signal.SIGTERM), 0, "exit status")
+    total = rig.accounts()["total"]
+    equal((total["applied"], total["parked"] + total["dead"]), (100, 300), "applied, and parked or dead")
+    rig.sound()
+
+
+@scenario("51", "the export of dead letters is killed", "`dead export` of 300 letters is killed in its 2nd to 6th fdatasync, each time going on; then done",
+          "every letter is in the topic, some twice; letters and accounts unchanged (I1)")
+def export_killed(rig):
+    envelope(rig)
+    broker = rig.broker()
+    rig.sent.write_text("".join(f"poison {i}\n" for i in range(300)))
+    rig.take("--set", "ingest.dead_share_max=1")
+    before = rig.status()
+    configure(rig, kafka={"bootstrap.servers": broker.address})
+    export, died = ("dead", "export", "--topic", "letters"), 0
+    for count in range(1, 7):
+        died += rig.run(*export, before=strace(f"fdatasync:signal=KILL:when={count}")).returncode != 0
+    rig.holdfast(*export)
+    check(died >= 2, f"only {died} were killed")
+    equal(rig.status()["digest"], before["digest"], "digest")
+    equal(rig.total("dead"), 300, "dead letters")
+    rig.sound()
+    schema = rig.directory / "letters.json"
+    schema.write_text(json.dumps(VIEW | {"sources": {"letters": {}}}))
+    store = rig.directory / "letters"
+    configure_letters = ("--set", f"store.path={store}", "--set", f"schema={schema}", "--set", "ingest.dead_share_max=1")
+    rig.holdfast("ingest", "--until-end", *configure_letters)
+    found = [bytes(one[0]) if not isinstance(one[0], str) else one[0].encode()
+             for one in rig.sql("SELECT value FROM _record", database=store / "generations/g1.db")]
+    equal({one for one in found} == {f"poison {i}".encode() for i in range(300)}, True, f"values in the topic, {len(found)} records")

@@ -160,20 +160,31 @@ def out_of_memory(rig):
     rig.whole()
 
 
+class ShiftedClock:
+    """A wall clock for one process, to be moved meanwhile."""
+
+    def __init__(self, rig):
+        library = os.path.join(os.path.dirname(rig.program), "tests/faults/libshifted_clock.so")
+        if not os.path.exists(library):
+            raise CannotRun(f"{library} is not built")
+        self.file = rig.directory / "shift"
+        self.file.write_bytes(bytes(8))
+        self.environment = {"LD_PRELOAD": library, "SHIFTED_CLOCK": str(self.file)}
+
+    def jump(self, shift_s):
+        with self.file.open("r+b") as file:
+            file.write(shift_s.to_bytes(8, "little", signed=True))
+
+
 def shifted(rig, jumps_s):
-    library = os.path.join(os.path.dirname(rig.program), "tests/faults/libshifted_clock.so")
-    if not os.path.exists(library):
-        raise CannotRun(f"{library} is not built")
-    shift = rig.directory / "shift"
-    shift.write_bytes((0).to_bytes(8, "little", signed=True))
+    clock = ShiftedClock(rig)
     broker = rig.broker()
     rig.client(broker.address)
     rig.produce(broker.address, 500)
-    service = rig.start("ingest", environment={"LD_PRELOAD": library, "SHIFTED_CLOCK": str(shift)})
+    service = rig.start("ingest", environment=clock.environment)
     rig.await_taken(500, service)
     for jump_s in jumps_s:
-        with shift.open("r+b") as file:
-            file.write(jump_s.to_bytes(8, "little", signed=True))
+        clock.jump(jump_s)
         rig.produce(broker.address, 500)
         rig.send(broker.address, rig.directory / "part.ndjson")  # copies: the window asks no clock
         with rig.sent.open("a") as more:

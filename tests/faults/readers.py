@@ -1,5 +1,6 @@
 """Readers beside the writer: by HTTP, by SQL, slow ones, and while it comes and goes."""
 
+import os
 import signal
 import sqlite3
 import threading
@@ -41,6 +42,33 @@ def snapshot_held(rig):
     rig.take()
     wal = rig.database.with_name("g1.db-wal").stat().st_size
     check(wal <= 4 * MIB, f"the WAL is still {wal} bytes")
+    rig.whole()
+
+
+@scenario("22b", "a reader keeps its snapshot longer than it may", "a transaction stays open; store.wal_max_bytes 1 MiB, store.reader_max 1 s; 40,000 records come",
+          "ingest waits before the WAL is 8 MiB, log and status name the process; once it ends all is taken (I12 I8)")
+def snapshot_kept(rig):
+    rig.generate(42000)
+    content = rig.sent.read_bytes()
+    rig.sent.write_bytes(b"".join(content.splitlines(keepends=True)[:2000]))
+    rig.configure(store={"wal_max_bytes": "1MiB", "reader_max": "1s"})
+    rig.take()
+    reader = reader_of(rig)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM card").fetchone()
+    rig.sent.write_bytes(content)
+    service = rig.start("ingest", "--file", rig.sent, "--topic", TOPIC)
+    await_true("it waits and names the process", lambda: str(os.getpid()) in service.said())
+    time.sleep(1)
+    wal, taken = rig.database.with_name("g1.db-wal").stat().st_size, rig.total()
+    check(taken < 42000, "it did not wait")
+    check(str(os.getpid()) in rig.holdfast("status").stdout, "status does not name the process")
+    check(service.runs(), service.said()[-300:])
+    reader.execute("COMMIT")
+    reader.close()
+    rig.await_taken(42000, service)
+    equal(service.end(signal.SIGTERM), 0, "exit status")
+    check(wal <= 8 * MIB, f"the WAL was {wal} bytes")
     rig.whole()
 
 

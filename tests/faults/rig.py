@@ -155,7 +155,7 @@ class Rig:
 
     def configure(self, schema=SAMPLE, **sections):
         self.sections |= sections
-        config = {"schema": str(schema), "store": {"path": str(self.store)}, "serve": {"port": 0},
+        config = {"schema": str(schema), "store": {"path": str(self.store), "ballast_bytes": "0B"}, "serve": {"port": 0},
                   "ingest": {"batch_records": 200}}
         for name, values in self.sections.items():
             config[name] = config.get(name, {}) | values

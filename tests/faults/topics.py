@@ -76,6 +76,23 @@ def made_anew(rig):
     stopped(rig, *changed_log(rig, lambda lines: with_values(lines + lines[:500], other)))
 
 
+@scenario("36e", "the operator takes the new log", "36a, then resume T:P --new-log for each partition",
+          "the new log is taken from its start, once, beside what stands (I1 I3)")
+def new_log_taken(rig):
+    before, done = changed_log(rig, lambda lines: with_values(lines, other))
+    stopped(rig, before, done)
+    for partition in range(32):
+        rig.holdfast("resume", f"payments.v1:{partition}", "--new-log", "--because", "the test says so")
+    rig.holdfast("ingest", "--until-end")
+    rig.sound()
+    again = rig.directory / "again.ndjson"
+    records = rig.sent_count()
+    taken = sum(one["taken"] for one in rig.status()["partitions"])
+    equal(taken, records + again.read_bytes().count(b"\n"), "records taken of both logs")
+    rig.holdfast("ingest", "--until-end")
+    equal(sum(one["taken"] for one in rig.status()["partitions"]), taken, "records taken once more")
+
+
 @scenario("37", "same offsets, other records at the end", "the broker comes back with the last fifth of the records replaced (an unclean election)",
           STOPS)
 def other_suffix(rig):
@@ -134,9 +151,28 @@ def replaced(rig, make):
     rig.whole()
 
 
-@scenario("34", "the log was trimmed beyond our offset", "one partition gets more than the broker keeps while the service is down, another a few records",
+@scenario("34a", "the log was trimmed beyond our offset", "one partition gets more than the broker keeps while the service is down, another a few records",
           "that partition stops with records_lost and the gap, the other goes on (I13 I1)")
 def trimmed(rig):
+    gap_of(rig)
+
+
+@scenario("34b", "the operator accepts the gap", "34a, then resume T:P --accept-gap",
+          "goes on at the log's start; every offset is either taken, a gap or lost (I1)")
+def gap_accepted(rig):
+    stopped_at = gap_of(rig)
+    of = f"payments.v1:{stopped_at}"
+    rig.holdfast("resume", of, "--accept-gap", "--because", "the test says so")
+    rig.holdfast("ingest", "--until-end")
+    one = [one for one in rig.accounts()["partitions"] if one["partition"] == stopped_at][0]
+    check(one["lost"] > 0, "records are counted as lost")
+    equal(one["taken"] + one["lost"] + one["gaps"], one["next_offset"] - one["first_offset"], "offsets")
+    equal(rig.total() + one["lost"], rig.sent_count() + 200, "records taken and lost, of those that were sent")
+    rig.sound()
+
+
+def gap_of(rig):
+    """Makes it, and sees one partition stop and the others go on; which one it was."""
     broker = rig.broker()
     rig.client(broker.address)
     rig.produce(broker.address, 600)
@@ -160,6 +196,7 @@ def trimmed(rig):
     check(len(moved) >= 20, f"only {len(moved)} partitions went on")
     check(rig.total("taken") < 1200, "the stopped one did not")
     rig.sound()
+    return int(done.stderr.split("records_lost: payments.v1:")[1].split()[0].rstrip(":"))
 
 
 @scenario("68a", "partitions that never get data", "32 empty partitions, 4 s", "no spinning: less than a quarter of a core; then records are taken from the first on (I8)")
