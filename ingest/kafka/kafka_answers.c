@@ -87,6 +87,7 @@ static int take_partition(struct kafka_source *source,
 		partition->target = answer->high;
 		source->targets++;
 	}
+	partition->found_committed = answer->committed;
 	memcpy(source->cluster_id, answer->judgement.cluster_id,
 		sizeof source->cluster_id);
 	kafka_event(event, SOURCE_PARTITION, partition);

@@ -10,6 +10,7 @@
 #define SINGLE_TIMEOUT_MS 2000
 /* Only a warning hangs on it. */
 #define CONFIG_TIMEOUT_MS 2000
+#define COMMITTED_TIMEOUT_MS 2000
 #define CONFIG_POLL_MS 20 /* so soon is a hurry seen */
 /* How Kafka writes "no limit". */
 #define NO_LIMIT "9223372036854775807"
@@ -151,6 +152,26 @@ void kafka_find_bounds(
 	/* One partition's error fails the whole call: the others one by one. */
 	for (size_t i = 0; i < count && count > 1; i++)
 		ask_both(client, &bounds[i], 1, SINGLE_TIMEOUT_MS);
+}
+
+void kafka_find_committed(
+	rd_kafka_t *client, struct kafka_bounds *bounds, size_t count)
+{
+	rd_kafka_topic_partition_list_t *list =
+		rd_kafka_topic_partition_list_new((int)count);
+	for (size_t i = 0; i < count; i++)
+		rd_kafka_topic_partition_list_add(
+			list, bounds[i].topic, bounds[i].partition);
+	rd_kafka_resp_err_t error =
+		rd_kafka_committed(client, list, COMMITTED_TIMEOUT_MS);
+	for (size_t i = 0; i < count; i++) {
+		const rd_kafka_topic_partition_t *one = &list->elems[i];
+		bool known = error == RD_KAFKA_RESP_ERR_NO_ERROR &&
+			     one->err == RD_KAFKA_RESP_ERR_NO_ERROR &&
+			     one->offset >= 0;
+		bounds[i].committed = known ? one->offset : -1;
+	}
+	rd_kafka_topic_partition_list_destroy(list);
 }
 
 void kafka_find_cluster(rd_kafka_t *client, char *out, size_t size)

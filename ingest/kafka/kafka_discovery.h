@@ -37,12 +37,18 @@ struct kafka_bounds {
 	const char *topic; /* borrowed */
 	int32_t partition;
 	bool known;
-	int64_t low;  /* first offset the log still holds */
-	int64_t high; /* where it ends: the last stable offset */
+	int64_t low;	   /* first offset the log still holds */
+	int64_t high;	   /* where it ends: the last stable offset */
+	int64_t committed; /* by our group; -1: nothing, or nobody says */
 };
 
 /* Fill in low, high and known of bounds[0..count). */
 void kafka_find_bounds(
+	rd_kafka_t *client, struct kafka_bounds *bounds, size_t count);
+
+/* Fill in what our group committed of bounds[0..count). Only a notice hangs on
+ * it: a group coordinator that is away holds it up for 2 s at most. */
+void kafka_find_committed(
 	rd_kafka_t *client, struct kafka_bounds *bounds, size_t count);
 
 /* The cluster's id into out[0..size), "" where it has none. */

@@ -44,11 +44,13 @@ struct kafka_partition {
 	int64_t asked_us;	      /* monotonic: when it was last asked of */
 	int64_t question_us;	      /* monotonic: not to be asked before */
 	bool unverified;	      /* was said already */
-	int64_t gone_us;     /* monotonic: its topic is gone since; or 0 */
-	int failures;	     /* in a row, without a record between */
-	int64_t target;	     /* until_end: done at it; -1: none */
-	int64_t commit_next; /* wanted in Kafka; -1: nothing yet */
-	int64_t committed;   /* last one that was sent there */
+	int64_t gone_us;	 /* monotonic: its topic is gone since; or 0 */
+	int failures;		 /* in a row, without a record between */
+	int64_t target;		 /* until_end: done at it; -1: none */
+	int64_t found_committed; /* by our group, before the first start; -1:
+				    nothing, or it was judged */
+	int64_t commit_next;	 /* wanted in Kafka; -1: nothing yet */
+	int64_t committed;	 /* last one that was sent there */
 };
 
 struct kafka_topic {

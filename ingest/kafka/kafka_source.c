@@ -5,6 +5,7 @@
 #include "ingest/kafka/kafka_source_parts.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -92,6 +93,28 @@ static int kafka_poll(struct source *base, struct source_event *event,
 	}
 }
 
+/* We commit only what is durable (promise P4): what is ahead of the store was
+ * lost by it. Design section 6. */
+static void compare_committed(
+	struct kafka_source *source, struct kafka_partition *partition)
+{
+	int64_t committed = partition->found_committed;
+	partition->found_committed = -1;
+	if (committed <= partition->expected)
+		return;
+	struct fault text = {0};
+	fault_set(&text, FAULT_LOG,
+		"store_went_back: %s:%" PRId32
+		" was taken up to offset %" PRId64
+		", says the group's commit in Kafka, and the store holds only "
+		"what is below %" PRId64 ": offsets %" PRId64 " to %" PRId64
+		" are read again. The store lost commits, or is an older "
+		"copy: check its disk, and run `holdfast verify`",
+		partition->topic, partition->number, committed,
+		partition->expected, partition->expected, committed - 1);
+	kafka_tell(source, NOTICE_ONCE, &text);
+}
+
 static int kafka_start(struct source *base,
 	const struct source_position *position, struct fault *fault)
 {
@@ -106,6 +129,7 @@ static int kafka_start(struct source *base,
 	partition->log = position->log;
 	partition->expected = position->next_offset;
 	partition->record_time_us = position->record_time_us;
+	compare_committed(source, partition);
 	partition->trail = (struct trail){0};
 	if (position->trail != NULL)
 		partition->trail = *position->trail;

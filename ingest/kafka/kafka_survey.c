@@ -116,6 +116,7 @@ static int announce(const struct look *look, size_t topic_index,
 		.partition = bounds->partition,
 		.low = bounds->low,
 		.high = bounds->high,
+		.committed = bounds->committed,
 	};
 	memcpy(given.judgement.cluster_id, cluster_id, KAFKA_CLUSTER_ID_SIZE);
 	int rc = look->give(look->payload, &given, fault);
@@ -130,6 +131,7 @@ static int announce_new(const struct look *look, size_t topic_index,
 {
 	char cluster_id[KAFKA_CLUSTER_ID_SIZE] = "";
 	kafka_find_bounds(look->client, bounds, count);
+	kafka_find_committed(look->client, bounds, count);
 	kafka_find_cluster(look->client, cluster_id, sizeof cluster_id);
 	int rc = 0;
 	for (size_t i = 0; i < count && rc == 0; i++) {

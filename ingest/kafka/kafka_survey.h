@@ -22,6 +22,7 @@ struct kafka_answer {
 	size_t topic_index;
 	int32_t partition;
 	int64_t low, high;		  /* PARTITION */
+	int64_t committed;		  /* PARTITION, by our group; or -1 */
 	uint64_t life;			  /* JUDGEMENT, as in the question */
 	struct kafka_judgement judgement; /* PARTITION: the cluster's id only */
 };

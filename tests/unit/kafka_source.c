@@ -380,6 +380,54 @@ static void what_is_committed_is_what_was_given(void **state)
 		mock_kafka_committed(&rig->mock, "holdfast-test", "t", 1), -1);
 }
 
+static bool two_have_started(const struct kafka_rig *rig)
+{
+	return rig->partitions[0].ends > 0 && rig->partitions[1].ends > 0;
+}
+
+static void take_and_commit(struct kafka_rig *rig, int64_t committed)
+{
+	mock_kafka_fill(&rig->mock, "t", 0, 0, 30);
+	mock_kafka_fill(&rig->mock, "t", 1, 0, 30);
+	rig_open(rig);
+	rig_until_records(rig, 60);
+	source_commit(rig->source, &rig->partitions[0].log, committed);
+	source_commit(rig->source, &rig->partitions[1].log, 30);
+	rig_close(rig); /* commits the newest */
+}
+
+static void a_store_that_went_back_is_told_and_reads_the_range_again(
+	void **state)
+{
+	struct kafka_rig *rig = *state;
+	take_and_commit(rig, 30);
+	rig_start_at(rig, 0, 12, NULL);
+	rig_start_at(rig, 1, 30, NULL);
+	rig_open(rig);
+	rig_until(rig, two_have_started);
+	assert_int_equal(rig->notices, 1);
+	assert_non_null(strstr(rig->notice.text, "store_went_back: t:0"));
+	assert_non_null(strstr(rig->notice.text, "offsets 12 to 29"));
+	assert_int_equal(rig->partitions[0].records, 18);
+	assert_int_equal(rig->partitions[1].records, 0);
+}
+
+static void a_store_that_is_ahead_of_its_commits_is_nothing_to_tell(
+	void **state)
+{
+	struct kafka_rig *rig = *state;
+	take_and_commit(rig, 10);
+	rig_start_at(rig, 0, 12, NULL);
+	rig_start_at(rig, 1, 30, NULL);
+	rig_open(rig);
+	rig_until(rig, two_have_started);
+	assert_int_equal(rig->notices, 0);
+	/* Once: an operator may send it back later, on purpose. */
+	rig_start_now(rig, 1, 5);
+	rig_for_ms(rig, 300);
+	assert_int_equal(rig->notices, 0);
+}
+
 static void a_failed_commit_is_told_and_tried_again(void **state)
 {
 	struct kafka_rig *rig = *state;
@@ -524,6 +572,10 @@ int main(void)
 			four_partitions),
 		TEST(what_is_committed_is_what_was_given, four_partitions),
 		TEST(a_failed_commit_is_told_and_tried_again, one_partition),
+		TEST(a_store_that_went_back_is_told_and_reads_the_range_again,
+			four_partitions),
+		TEST(a_store_that_is_ahead_of_its_commits_is_nothing_to_tell,
+			four_partitions),
 		TEST(until_end_is_done_when_all_that_was_there_came,
 			four_partitions),
 		TEST(until_end_takes_all_of_one_partition, one_partition),
