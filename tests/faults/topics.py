@@ -132,10 +132,9 @@ def replaced(rig, make):
     rig.closers.append(proxy.close)
     rig.client(proxy.address)
     rig.produce(broker.address, 1500)
-    service = rig.start("run", "--port-file", rig.directory / "listener")
-    address = rig.listener(service, rig.directory / "listener")
+    service = rig.start("ingest")
     rig.await_taken(1500, service)
-    before = rig.status()
+    before, address = rig.status(), rig.serve().address
     again = rig.broker()
     path = rig.directory / "again.ndjson"
     path.write_text("".join(make(rig.sent.read_text().splitlines())))
