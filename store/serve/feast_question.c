@@ -56,24 +56,9 @@ static int ask_reference(struct question *question, struct slice reference)
 
 static int ask_references(struct question *question, const json_t *features)
 {
-	size_t count = json_array_size(features);
-	int rc = 0;
-	if (count == 0)
-		return complain(&question->complaint, question->arena,
-			ERROR_BAD_FEATURES,
-			"a feature_service, or features: [\"view:feature\", "
-			"…], must say what is asked for");
-	for (size_t i = 0; rc == 0 && i < count; i++) {
-		const json_t *name = json_array_get(features, i);
-		if (!json_is_string(name))
-			return complain(&question->complaint, question->arena,
-				ERROR_BAD_FEATURES,
-				"features[%zu] must be a string: "
-				"\"view:feature\"",
-				i);
-		rc = ask_reference(question, text_of(name));
-	}
-	return rc;
+	return question_ask_each(question, features, ask_reference,
+		"a feature_service, or features: [\"view:feature\", …], must "
+		"say what is asked for");
 }
 
 /* A service, where one is named, wins over features. */

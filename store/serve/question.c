@@ -182,6 +182,29 @@ static int complain_service(struct question *question, struct slice name)
 			"the schema of this store names its services"));
 }
 
+int question_ask_each(struct question *question, const json_t *references,
+	int (*ask_one)(struct question *question, struct slice reference),
+	const char *none)
+{
+	size_t count = json_array_size(references);
+	int rc = 0;
+	if (count == 0)
+		return complain(&question->complaint, question->arena,
+			ERROR_BAD_FEATURES, "%s", none);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		const json_t *name = json_array_get(references, i);
+		if (!json_is_string(name))
+			return complain(&question->complaint, question->arena,
+				ERROR_BAD_FEATURES,
+				"features[%zu] must be a string: "
+				"\"view:feature\"",
+				i);
+		rc = ask_one(question, (struct slice){json_string_value(name),
+					       json_string_length(name)});
+	}
+	return rc;
+}
+
 int question_ask_service(struct question *question, struct slice name)
 {
 	const struct schema *schema = question->schema;

@@ -65,6 +65,12 @@ int question_ask(
 /* Ask for "view:feature". */
 int question_ask_reference(struct question *question, struct slice reference);
 
+/* Ask for each of a list of references by `ask_one`; `none` is said where there
+ * are none. */
+int question_ask_each(struct question *question, const json_t *references,
+	int (*ask_one)(struct question *question, struct slice reference),
+	const char *none);
+
 /* Ask for every feature of a service. */
 int question_ask_service(struct question *question, struct slice name);
 

@@ -42,24 +42,9 @@ static struct slice text_of(const json_t *string)
 
 static int ask_features(struct question *question, const json_t *features)
 {
-	size_t count = json_array_size(features);
-	int rc = 0;
-	if (count == 0)
-		return complain(&question->complaint, question->arena,
-			ERROR_BAD_FEATURES,
-			"features must be a list with something in it: "
-			"[\"view:feature\", …]");
-	for (size_t i = 0; rc == 0 && i < count; i++) {
-		const json_t *name = json_array_get(features, i);
-		if (!json_is_string(name))
-			return complain(&question->complaint, question->arena,
-				ERROR_BAD_FEATURES,
-				"features[%zu] must be a string: "
-				"\"view:feature\"",
-				i);
-		rc = question_ask_reference(question, text_of(name));
-	}
-	return rc;
+	return question_ask_each(question, features, question_ask_reference,
+		"features must be a list with something in it: "
+		"[\"view:feature\", …]");
 }
 
 static int ask(struct question *question, const json_t *root)
