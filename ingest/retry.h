@@ -25,7 +25,8 @@ struct retry_request {
 	struct decoder decoder; /* the limits; schema and secret are the
 				   store's */
 	enum letter_kind kind;
-	const int64_t *ids; /* ids[0..count), in the order to take them */
+	const int64_t *ids; /* ids[0..count), in the order to take them; each
+			       once */
 	size_t count;
 	struct store_retry_options how;
 	/* What stays parked was not tried: it keeps attempts and time. Else it

@@ -1,5 +1,7 @@
 #include "ingest/command/control.h"
 
+#include "schema/utf8.h"
+
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,11 +56,26 @@ static char *encode(json_t *object)
 	return line;
 }
 
+/* A fault may name a path, or be cut off within a character: what is no UTF-8
+ * becomes a question mark, since JSON has no other. */
+static json_t *encode_text(const struct fault *fault)
+{
+	char text[sizeof fault->text];
+	size_t length = strlen(fault->text);
+	for (size_t i = 0, step; i < length; i += step) {
+		const char *at = fault->text + i;
+		step = utf8_character((const unsigned char *)at, length - i);
+		memcpy(text + i, step == 0 ? "?" : at, step == 0 ? 1 : step);
+		step += step == 0;
+	}
+	return json_stringn(text, length);
+}
+
 char *control_encode(int rc, json_t *reply, const struct fault *fault)
 {
 	if (rc < 0)
 		return encode(json_pack(
-			"{s:i, s:s}", "code", rc, "text", fault->text));
+			"{s:i, s:o}", "code", rc, "text", encode_text(fault)));
 	return encode(json_pack("{s:i, s:o}", "code", 0, "reply",
 		reply == NULL ? json_object() : reply));
 }

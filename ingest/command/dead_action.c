@@ -21,6 +21,30 @@ struct aim {
 	char target[TARGET_BYTES];
 };
 
+static int id_order(const void *left, const void *right)
+{
+	int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+	return a < b ? -1 : a > b;
+}
+
+/* One named twice would be taken up twice in one transaction. */
+static int check_distinct(const struct aim *aim, struct fault *fault)
+{
+	int64_t *sorted = calloc(aim->count, sizeof *sorted);
+	if (sorted == NULL)
+		return fault_set(fault, FAULT_OOM, "no memory for letters");
+	memcpy(sorted, aim->ids, aim->count * sizeof *sorted);
+	qsort(sorted, aim->count, sizeof *sorted, id_order);
+	int rc = 0;
+	for (size_t i = 1; rc == 0 && i < aim->count; i++)
+		if (sorted[i] == sorted[i - 1])
+			rc = fault_set(fault, FAULT_USAGE,
+				"\"ids\" names letter %" PRId64 " twice",
+				sorted[i]);
+	free(sorted);
+	return rc;
+}
+
 static int read_ids(
 	const json_t *arguments, struct aim *aim, struct fault *fault)
 {
@@ -34,7 +58,7 @@ static int read_ids(
 		return fault_set(fault, FAULT_OOM, "no memory for letters");
 	for (size_t i = 0; i < aim->count; i++)
 		aim->ids[i] = json_integer_value(json_array_get(list, i));
-	return 0;
+	return check_distinct(aim, fault);
 }
 
 /* "dead 12", "parked 3 to 90 (7 letters)". */

@@ -10,6 +10,7 @@ import os
 import pathlib
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -327,6 +328,47 @@ class Socket(Operated):
         for client in silent:  # and are hung up on in the end
             client.settimeout(command.PATIENCE_S)
             self.assertEqual(client.recv(1), b"")
+
+    def test_a_letter_that_is_named_twice_is_not_taken_up_twice(self):
+        self.send()
+        self.numbers = 0
+        self.send(id=8)  # the same key, another entity: key_reused
+        self.owner()
+        await_true("both are taken", lambda: self.taken() == 2)
+        told = json.loads(self.talk(b'{"action": "dead_retry", "arguments": {"ids": [1, 1], "force": true}}\n'))
+        self.assertEqual(told["code"], -2, told)
+        self.holdfast("dead", "retry", "--id", 1, "--id", 1, "--force")
+        self.assertIn("1", self.holdfast("get", "account", 8).stdout)
+        self.assertEqual([self.status()["total"][name] for name in ("applied", "dead")], [2, 0])
+        self.holdfast("verify")
+
+    def test_who_asks_while_another_is_served_gets_an_answer_too(self):
+        """However long the other takes: its own five seconds to ask are over meanwhile."""
+        self.configure(schema=self.directory / "schema.json", store={"path": str(self.store), "busy_timeout": "7s"})
+        self.send()
+        self.owner()
+        await_true("it is taken", lambda: self.taken() == 1)
+        first, second = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+        with contextlib.closing(first), contextlib.closing(second):
+            for client in (first, second):
+                client.settimeout(command.PATIENCE_S)
+                client.connect(str(self.store / "control.sock"))
+            time.sleep(0.5)  # both are let in
+            with contextlib.closing(sqlite3.connect(self.store / "features.db", isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                first.sendall(b'{"action": "pause", "arguments": {}}\n')
+                time.sleep(0.5)
+                second.sendall(b'{"action": "resume", "arguments": {}}\n')
+                self.assertIn(b"code", first.recv(65536))  # in vain, after 7 s
+            self.assertIn(b"code", second.recv(65536))
+
+    def test_names_of_any_length_and_letters_are_told_off(self):
+        self.owner()
+        for name in ("x" * 63 + "\u20ac", "\u20ac" * 2000, "\U0001f600" * 1000):
+            for request in ({"action": name, "arguments": {}},
+                            *[{"action": "hold", "arguments": {"view": "v" * pad + name, "choice": "fail", "because": "x"}} for pad in range(4)]):
+                told = self.talk(json.dumps(request, ensure_ascii=False).encode() + b"\n")
+                self.assertEqual(json.loads(told or b"{}").get("code"), -2, request)
 
     def test_two_at_once_are_done_one_after_the_other(self):
         self.send()
