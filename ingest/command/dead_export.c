@@ -130,17 +130,22 @@ static void close_reader(struct export *export)
 	export->reader = NULL;
 }
 
+/* *sent: how many of them Kafka has now, or will have. */
 static int send_page(struct export *export, struct letter_whole *letters,
-	int count, struct fault *fault)
+	int count, int *sent, struct fault *fault)
 {
 	int rc = 0;
-	for (int i = 0; rc == 0 && i < count; i++) {
-		struct record *record = &letters[i].record;
-		if (!add_headers(export, &letters[i].letter, record))
+	for (*sent = 0; rc == 0 && *sent < count; *sent += rc == 0) {
+		struct record *record = &letters[*sent].record;
+		const struct letter *letter = &letters[*sent].letter;
+		if (!add_headers(export, letter, record))
 			return fault_set(
 				fault, FAULT_OOM, "no memory for headers");
 		rc = kafka_sink_send(
 			export->sink, export->own.topic, -1, record, fault);
+		if (rc < 0)
+			fault_wrap(
+				fault, rc, "dead letter %" PRId64, letter->id);
 	}
 	return rc;
 }
@@ -159,19 +164,32 @@ static int note(struct export *export, int64_t id, struct fault *fault)
 	return rc;
 }
 
-/* 0: there was nothing more. */
+/* Those up to `last` are in Kafka, durably, before the cursor passes them. */
+static int settle(struct export *export, int count, const struct letter *last,
+	struct fault *fault)
+{
+	int rc = kafka_sink_flush(export->sink, FLUSH_TIMEOUT_MS, fault);
+	if (rc == 0)
+		rc = note(export, last->id, fault);
+	export->exported += rc == 0 ? count : 0;
+	return rc;
+}
+
+/* 0: there was nothing more. Those before one that can't be sent are noted all
+ * the same: else each try would send them again. */
 static int export_page(struct export *export, struct fault *fault)
 {
 	struct letter_whole letters[PAGE_LETTERS];
+	int sent = 0;
 	int count = read_page(export, letters, fault);
-	int rc = count <= 0 ? count : send_page(export, letters, count, fault);
+	int rc = count <= 0 ? count
+			    : send_page(export, letters, count, &sent, fault);
 	close_reader(export);
-	if (count <= 0 || rc < 0)
-		return rc;
-	rc = kafka_sink_flush(export->sink, FLUSH_TIMEOUT_MS, fault);
-	if (rc == 0)
-		rc = note(export, letters[count - 1].letter.id, fault);
-	export->exported += rc == 0 ? count : 0;
+	if (sent > 0) {
+		int settled = settle(export, sent, &letters[sent - 1].letter,
+			rc < 0 ? NULL : fault);
+		rc = rc < 0 ? rc : settled;
+	}
 	return rc < 0 ? rc : count;
 }
 

@@ -136,6 +136,20 @@ static int earlier_failure(const struct kafka_sink *sink, struct fault *fault)
 	return sink->first.code;
 }
 
+static void refuse(const char *topic, const struct record *record,
+	const rd_kafka_error_t *error, struct fault *fault)
+{
+	if (rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+		fault_set(fault, FAULT_BROKER,
+			"a record of %zu bytes for %s, and headers, is more "
+			"than kafka.message.max.bytes: raise it, and the "
+			"topic's max.message.bytes",
+			record->key.length + record->value.length, topic);
+	else
+		fault_set(fault, FAULT_BROKER, "a record for %s: %s", topic,
+			rd_kafka_error_string(error));
+}
+
 int kafka_sink_send(struct kafka_sink *sink, const char *topic,
 	int32_t partition, const struct record *record, struct fault *fault)
 {
@@ -153,8 +167,7 @@ int kafka_sink_send(struct kafka_sink *sink, const char *topic,
 		rd_kafka_poll(sink->client, FULL_WAIT_MS);
 	}
 	if (error != NULL) {
-		fault_set(fault, FAULT_BROKER, "a record for %s: %s", topic,
-			rd_kafka_error_string(error));
+		refuse(topic, record, error, fault);
 		rd_kafka_error_destroy(error);
 		if (headers != NULL) /* only a send that worked takes them */
 			rd_kafka_headers_destroy(headers);

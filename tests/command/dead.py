@@ -256,6 +256,18 @@ class Letters(command.Case):
         self.assertEqual([one["id"] for one in self.listed()], [2])
         self.assertIn("1 dead letters exported", self.dead("export", "--topic", "dead.v1").stdout)
 
+    def test_one_that_is_too_large_for_kafka_is_named_and_those_before_it_are_not_sent_again(self):
+        self.configure(self.schema, kafka=self.broker("dead.v1"))
+        self.send("{", "{" + "x" * 1_100_000, "[")
+        self.take()
+        for exported in (1, 0):
+            done = self.dead("export", "--topic", "dead.v1", "--json", status=1)
+            self.assertEqual(json.loads(done.stdout or '{"exported": 0}'), {"exported": exported})
+            self.assertIn("dead letter 2: ", done.stderr)
+            self.assertIn("kafka.message.max.bytes", done.stderr)
+        self.assertIn("2 dead letters exported",
+                      self.dead("export", "--topic", "dead.v1", "--set", "kafka.message.max.bytes=5000000").stdout)
+
     def test_an_export_follows_beside_the_owner(self):
         kafka = self.broker("dead.v1")
         self.configure(self.schema, kafka=kafka)
