@@ -3,7 +3,7 @@
  *
  * A link seam: programs for users link store/failpoint_off.c, which does
  * nothing; tests link tests/lib/failpoint.c, which obeys
- * HOLDFAST_FAILPOINT=name:hit and kills the process at that hit.
+ * HOLDFAST_FAILPOINT=name:hit and kills the process at that hit, or stops it.
  */
 #ifndef HOLDFAST_STORE_FAILPOINT_H
 #define HOLDFAST_STORE_FAILPOINT_H

@@ -37,7 +37,7 @@ int store_refresh(struct store *store, struct fault *fault)
 	return store->stale ? store_reload(store, fault) : 0;
 }
 
-static int check_owner(struct store *store, struct fault *fault)
+int store_check_owner(struct store *store, struct fault *fault)
 {
 	int64_t epoch = 0;
 	int rc = meta_read_epoch(store->db, &epoch, fault);
@@ -51,12 +51,13 @@ static int check_owner(struct store *store, struct fault *fault)
 
 int store_begin(struct store *store, struct fault *fault)
 {
+	failpoint("store_before_begin");
 	int rc = end_transaction(store, fault);
 	if (rc == 0)
 		rc = sql_run(store->begin, fault);
 	if (rc == 0) {
 		failpoint("store_begun");
-		rc = check_owner(store, fault);
+		rc = store_check_owner(store, fault);
 	}
 	/* Even a BEGIN that failed may have begun. */
 	if (rc < 0)
@@ -68,7 +69,8 @@ int store_begin(struct store *store, struct fault *fault)
  * reader may hold it up; then it comes between batches. */
 static void make_room(struct store *store)
 {
-	if (ballast_give_up(&store->ballast))
+	if (ballast_give_up(&store->ballast) &&
+		store_check_owner(store, NULL) == 0)
 		(void)sqlite3_wal_checkpoint_v2(store->db, "main",
 			SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }

@@ -62,6 +62,10 @@ int store_refresh(struct store *store, struct fault *fault);
 /* Room for the mood of one more partition. False: out of memory. */
 bool store_grow_moods(struct store *store);
 
+/* Does this process still own the store? Errors: FAULT_FENCED, FAULT_BUSY,
+ * FAULT_IO, FAULT_CORRUPT. */
+int store_check_owner(struct store *store, struct fault *fault);
+
 /* Begin IMMEDIATE, and check that this process still owns the store.
  * Errors: FAULT_FENCED, FAULT_BUSY, FAULT_IO, FAULT_CORRUPT. */
 int store_begin(struct store *store, struct fault *fault);

@@ -10,6 +10,7 @@
 #include "ingest/pipeline.h"
 #include "schema/nearest.h"
 #include "schema/policy.h"
+#include "store/ownership.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -28,6 +29,7 @@ struct ingestion {
 	struct schema *file_schema; /* NULL: no usable file; see file_fault */
 	struct fault file_fault;    /* why not */
 	struct store *store;
+	struct ownership *ownership; /* of the store; Kafka's only */
 	struct source *source;
 	struct keeper *keeper;
 	struct control_server *control;
@@ -182,6 +184,12 @@ static int open_file(struct ingestion *ingestion, struct fault *fault)
 	return file_source_open(&ingestion->source, &options, fault);
 }
 
+static bool is_still_ours(void *payload)
+{
+	struct ingestion *ingestion = payload;
+	return ownership_holds(ingestion->ownership);
+}
+
 static int open_topics(struct ingestion *ingestion, const char *const *topics,
 	struct fault *fault)
 {
@@ -199,6 +207,8 @@ static int open_topics(struct ingestion *ingestion, const char *const *topics,
 	options.topic_count = store_schema(ingestion->store)->source_count;
 	options.clock = clock_system();
 	options.until_end = ingestion->options.until_end;
+	options.may_commit = is_still_ours;
+	options.payload = ingestion;
 	say(SAY_INFO, "taking %zu topics of %s as group %s into %s",
 		options.topic_count, config_kafka(config, "bootstrap.servers"),
 		group_id, config->store.path);
@@ -217,7 +227,9 @@ static int open_kafka(struct ingestion *ingestion, struct fault *fault)
 		return fault_set(fault, FAULT_OOM, "out of memory");
 	for (size_t i = 0; i < schema->source_count; i++)
 		topics[i] = schema->sources[i].topic;
-	int rc = open_topics(ingestion, topics, fault);
+	int rc = ownership_open(&ingestion->ownership, ingestion->store, fault);
+	if (rc == 0)
+		rc = open_topics(ingestion, topics, fault);
 	free(topics);
 	return rc;
 }
@@ -371,6 +383,7 @@ void ingestion_close(struct ingestion *ingestion)
 	control_server_close(ingestion->control);
 	source_close(ingestion->source);
 	keeper_close(ingestion->keeper);
+	ownership_close(ingestion->ownership);
 	store_close(ingestion->store);
 	schema_free(ingestion->file_schema);
 	free(ingestion);

@@ -1,5 +1,7 @@
 #include "ingest/kafka/kafka_commit.h"
 
+#include "store/failpoint.h"
+
 #include <time.h>
 
 /* Dashboards look no closer, and brokers write each commit to a topic. */
@@ -48,11 +50,16 @@ static void want_again(struct kafka_commits *commits,
 	commits->wanted = true;
 }
 
-/* rd_kafka_commit_queue() reports to our own queue: the records' queue stays
- * with records (design section 8). */
+/* By whom the store was lost nothing is committed: the offsets of the new owner
+ * are ahead. rd_kafka_commit_queue() reports to our own queue: the records'
+ * queue stays with records (design section 8). */
 static void send_wanted(
 	struct kafka_commits *commits, struct kafka_partitions *partitions)
 {
+	failpoint("kafka_before_commit");
+	if (commits->may_commit != NULL &&
+		!commits->may_commit(commits->payload))
+		return;
 	commits->wanted = false;
 	rd_kafka_topic_partition_list_t *list = collect(partitions);
 	if (list->cnt > 0)

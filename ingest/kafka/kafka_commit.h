@@ -11,9 +11,11 @@
 #include "ingest/kafka/kafka_partitions.h"
 
 struct kafka_commits {
-	rd_kafka_t *client;	 /* borrowed */
-	rd_kafka_queue_t *queue; /* where results arrive */
-	bool wanted;		 /* some partition has one to send */
+	rd_kafka_t *client;		   /* borrowed */
+	rd_kafka_queue_t *queue;	   /* where results arrive */
+	bool (*may_commit)(void *payload); /* NULL: always */
+	void *payload;
+	bool wanted; /* some partition has one to send */
 	bool outstanding;
 	int64_t next_us; /* monotonic: not to be sent before */
 };

@@ -240,6 +240,8 @@ static int open_client(struct kafka_source *source,
 	source->queue = rd_kafka_queue_get_consumer(source->client);
 	measure_queue(source);
 	kafka_commits_init(&source->commits, source->client);
+	source->commits.may_commit = options->may_commit;
+	source->commits.payload = options->payload;
 	for (size_t i = 0; i < options->topic_count; i++)
 		kafka_client_expect(source->client, options->topics[i]);
 	return 0;

@@ -20,6 +20,10 @@ struct kafka_source_options {
 	const char *const *topics;	/* topics[0..topic_count), borrowed */
 	size_t topic_count;
 	struct clock *clock;
+	/* Asked before offsets are committed, on the polling thread: false puts
+	 * it off. NULL: they always may. */
+	bool (*may_commit)(void *payload);
+	void *payload;
 	bool until_end; /* done when all that was there at the start came */
 	uint32_t metadata_refresh_ms; /* finds new partitions */
 	uint32_t identity_check_ms; /* each running log is compared so often */

@@ -1,6 +1,7 @@
 /*
  * Failpoints that obey: HOLDFAST_FAILPOINT=name:hit kills the process, as
- * SIGKILL does, when it passes failpoint(name) for the hit-th time.
+ * SIGKILL does, when it passes failpoint(name) for the hit-th time;
+ * name:hit:stop stops it there, as SIGSTOP does.
  */
 #include "store/failpoint.h"
 
@@ -9,7 +10,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Passes so far; any thread may pass. */
 static atomic_long passed;
@@ -24,8 +24,11 @@ void failpoint(const char *name)
 		return;
 	/* A test that writes it wrongly should fail, not run unharmed. */
 	assert(order[length] == ':');
-	long hit = strtol(order + length + 1, NULL, 10);
+	char *end = NULL;
+	long hit = strtol(order + length + 1, &end, 10);
 	assert(hit > 0);
+	assert(*end == '\0' || strcmp(end, ":stop") == 0);
+	/* raise(): this thread does not get past here. */
 	if (atomic_fetch_add(&passed, 1) + 1 == hit)
-		(void)kill(getpid(), SIGKILL);
+		(void)raise(*end == '\0' ? SIGKILL : SIGSTOP);
 }

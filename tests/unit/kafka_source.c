@@ -380,6 +380,30 @@ static void what_is_committed_is_what_was_given(void **state)
 		mock_kafka_committed(&rig->mock, "holdfast-test", "t", 1), -1);
 }
 
+static bool not_any_more(void *payload)
+{
+	int *asked = payload;
+	(*asked)++;
+	return false;
+}
+
+static void who_may_not_commit_does_not_at_the_end_either(void **state)
+{
+	struct kafka_rig *rig = *state;
+	int asked = 0;
+	rig->options.may_commit = not_any_more;
+	rig->options.payload = &asked;
+	mock_kafka_fill(&rig->mock, "t", 0, 0, 100);
+	rig_open(rig);
+	rig_until_records(rig, 100);
+	source_commit(rig->source, &rig->partitions[0].log, 30);
+	while (asked < 3)
+		rig_poll(rig, 50);
+	rig_close(rig);
+	assert_int_equal(
+		mock_kafka_committed(&rig->mock, "holdfast-test", "t", 0), -1);
+}
+
 static bool two_have_started(const struct kafka_rig *rig)
 {
 	return rig->partitions[0].ends > 0 && rig->partitions[1].ends > 0;
@@ -571,6 +595,8 @@ int main(void)
 		TEST(a_partition_paused_before_it_starts_starts_paused,
 			four_partitions),
 		TEST(what_is_committed_is_what_was_given, four_partitions),
+		TEST(who_may_not_commit_does_not_at_the_end_either,
+			one_partition),
 		TEST(a_failed_commit_is_told_and_tried_again, one_partition),
 		TEST(a_store_that_went_back_is_told_and_reads_the_range_again,
 			four_partitions),

@@ -1,4 +1,5 @@
 /* Opening a store: who is let in, and that nobody else is touched. */
+#include "store/ownership.h"
 #include "store/reader.h"
 #include "tests/lib/check.h"
 #include "tests/lib/store_rig.h"
@@ -238,12 +239,17 @@ static void who_was_taken_over_changes_nothing_any_more(void **state)
 	struct store_rig_event event = {.key = 1, .id = 1, .count = 1};
 	struct store_record record = store_rig_record(rig, &event);
 	struct store_batch batch = {.records = &record, .record_count = 1};
+	struct ownership *ownership = NULL;
+	assert_int_equal(ownership_open(&ownership, rig->store, &fault), 0);
+	assert_true(ownership_holds(ownership));
 	sqlite3 *db = NULL;
 	struct directory file = below(rig, "features.db");
 	assert_int_equal(sqlite3_open(file.path, &db), SQLITE_OK);
 	assert_int_equal(
 		meta_write_epoch(db, rig->store->owner_epoch + 1, &fault), 0);
 	sqlite3_close(db);
+	assert_false(ownership_holds(ownership));
+	ownership_close(ownership);
 	assert_int_equal(
 		store_apply(rig->store, &batch, NULL, &fault), FAULT_FENCED);
 	const struct store_partition *partition;
@@ -257,6 +263,11 @@ static void who_was_taken_over_changes_nothing_any_more(void **state)
 	assert_int_equal(store_rig_ask(rig, "SELECT max(next_offset) +"
 					    " count(*) FROM _partition"),
 		1);
+	/* What the other left in the WAL is for the other to copy. */
+	rig->store->options.wal_max_bytes = 0;
+	rig->store->wal_pages = 1;
+	assert_int_equal(
+		store_checkpoint(rig->store, true, &fault), FAULT_FENCED);
 }
 
 /* The epoch may be the same and the offset yet another: a copy of the file was
