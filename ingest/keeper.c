@@ -332,13 +332,16 @@ static int go_on(struct keeper *keeper, size_t index, struct fault *fault)
 	if (!watched->full || !has_room(keeper, log->topic))
 		return 0;
 	int rc = why_stopped(keeper, log, &reason, fault);
-	if (rc == 1 && strcmp(reason, STOP_FULL) == 0)
+	bool waits = rc == 1 && strcmp(reason, STOP_FULL) == 0;
+	if (waits)
 		rc = store_resume_partition(
 			keeper->options.store, log, NULL, fault);
 	if (rc < 0)
 		return rc;
 	watched->full = false;
 	keeper->full--;
+	if (!waits) /* somebody resumed or paused it meanwhile */
+		return 0;
 	struct fault text;
 	fault_set(&text, FAULT_LOG,
 		"%s:%" PRId32 " goes on: there is room for "

@@ -39,11 +39,12 @@ static int pause_one(struct quest *quest, struct fault *fault)
 	if (rc < 0)
 		return rc;
 	quest->state = STOP_PAUSED;
-	if (rc == 1)
+	/* What is over by itself is no pause. */
+	if (rc == 1 && strcmp(reason, STOP_FULL) != 0) {
 		quest->state = arena_print(
 			&quest->arena, "stopped before: %s", reason);
-	if (rc == 1)
 		return 0;
+	}
 	const char *detail = arena_print(&quest->arena, "by %s%s%s",
 		decision->who, decision->because[0] == '\0' ? "" : ": ",
 		decision->because);

@@ -206,6 +206,9 @@ class Letters(command.Case):
         stopped = lambda: sqlite3.connect(f"file:{self.store / 'features.db'}?mode=ro", uri=True).execute("SELECT reason FROM _stop").fetchall()
         await_true("it waits", lambda: stopped() == [("parked_full",)])
         self.assertLess(self.status()["total"]["parked"], 1000)
+        # It would go on by itself: a pause is more than that.
+        self.assertIn("paused", self.holdfast("pause", f"{TOPIC}:0").stdout)
+        self.assertEqual(stopped(), [("paused",)])
         self.end(service, command.signal.SIGTERM)
         self.holdfast("verify")
 

@@ -234,6 +234,33 @@ static void a_full_topic_waits_until_there_is_room(void **state)
 	end(&care);
 }
 
+/* And nobody is told that it goes on. */
+static void one_that_is_paused_meanwhile_stays_so(void **state)
+{
+	struct care care;
+	struct fault fault = {0};
+	begin(&care, state);
+	care.options.parked_max = 10;
+	begin_again(&care);
+	attend_while_wanted(&care);
+	take(&care, 5, PARKED);
+	attend(&care);
+	const struct store_stop pause = {
+		.log = &letter_rig_partition(care.store)->log,
+		.reason = STOP_PAUSED,
+		.detail = "by somebody",
+		.since_us = START_US,
+	};
+	good(store_stop_partition(care.store->store, &pause, NULL, &fault),
+		&fault);
+	care.hand.now_us += 10 * MINUTE_US;
+	attend_while_wanted(&care);
+	assert_int_equal(count_of(&care, DISPOSITION_PARKED), 0);
+	assert_string_equal(why_stopped(&care), STOP_PAUSED);
+	assert_int_equal(care.told.count, 1);
+	end(&care);
+}
+
 static void a_flood_of_dead_letters_stops_until_it_is_resumed(void **state)
 {
 	struct care care;
@@ -292,6 +319,7 @@ int main(void)
 		WITH_LETTERS(after_the_last_attempt_it_is_dead_and_no_sooner),
 		WITH_LETTERS(a_start_looks_at_all_and_counts_no_attempt),
 		WITH_LETTERS(a_full_topic_waits_until_there_is_room),
+		WITH_LETTERS(one_that_is_paused_meanwhile_stays_so),
 		WITH_LETTERS(a_flood_of_dead_letters_stops_until_it_is_resumed),
 		WITH_LETTERS(acknowledged_letters_leave_in_their_time),
 	};
