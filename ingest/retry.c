@@ -2,9 +2,10 @@
 
 #include <assert.h>
 
-/* A portion is one transaction: it ends at so many letters, or when what was
- * read for it takes so much memory. */
-#define PORTION_LETTERS 500
+/* A portion is one transaction: it ends at so many letters, some 100 ms, or
+ * when what was read for it takes so much memory. A dry run sees no further:
+ * what one portion would leave is not there for the next. */
+#define PORTION_LETTERS 5000
 #define PORTION_BYTES ((size_t)16 << 20)
 /* Of a letter for a whole record, whose other updates come along: no more than
  * fit a transaction at its side. */

@@ -43,8 +43,9 @@ struct retry_result {
 };
 
 /*
- * Take letters up, some hundred a transaction; results[0..count) say what
- * became of each, or would. In a dry run each portion is judged for itself.
+ * Take letters up, up to 5,000 or 16 MiB of them a transaction;
+ * results[0..count) say what became of each, or would. In a dry run each of
+ * these portions is judged for itself.
  * Returns 0, or STORE_OUTCOME_UNKNOWN; on that and on errors the portions
  * before are durable, and asking again is safe: what is settled is not found.
  * Errors: those of store_letter() and store_retry().

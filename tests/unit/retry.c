@@ -7,6 +7,7 @@
 #define EVENTS 60
 #define ENTITIES 7
 #define LETTERS_MAX (4 * EVENTS)
+#define MANY 1200
 
 static void good(int rc, const struct fault *fault)
 {
@@ -191,6 +192,32 @@ static void a_record_that_is_read_at_last_gives_all_its_updates(void **state)
 	assert_false(retry_one(store, LETTER_DEAD, 1, true, false).found);
 }
 
+/* Newer values first, much later older ones of the same entity: only who sees
+ * the first at the last can tell. */
+static void a_dry_run_of_many_says_what_happens_then(void **state)
+{
+	struct event_store *store = *state;
+	static int64_t ids[MANY];
+	static struct retry_result dry[MANY], real[MANY];
+	struct fault fault = {0};
+	for (int i = 0; i < MANY / 2; i++) {
+		const struct event event = {
+			.id = i, .at_s = MANY - i, .who = i % (MANY / 2 - 1)};
+		letter_rig_take(store, &event, SKEWED);
+	}
+	for (int64_t i = 0; i < MANY; i++)
+		ids[i] = i + 1;
+	struct retry_request request =
+		request_of(store, LETTER_DEAD, ids, MANY);
+	request.how.dry_run = true;
+	good(retry_letters(&request, dry, &fault), &fault);
+	request.how.dry_run = false;
+	good(retry_letters(&request, real, &fault), &fault);
+	assert_int_equal(real[MANY - 1].verdict.fate, RETRY_SUPERSEDED);
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(dry[i].verdict.fate, real[i].verdict.fate);
+}
+
 static void one_that_is_dead_still_says_why(void **state)
 {
 	struct event_store *store = *state;
@@ -256,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_LETTERS(
 			a_record_that_is_read_at_last_gives_all_its_updates),
+		WITH_LETTERS(a_dry_run_of_many_says_what_happens_then),
 		WITH_LETTERS(one_that_is_dead_still_says_why),
 		WITH_LETTERS(what_stays_parked_uncounted_is_as_it_was),
 		cmocka_unit_test(waits_double_up_to_an_hour_and_differ),
