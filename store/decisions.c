@@ -217,6 +217,20 @@ static int stopped_now(struct store *store, const struct log *log,
 	return rc;
 }
 
+int store_put_stop(
+	struct store *store, const struct store_stop *stop, struct fault *fault)
+{
+	const struct column row[STOP_COLUMNS] = {
+		column_integer(stop->log->id),
+		column_text(slice_of(stop->reason)),
+		column_text(slice_of(stop->detail)),
+		column_integer(stop->since_us),
+		column_integer(stop->log_start),
+	};
+	return put_row(store, "REPLACE INTO _stop VALUES (?, ?, ?, ?, ?, ?)",
+		"_stop", row, STOP_COLUMNS, fault);
+}
+
 static int run_stop(
 	struct store *store, struct change *change, struct fault *fault)
 {
@@ -225,15 +239,7 @@ static int run_stop(
 	if (rc < 0)
 		return rc;
 	change->after = change->stop->reason;
-	const struct column row[STOP_COLUMNS] = {
-		column_integer(change->log->id),
-		column_text(slice_of(change->stop->reason)),
-		column_text(slice_of(change->stop->detail)),
-		column_integer(change->stop->since_us),
-		column_integer(change->stop->log_start),
-	};
-	return put_row(store, "REPLACE INTO _stop VALUES (?, ?, ?, ?, ?, ?)",
-		"_stop", row, STOP_COLUMNS, fault);
+	return store_put_stop(store, change->stop, fault);
 }
 
 static int delete_stop(

@@ -39,6 +39,9 @@ int store_release(struct store *store, const char *view, const char *feature,
  * in the log or the store, and are judged anew at each start. */
 #define STOP_PAUSED "paused"
 #define STOP_FLOOD "dead_letter_flood"
+#define STOP_ROLLED_BACK "rolled_back"
+/* While a generation is about to take this one's place. */
+#define STOP_SWITCHING "switching"
 /* What store_accept_gap() and store_new_log() end. */
 #define STOP_LOST "records_lost"
 #define STOP_CHANGED "log_changed"
@@ -49,7 +52,8 @@ int store_release(struct store *store, const char *view, const char *feature,
 static inline bool stop_lasts(const char *reason)
 {
 	return strcmp(reason, STOP_PAUSED) == 0 ||
-	       strcmp(reason, STOP_FLOOD) == 0;
+	       strcmp(reason, STOP_FLOOD) == 0 ||
+	       strcmp(reason, STOP_ROLLED_BACK) == 0;
 }
 
 /* Why a partition takes no records: a word ("paused", "log_changed"), and a

@@ -2,15 +2,19 @@
 
 #include "store/file_codes.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define LINK_NAME "features.db"
+#define NEW_LINK_NAME "features.db.new"
 #define FIRST_GENERATION "g1"
 
 /* out = directory/rest; false when it does not fit. */
@@ -70,29 +74,96 @@ static void note_file(struct layout *layout)
 	layout->inode = status.st_ino;
 }
 
+static int too_long(struct fault *fault)
+{
+	return fault_set(fault, FAULT_USAGE, "store.path: longer than %d bytes",
+		PATH_MAX - 64);
+}
+
+/* The files of layout->generation. */
+static int name_files(struct layout *layout, struct fault *fault)
+{
+	char rest[64];
+	int length = snprintf(
+		rest, sizeof rest, "generations/%s.db", layout->generation);
+	bool fits =
+		length > 0 && join(layout->database, layout->directory, rest);
+	length = snprintf(
+		rest, sizeof rest, "generations/%s.draft", layout->generation);
+	if (!fits || length < 0 ||
+		!join(layout->draft, layout->directory, rest))
+		return too_long(fault);
+	note_file(layout);
+	return 0;
+}
+
 int layout_find(struct layout *layout, const char *path, bool *exists,
 	struct fault *fault)
 {
 	memset(layout, 0, sizeof *layout);
-	bool fits =
-		snprintf(layout->directory, PATH_MAX, "%s", path) < PATH_MAX &&
-		join(layout->link, path, LINK_NAME);
-	if (fits) {
-		int rc = read_link(layout, exists, fault);
-		if (rc < 0)
-			return rc;
-	}
-	char rest[64];
-	int length = snprintf(
-		rest, sizeof rest, "generations/%s.db", layout->generation);
-	fits = fits && length > 0 && join(layout->database, path, rest);
-	length = snprintf(
-		rest, sizeof rest, "generations/%s.draft", layout->generation);
-	fits = fits && length > 0 && join(layout->draft, path, rest);
-	if (!fits)
+	if (snprintf(layout->directory, PATH_MAX, "%s", path) >= PATH_MAX ||
+		!join(layout->link, path, LINK_NAME))
+		return too_long(fault);
+	int rc = read_link(layout, exists, fault);
+	return rc < 0 ? rc : name_files(layout, fault);
+}
+
+int64_t generation_number(const char *name)
+{
+	size_t digits = name[0] == 'g' ? strspn(name + 1, "0123456789") : 0;
+	if (digits == 0 || digits > GENERATION_NAME_MAX - 2 || name[1] == '0' ||
+		name[digits + 1] != '\0')
+		return 0;
+	return strtoll(name + 1, NULL, 10);
+}
+
+int layout_turn_to(
+	struct layout *layout, const char *generation, struct fault *fault)
+{
+	if (generation_number(generation) == 0)
 		return fault_set(fault, FAULT_USAGE,
-			"store.path: longer than %d bytes", PATH_MAX - 64);
-	note_file(layout);
+			"%s is no generation: `holdfast generations` lists "
+			"them",
+			generation);
+	/* It may be the very same. */
+	memmove(layout->generation, generation, strlen(generation) + 1);
+	return name_files(layout, fault);
+}
+
+/* The number of "g12.db", of its WAL or its draft too; 0: of none. */
+static int64_t number_of_file(const char *name)
+{
+	char generation[GENERATION_NAME_MAX];
+	size_t length = strcspn(name, ".");
+	if (length >= sizeof generation || name[length] == '\0')
+		return 0;
+	memcpy(generation, name, length);
+	generation[length] = '\0';
+	return generation_number(generation);
+}
+
+int layout_next_generation(const struct layout *layout,
+	char out[GENERATION_NAME_MAX], struct fault *fault)
+{
+	char path[PATH_MAX];
+	int64_t highest = generation_number(layout->generation);
+	if (!join(path, layout->directory, "generations"))
+		return too_long(fault);
+	DIR *directory = opendir(path);
+	if (directory == NULL)
+		return file_fault(fault, errno, "can't list directory", path);
+	for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+		if (number_of_file(entry->d_name) > highest)
+			highest = number_of_file(entry->d_name);
+	closedir(directory);
+	char name[32];
+	int length = snprintf(name, sizeof name, "g%" PRId64, highest + 1);
+	if (length < 0 || length >= GENERATION_NAME_MAX)
+		return fault_set(fault, FAULT_REFUSED,
+			"%s: there is no name behind g%" PRId64
+			": remove files that are no generation",
+			path, highest);
+	memcpy(out, name, (size_t)length + 1);
 	return 0;
 }
 
@@ -136,25 +207,41 @@ int layout_make(const struct layout *layout, struct fault *fault)
 	return rc;
 }
 
-int layout_lock(const struct layout *layout, int *out, struct fault *fault)
+static int lock_directory(
+	const char *path, const char *held, int *out, struct fault *fault)
 {
-	*out = open(layout->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*out = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*out < 0)
-		return file_fault(fault, errno, "can't open directory",
-			layout->directory);
+		return file_fault(fault, errno, "can't open directory", path);
 	if (flock(*out, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	int rc = errno == EWOULDBLOCK
-			 ? fault_set(fault, FAULT_REFUSED,
-				   "%s: another holdfast process writes this "
-				   "store: stop "
-				   "it first (one writer a store)",
-				   layout->directory)
-			 : file_fault(fault, errno, "can't lock",
-				   layout->directory);
+			 ? fault_set(fault, FAULT_REFUSED, "%s: %s", path, held)
+			 : file_fault(fault, errno, "can't lock", path);
 	close(*out);
 	*out = -1;
 	return rc;
+}
+
+int layout_lock(const struct layout *layout, int *out, struct fault *fault)
+{
+	return lock_directory(layout->directory,
+		"another holdfast process writes this store: stop it first "
+		"(one writer a store)",
+		out, fault);
+}
+
+int layout_lock_build(
+	const struct layout *layout, int *out, struct fault *fault)
+{
+	char path[PATH_MAX];
+	*out = -1;
+	if (!join(path, layout->directory, "generations"))
+		return too_long(fault);
+	return lock_directory(path,
+		"another holdfast process builds a generation of this store: "
+		"wait for it, or stop it (one at a time)",
+		out, fault);
 }
 
 int layout_clear_draft(const struct layout *layout, struct fault *fault)
@@ -183,17 +270,31 @@ static int sync_directory(const char *path, struct fault *fault)
 	return rc;
 }
 
-static int make_link(const struct layout *layout, struct fault *fault)
+static int make_link(
+	const struct layout *layout, const char *path, struct fault *fault)
 {
 	char target[64];
 	int length = snprintf(
 		target, sizeof target, "generations/%s.db", layout->generation);
-	if (length > 0 && symlink(target, layout->link) == 0)
+	if (length > 0 && symlink(target, path) == 0)
 		return 0;
-	return file_fault(fault, errno, "can't make link", layout->link);
+	return file_fault(fault, errno, "can't make link", path);
 }
 
-int layout_publish(const struct layout *layout, struct fault *fault)
+int layout_relink(const struct layout *layout, struct fault *fault)
+{
+	char path[PATH_MAX];
+	if (!join(path, layout->directory, NEW_LINK_NAME))
+		return too_long(fault);
+	if (unlink(path) != 0 && errno != ENOENT)
+		return file_fault(fault, errno, "can't remove", path);
+	int rc = make_link(layout, path, fault);
+	if (rc == 0 && rename(path, layout->link) != 0)
+		rc = file_fault(fault, errno, "can't rename to", layout->link);
+	return rc < 0 ? rc : sync_directory(layout->directory, fault);
+}
+
+int layout_place(const struct layout *layout, struct fault *fault)
 {
 	if (access(layout->database, F_OK) != 0 &&
 		rename(layout->draft, layout->database) != 0)
@@ -203,8 +304,14 @@ int layout_publish(const struct layout *layout, struct fault *fault)
 	int rc = 0;
 	if (join(generations, layout->directory, "generations"))
 		rc = sync_directory(generations, fault);
+	return rc;
+}
+
+int layout_publish(const struct layout *layout, struct fault *fault)
+{
+	int rc = layout_place(layout, fault);
 	if (rc == 0)
-		rc = make_link(layout, fault);
+		rc = make_link(layout, layout->link, fault);
 	if (rc == 0)
 		rc = sync_directory(layout->directory, fault);
 	return rc;

@@ -2,7 +2,7 @@
  * The store's directory: names, the lock, the link to the live generation.
  *
  *     DIR/features.db -> generations/g1.db
- *     DIR/generations/g1.db, g1.db-wal, g1.db-shm
+ *     DIR/generations/g1.db, g1.db-wal, g1.db-shm, g2.db, …
  */
 #ifndef HOLDFAST_STORE_LAYOUT_H
 #define HOLDFAST_STORE_LAYOUT_H
@@ -11,6 +11,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define GENERATION_NAME_MAX 16
@@ -31,6 +32,23 @@ struct layout {
 int layout_find(struct layout *layout, const char *path, bool *exists,
 	struct fault *fault);
 
+/* Names of another generation of the same directory; whether it is there is
+ * the caller's to ask. Errors: FAULT_USAGE (no name of a generation). */
+int layout_turn_to(
+	struct layout *layout, const char *generation, struct fault *fault);
+
+/* "g12", and so high a number that no generation of the directory has it.
+ * Errors: file_fault(). */
+int layout_next_generation(const struct layout *layout,
+	char out[GENERATION_NAME_MAX], struct fault *fault);
+
+/* The number of "g12"; 0: that is no name of a generation. */
+int64_t generation_number(const char *name);
+
+/* The link leads to layout->generation from now on: at once for who reads it,
+ * and durably. Errors: FAULT_IO, file_fault(). */
+int layout_relink(const struct layout *layout, struct fault *fault);
+
 /* Do the link and the file behind it lead where they led when layout_find()
  * looked? Also false where nobody can tell. Two system calls; opens nothing. */
 bool layout_is_current(const struct layout *layout);
@@ -43,12 +61,20 @@ int layout_make(const struct layout *layout, struct fault *fault);
  * FAULT_IO. */
 int layout_lock(const struct layout *layout, int *out, struct fault *fault);
 
+/* The same for who builds a generation beside the live one: one at a time.
+ * Errors: as layout_lock(). */
+int layout_lock_build(
+	const struct layout *layout, int *out, struct fault *fault);
+
 /* Remove an unfinished draft. Errors: file_fault(). */
 int layout_clear_draft(const struct layout *layout, struct fault *fault);
 
 /* The draft is complete: rename it, then link it, each made durable. A crash in
  * between is finished by the next call. Errors: FAULT_IO. */
 int layout_publish(const struct layout *layout, struct fault *fault);
+
+/* The same without the link: the live generation stays the live one. */
+int layout_place(const struct layout *layout, struct fault *fault);
 
 /* Let the kernel forget cached pages of the file and its WAL: after a failed
  * fsync they may hold what the disk does not. Before the process's first

@@ -74,16 +74,26 @@ int meta_read_identity(sqlite3 *db, struct identity *out, struct arena *arena,
 	return rc;
 }
 
-int meta_write_identity(
-	sqlite3 *db, const struct schema *schema, struct fault *fault)
+static void make_up(struct identity *out)
 {
-	unsigned char chance[SECRET_BYTES + 8];
+	unsigned char chance[8];
+	randombytes_buf(out->secret, sizeof out->secret);
 	randombytes_buf(chance, sizeof chance);
-	char id[STORE_ID_SIZE];
-	sodium_bin2hex(id, sizeof id, chance + SECRET_BYTES, 8);
-	struct column value = column_text(slice_of(id));
+	sodium_bin2hex(
+		out->store_id, sizeof out->store_id, chance, sizeof chance);
+}
+
+int meta_write_identity(sqlite3 *db, const struct schema *schema,
+	const struct identity *of, struct fault *fault)
+{
+	struct identity made;
+	if (of == NULL)
+		make_up(&made);
+	const struct identity *identity = of == NULL ? &made : of;
+	struct column value = column_text(slice_of(identity->store_id));
 	int rc = meta_put(db, "store_id", &value, fault);
-	value = column_blob((struct slice){(const char *)chance, SECRET_BYTES});
+	value = column_blob(
+		(struct slice){(const char *)identity->secret, SECRET_BYTES});
 	if (rc == 0)
 		rc = meta_put(db, "secret", &value, fault);
 	value = column_text(slice_of(schema->text));
@@ -91,6 +101,24 @@ int meta_write_identity(
 		rc = meta_put(db, "schema", &value, fault);
 	if (rc == 0)
 		rc = meta_write_epoch(db, 0, fault);
+	return rc;
+}
+
+int meta_get_text(sqlite3 *db, const char *name, const char **out,
+	struct arena *arena, struct fault *fault)
+{
+	int64_t count = 0;
+	struct column value;
+	*out = "";
+	char sql[128];
+	sqlite3_snprintf(sizeof sql, sql,
+		"SELECT count(*) FROM _meta WHERE name = %Q", name);
+	int rc = sql_integer(db, sql, &count, fault);
+	if (rc < 0 || count == 0)
+		return rc;
+	rc = meta_get(db, name, &value, arena, fault);
+	if (rc == 0)
+		*out = column_as_bytes(&value).data;
 	return rc;
 }
 

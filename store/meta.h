@@ -1,8 +1,8 @@
 /*
  * `_meta`: facts about the store itself, by name.
  *
- * store_id, secret, schema, generation, owner_epoch; exported_dead once there
- * was an export.
+ * store_id, secret, schema, owner_epoch; exported_dead once there was an
+ * export; state, peer and origin of a generation (store/generations.h).
  */
 #ifndef HOLDFAST_STORE_META_H
 #define HOLDFAST_STORE_META_H
@@ -32,9 +32,14 @@ int meta_get(sqlite3 *db, const char *name, struct column *value,
 int meta_read_identity(sqlite3 *db, struct identity *out, struct arena *arena,
 	struct fault *fault);
 
-/* Of a new store: id and secret by chance, the schema's text. */
-int meta_write_identity(
-	sqlite3 *db, const struct schema *schema, struct fault *fault);
+/* Of a new store: the schema's text; id and secret those of `of`, or, where
+ * that is NULL, by chance. */
+int meta_write_identity(sqlite3 *db, const struct schema *schema,
+	const struct identity *of, struct fault *fault);
+
+/* A text in `arena`; "" where there is none. Errors: as meta_get(). */
+int meta_get_text(sqlite3 *db, const char *name, const char **out,
+	struct arena *arena, struct fault *fault);
 
 int meta_read_epoch(sqlite3 *db, int64_t *epoch, struct fault *fault);
 int meta_write_epoch(sqlite3 *db, int64_t epoch, struct fault *fault);

@@ -8,7 +8,7 @@
 #define HOUR_US (3600 * INT64_C(1000000))
 #define CACHE_KIB (128 * 1024) /* pages of some 500,000 rows of 250 bytes */
 
-#define OPEN_AGAIN 1 /* the disk was full, and the ballast was given up */
+#define OPEN_AGAIN 2 /* the disk was full, and the ballast was given up */
 
 struct store_options store_options_default(void)
 {
@@ -65,8 +65,10 @@ static int configure(sqlite3 *db, struct fault *fault)
 	return rc;
 }
 
-static int fill_new(sqlite3 *db, const struct schema *schema,
-	struct arena *arena, struct fault *fault)
+/* `of`: whose store a generation is of; NULL: a new store's. */
+static int fill_new(struct store *store, sqlite3 *db,
+	const struct schema *schema, const struct identity *of,
+	struct fault *fault)
 {
 	char header[128];
 	sqlite3_snprintf(sizeof header, header,
@@ -74,9 +76,11 @@ static int fill_new(sqlite3 *db, const struct schema *schema,
 		STORE_APPLICATION_ID, STORE_FORMAT);
 	int rc = sql_execute(db, "BEGIN IMMEDIATE", fault);
 	if (rc == 0)
-		rc = tables_create(db, schema, arena, fault);
+		rc = tables_create(db, schema, &store->memory, fault);
 	if (rc == 0)
-		rc = meta_write_identity(db, schema, fault);
+		rc = meta_write_identity(db, schema, of, fault);
+	if (rc == 0 && of != NULL)
+		rc = generation_note(db, GENERATION_BUILDING, "", fault);
 	for (size_t i = 0; rc == 0 && i < schema->view_count; i++) {
 		struct view_totals totals = {0};
 		rc = view_totals_write(
@@ -90,18 +94,25 @@ static int fill_new(sqlite3 *db, const struct schema *schema,
 }
 
 /* Made as a draft and renamed when complete: a crash leaves no half store. */
-static int create(
-	struct store *store, const struct schema *schema, struct fault *fault)
+int store_draft(struct store *store, const struct schema *schema,
+	const struct identity *of, struct fault *fault)
 {
-	if (access(store->layout.database, F_OK) == 0)
-		return layout_publish(&store->layout, fault);
 	sqlite3 *db = NULL;
 	int rc = layout_clear_draft(&store->layout, fault);
 	if (rc == 0)
 		rc = sql_open(&db, store->layout.draft, SQL_CREATE, 0, fault);
 	if (rc == 0)
-		rc = fill_new(db, schema, &store->memory, fault);
+		rc = fill_new(store, db, schema, of, fault);
 	sqlite3_close(db);
+	return rc;
+}
+
+static int create(
+	struct store *store, const struct schema *schema, struct fault *fault)
+{
+	int rc = 0;
+	if (access(store->layout.database, F_OK) != 0)
+		rc = store_draft(store, schema, NULL, fault);
 	if (rc == 0)
 		rc = layout_publish(&store->layout, fault);
 	return rc < 0 ? fault_wrap(fault, rc, "making a new store in %s",
@@ -169,10 +180,12 @@ static int claim(struct store *store, struct fault *fault)
 	if (rc == 0)
 		rc = meta_write_epoch(store->db, ++store->owner_epoch, fault);
 	if (rc == 0)
+		rc = generation_claim(store, fault);
+	if (rc == 0)
 		rc = sql_execute(store->db, "COMMIT", fault);
 	return rc < 0 ? fault_wrap(fault, rc, "taking ownership of %s",
 				store->layout.directory)
-		      : 0;
+		      : rc;
 }
 
 static int connect_database(struct store *store, struct fault *fault)
@@ -200,9 +213,12 @@ static int connect_database(struct store *store, struct fault *fault)
 	return rc;
 }
 
-static int open_directory(struct store *store, struct fault *fault)
+static int open_directory(
+	struct store *store, const struct place *place, struct fault *fault)
 {
 	bool exists = false;
+	if (place->generation != NULL || place->build != NULL)
+		return generation_find(store, place, fault);
 	const struct store_options *options = &store->options;
 	int rc = layout_find(&store->layout, options->path, &exists, fault);
 	if (rc == 0 && !exists && options->schema == NULL)
@@ -221,9 +237,10 @@ static int open_directory(struct store *store, struct fault *fault)
 	return rc;
 }
 
-static int open_all(struct store *store, struct fault *fault)
+static int open_all(
+	struct store *store, const struct place *place, struct fault *fault)
 {
-	int rc = open_directory(store, fault);
+	int rc = open_directory(store, place, fault);
 	if (rc == 0)
 		rc = connect_database(store, fault);
 	if (rc == 0) /* what is missing since: now it is known to be ours */
@@ -239,7 +256,7 @@ static int open_all(struct store *store, struct fault *fault)
 }
 
 static int open_once(struct store **out, const struct store_options *options,
-	struct fault *fault)
+	const struct place *place, struct fault *fault)
 {
 	*out = NULL;
 	struct store *store = calloc(1, sizeof *store);
@@ -249,33 +266,49 @@ static int open_once(struct store **out, const struct store_options *options,
 	}
 	store->lock = -1;
 	store->options = *options;
-	ballast_init(&store->ballast, options->path, options->ballast_bytes);
-	int rc = open_all(store, fault);
+	store->role = place->build != NULL	  ? ROLE_BUILD
+		      : place->generation != NULL ? ROLE_SUCCESSOR
+						  : ROLE_LIVE;
+	if (store->role != ROLE_BUILD)
+		ballast_init(
+			&store->ballast, options->path, options->ballast_bytes);
+	int rc = open_all(store, place, fault);
 	/* Only who holds the lock may give it up. */
-	bool room = rc == FAULT_FULL && store->lock >= 0 &&
-		    ballast_give_up(&store->ballast);
+	bool again = rc == FAULT_FULL && store->lock >= 0 &&
+		     ballast_give_up(&store->ballast);
+	if (rc == GENERATION_MOVED)
+		rc = generation_follow(store, fault);
+
 	store->options.schema = NULL;
 	store->options.path = store->layout.directory;
-	if (rc < 0)
+	if (rc != 0)
 		store_close(store);
 	else
 		*out = store;
-	return room ? OPEN_AGAIN : rc;
+	return again ? OPEN_AGAIN : rc;
 }
 
-int store_open(struct store **out, const struct store_options *options,
-	struct fault *fault)
+int store_open_at(struct store **out, const struct store_options *options,
+	const struct place *place, struct fault *fault)
 {
-	int rc = open_once(out, options, fault);
+	int rc = open_once(out, options, place, fault);
+	if (rc == GENERATION_MOVED)
+		rc = open_once(out, options, place, fault);
 	bool gave_up = rc == OPEN_AGAIN;
 	if (gave_up)
-		rc = open_once(out, options, fault);
+		rc = open_once(out, options, place, fault);
 	struct store *store = *out;
 	if (store == NULL)
 		return rc;
 	store->ballast.given_up |= gave_up && options->ballast_bytes > 0;
 	(void)ballast_make(&store->ballast);
 	return 0;
+}
+
+int store_open(struct store **out, const struct store_options *options,
+	struct fault *fault)
+{
+	return store_open_at(out, options, &PLACE_LIVE, fault);
 }
 
 /* The last connection to close checkpoints. One who lost the store to another

@@ -1,5 +1,7 @@
 #include "store/reader_inside.h"
 
+#include "store/generation_state.h"
+
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -47,6 +49,9 @@ static int connect_database(
 	if (rc == 0)
 		rc = holds_prepare(reader->db, &reader->list_holds, fault);
 	if (rc == 0)
+		rc = generation_seal_prepare(
+			reader->db, &reader->count_seals, fault);
+	if (rc == 0)
 		rc = reader_begin(reader, fault);
 	reader_end(reader);
 	return rc;
@@ -65,8 +70,24 @@ static int connect_current(
 		reader->layout.database);
 }
 
-int reader_open(struct reader **out, const char *path, uint32_t busy_timeout_ms,
+/* The layout of the generation that is asked for; NULL: the live one. */
+static int find(struct reader *reader, const char *path, const char *generation,
 	struct fault *fault)
+{
+	bool exists = false;
+	int rc = layout_find(&reader->layout, path, &exists, fault);
+	if (rc == 0 && !exists)
+		rc = fault_set(fault, FAULT_REFUSED,
+			"%s holds no store: check store.path, or start "
+			"`holdfast run` to make one",
+			path);
+	if (rc < 0 || generation == NULL)
+		return rc;
+	return layout_turn_to(&reader->layout, generation, fault);
+}
+
+static int open_reader(struct reader **out, const char *path,
+	const char *generation, uint32_t busy_timeout_ms, struct fault *fault)
 {
 	*out = NULL;
 	struct reader *reader = calloc(1, sizeof *reader);
@@ -74,21 +95,28 @@ int reader_open(struct reader **out, const char *path, uint32_t busy_timeout_ms,
 		free(reader);
 		return fault_set(fault, FAULT_OOM, "no memory for a reader");
 	}
-	bool exists = false;
-	int rc = layout_find(&reader->layout, path, &exists, fault);
-	if (rc == 0 && !exists)
-		rc = fault_set(fault, FAULT_REFUSED,
-			"%s holds no store: check store.path, or start "
-			"`holdfast "
-			"run` to make one",
-			path);
+	int rc = find(reader, path, generation, fault);
 	if (rc == 0)
-		rc = connect_current(reader, busy_timeout_ms, fault);
+		rc = generation == NULL
+			     ? connect_current(reader, busy_timeout_ms, fault)
+			     : connect_database(reader, busy_timeout_ms, fault);
 	if (rc < 0)
 		reader_close(reader);
 	else
 		*out = reader;
 	return rc;
+}
+
+int reader_open(struct reader **out, const char *path, uint32_t busy_timeout_ms,
+	struct fault *fault)
+{
+	return open_reader(out, path, NULL, busy_timeout_ms, fault);
+}
+
+int reader_open_generation(struct reader **out, const char *path,
+	const char *generation, uint32_t busy_timeout_ms, struct fault *fault)
+{
+	return open_reader(out, path, generation, busy_timeout_ms, fault);
 }
 
 void reader_close(struct reader *reader)
@@ -102,6 +130,7 @@ void reader_close(struct reader *reader)
 	sqlite3_finalize(reader->anchor);
 	sqlite3_finalize(reader->list_partitions);
 	sqlite3_finalize(reader->list_holds);
+	sqlite3_finalize(reader->count_seals);
 	sqlite3_close(reader->db);
 	holds_finish(&reader->holds);
 	feeds_finish(&reader->feeds);
@@ -137,6 +166,9 @@ static int load(struct reader *reader, struct fault *fault)
 	if (rc == 0)
 		rc = holds_read(&reader->holds, reader->identity.schema,
 			reader->list_holds, fault);
+	if (rc == 0)
+		rc = generation_is_sealed(
+			reader->count_seals, &reader->sealed, fault);
 	reader->loaded = rc == 0;
 	return rc;
 }
@@ -154,6 +186,15 @@ static int refresh(struct reader *reader, uint32_t version, struct fault *fault)
 bool reader_is_current(const struct reader *reader)
 {
 	return layout_is_current(&reader->layout);
+}
+
+bool reader_has_moved(struct reader *reader)
+{
+	int rc = reader_begin(reader, NULL);
+	bool moved = rc == 0 && reader->sealed &&
+		     !layout_is_current(&reader->layout);
+	reader_end(reader);
+	return moved;
 }
 
 /* Open a snapshot: while the anchor stands on its row, every other statement

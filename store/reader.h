@@ -26,6 +26,11 @@ int reader_open(struct reader **out, const char *path, uint32_t busy_timeout_ms,
 	struct fault *fault);
 void reader_close(struct reader *reader); /* NULL is allowed */
 
+/* Another generation than the live one, "g2". Errors: as reader_open();
+ * FAULT_USAGE (no name of a generation). */
+int reader_open_generation(struct reader **out, const char *path,
+	const char *generation, uint32_t busy_timeout_ms, struct fault *fault);
+
 const struct schema *reader_schema(const struct reader *reader);
 const char *reader_store_id(const struct reader *reader);
 const char *reader_generation(const struct reader *reader);
@@ -34,6 +39,13 @@ const char *reader_generation(const struct reader *reader);
  * another one, or the file was replaced or removed: then open another reader.
  * Two system calls, none of them SQLite's: once a second is often enough. */
 bool reader_is_current(const struct reader *reader);
+
+/* Did another generation take this one's place? Then the newest snapshot says
+ * so: it is sealed, and the link leads elsewhere. Asked before each answer, no
+ * answer is older than one before it. Costs a lookup's snapshot, which the
+ * lookup goes on with (reader_keep), and two system calls where it is sealed.
+ * False also where nobody can tell. */
+bool reader_has_moved(struct reader *reader);
 
 /*
  * For a reader that answers many lookups: keep a lookup's snapshot for the

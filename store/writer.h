@@ -5,6 +5,7 @@
 #define HOLDFAST_STORE_WRITER_H
 
 #include "store/ballast.h"
+#include "store/generation_state.h"
 #include "store/keys.h"
 #include "store/layout.h"
 #include "store/letters.h"
@@ -12,6 +13,31 @@
 #include "store/partitions.h"
 #include "store/store.h"
 #include "store/view_rows.h"
+
+enum store_role {
+	ROLE_LIVE,
+	ROLE_BUILD,    /* of a generation beside the live one */
+	ROLE_SUCCESSOR /* about to be live */
+};
+
+/* Which file a store is opened on, and under whose lock. */
+struct place {
+	const char *generation; /* NULL: the live one, which is made if there is
+				   none */
+	int lock;		/* descriptor of the directory's lock, held by
+				   the caller, who keeps it; -1: to be taken */
+	const struct store_build *build; /* NULL: not to build it */
+};
+#define PLACE_LIVE ((struct place){.lock = -1})
+
+/* A new file for store->layout.draft: a new store's, or, with `of`, that of
+ * another generation of it. Errors: as sql_fault(). */
+int store_draft(struct store *store, const struct schema *schema,
+	const struct identity *of, struct fault *fault);
+
+/* store_open() at `place`. Errors: as store_open(). */
+int store_open_at(struct store **out, const struct store_options *options,
+	const struct place *place, struct fault *fault);
 
 /* What only the running process knows of a partition. */
 struct partition_mood {
@@ -21,7 +47,9 @@ struct partition_mood {
 
 struct store {
 	struct layout layout;
-	int lock; /* descriptor of the locked directory */
+	int lock; /* descriptor of the locked directory; -1: another's */
+	enum store_role role;
+	char successor[GENERATION_NAME_MAX]; /* that it was found sealed by */
 	struct ballast ballast;
 	struct store_options options;
 	struct identity identity;
@@ -69,6 +97,11 @@ int store_check_owner(struct store *store, struct fault *fault);
 /* Begin IMMEDIATE, and check that this process still owns the store.
  * Errors: FAULT_FENCED, FAULT_BUSY, FAULT_IO, FAULT_CORRUPT. */
 int store_begin(struct store *store, struct fault *fault);
+
+/* Put a stop in place, within the open transaction. Errors: as sql_fault(). */
+struct store_stop;
+int store_put_stop(struct store *store, const struct store_stop *stop,
+	struct fault *fault);
 
 /* Put a decision on the record, within the open transaction. NULL: nothing.
  * Errors: as sql_fault(). */

@@ -162,6 +162,19 @@ static void open_reader(struct desk *desk, uint32_t generation, int64_t now_us)
 		reader_keep(desk->reader, true);
 }
 
+/* To the generation that took the place of this desk's. One that can't be read
+ * right away leaves the old one, which holds all that was taken until then. */
+static void move(struct desk *desk, uint32_t generation, int64_t now_us)
+{
+	struct reader *old = desk->reader;
+	desk->reader = NULL;
+	open_reader(desk, generation, now_us);
+	if (desk->reader == NULL)
+		desk->reader = old;
+	else
+		reader_close(old);
+}
+
 struct reader *desk_take_reader(struct desk *desk, int64_t now_us)
 {
 	pthread_mutex_lock(&desk->mutex);
@@ -172,6 +185,8 @@ struct reader *desk_take_reader(struct desk *desk, int64_t now_us)
 		close_reader(desk);
 	if (desk->reader == NULL && now_us >= desk->retry_us)
 		open_reader(desk, generation, now_us);
+	else if (desk->reader != NULL && reader_has_moved(desk->reader))
+		move(desk, generation, now_us);
 	return desk->reader;
 }
 

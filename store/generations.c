@@ -1,0 +1,214 @@
+#include "store/generations.h"
+
+#include "store/file_codes.h"
+#include "store/reader_inside.h"
+#include "store/writer.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define META_ORIGIN "origin"
+#define LISTING_BUSY_MS 1000
+
+const char *store_generation(const struct store *store)
+{
+	return store->layout.generation;
+}
+
+static int note_origin(
+	struct store *store, const char *origin, struct fault *fault)
+{
+	const struct column value = column_text(slice_of(origin));
+	int rc = store_begin(store, fault);
+	if (rc == 0)
+		rc = meta_put(store->db, META_ORIGIN, &value, fault);
+	if (rc == 0)
+		rc = store_commit(store, fault);
+	if (rc < 0)
+		store_rollback(store);
+	return rc == STORE_OUTCOME_UNKNOWN ? FAULT_BUSY : rc;
+}
+
+int store_build(struct store **out, const struct store_options *options,
+	const struct store_build *build, struct fault *fault)
+{
+	const struct place place = {.lock = -1, .build = build};
+	int rc = store_open_at(out, options, &place, fault);
+	if (rc < 0 || build->generation != NULL || build->origin == NULL)
+		return rc;
+	rc = note_origin(*out, build->origin, fault);
+	if (rc < 0) {
+		store_close(*out);
+		*out = NULL;
+	}
+	return rc;
+}
+
+/* "g12.db" alone, not its WAL. */
+static bool is_generation(const char *file, char name[GENERATION_NAME_MAX])
+{
+	size_t length = strcspn(file, ".");
+	if (length >= GENERATION_NAME_MAX || strcmp(file + length, ".db") != 0)
+		return false;
+	memcpy(name, file, length);
+	name[length] = '\0';
+	return generation_number(name) != 0;
+}
+
+static int by_number(const void *left, const void *right)
+{
+	const struct generation *a = left, *b = right;
+	int64_t difference =
+		generation_number(a->name) - generation_number(b->name);
+	return (difference > 0) - (difference < 0);
+}
+
+static int64_t earliest_as_of(const struct reader_status *status)
+{
+	int64_t earliest_us = INT64_MAX;
+	for (size_t i = 0; i < status->partition_count; i++)
+		if (status->partitions[i].as_of_us < earliest_us)
+			earliest_us = status->partitions[i].as_of_us;
+	return earliest_us == INT64_MAX ? TIMESTAMP_NONE : earliest_us;
+}
+
+static int describe_open(struct reader *reader, struct generation *out,
+	struct arena *arena, struct fault *fault)
+{
+	struct reader_status status = {0};
+	int rc = generation_read(
+		reader->db, &out->state, &out->peer, arena, fault);
+	if (rc == 0)
+		rc = meta_get_text(
+			reader->db, META_ORIGIN, &out->origin, arena, fault);
+	if (rc == 0)
+		rc = reader_summary(reader, arena, &status, fault);
+	if (rc < 0)
+		return rc;
+	out->as_of_us = earliest_as_of(&status);
+	out->digest = status.digest;
+	return 0;
+}
+
+/* One that can't be read is listed all the same, with the reason. */
+static int describe(const struct layout *layout, struct generation *out,
+	struct arena *arena)
+{
+	struct fault why = {0};
+	struct layout there = *layout;
+	struct reader *reader = NULL;
+	int rc = layout_turn_to(&there, out->name, &why);
+	out->live = strcmp(layout->generation, out->name) == 0;
+	out->state = GENERATION_SEALED;
+	out->peer = out->origin = "";
+	out->as_of_us = TIMESTAMP_NONE;
+	out->file_bytes = layout_file_bytes(&there) + layout_wal_bytes(&there);
+	if (rc == 0)
+		rc = reader_open_generation(&reader, layout->directory,
+			out->name, LISTING_BUSY_MS, &why);
+	if (rc == 0)
+		rc = describe_open(reader, out, arena, &why);
+	reader_close(reader);
+	if (rc < 0)
+		out->wrong = arena_copy(arena, slice_of(why.text)).data;
+	return rc == FAULT_OOM ? rc : 0;
+}
+
+static int no_memory(struct fault *fault)
+{
+	return fault_set(fault, FAULT_OOM, "no memory for generations");
+}
+
+/* The names of all, in `arena`. */
+static int find_all(const struct layout *layout, struct arena *arena,
+	struct generation **out, size_t *count, struct fault *fault)
+{
+	char path[PATH_MAX];
+	size_t room = 16;
+	*count = 0;
+	*out = arena_take(arena, room * sizeof **out);
+	if (*out == NULL ||
+		snprintf(path, sizeof path, "%s", layout->database) < 0)
+		return no_memory(fault);
+	*strrchr(path, '/') = '\0';
+	DIR *directory = opendir(path);
+	if (directory == NULL)
+		return file_fault(fault, errno, "can't list directory", path);
+	for (const struct dirent *entry;
+		(entry = readdir(directory)) != NULL;) {
+		struct generation found = {0};
+		if (!is_generation(entry->d_name, found.name))
+			continue;
+		if (*count == room) {
+			struct generation *more =
+				arena_take(arena, 2 * room * sizeof *more);
+			if (more == NULL)
+				break;
+			memcpy(more, *out, room * sizeof *more);
+			*out = more;
+			room *= 2;
+		}
+		(*out)[(*count)++] = found;
+	}
+	closedir(directory);
+	qsort(*out, *count, sizeof **out, by_number);
+	return 0;
+}
+
+int generations_list(const char *path, struct arena *arena,
+	const struct generation **out, size_t *count, struct fault *fault)
+{
+	struct layout layout;
+	struct generation *all = NULL;
+	bool exists = false;
+	*count = 0;
+	int rc = layout_find(&layout, path, &exists, fault);
+	if (rc == 0 && !exists)
+		rc = fault_set(fault, FAULT_REFUSED,
+			"%s holds no store: check store.path", path);
+	if (rc == 0)
+		rc = find_all(&layout, arena, &all, count, fault);
+	for (size_t i = 0; rc == 0 && i < *count; i++)
+		rc = describe(&layout, &all[i], arena);
+	*out = all;
+	return rc == FAULT_OOM ? no_memory(fault) : rc;
+}
+
+static int remove_files(const struct layout *layout, struct fault *fault)
+{
+	/* The file last: as long as it is there, so is a generation. */
+	static const char *const suffixes[] = {"-wal", "-shm", "-journal", ""};
+	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+		char path[PATH_MAX + 16];
+		int length = snprintf(path, sizeof path, "%s%s",
+			layout->database, suffixes[i]);
+		if (length < 0 || (unlink(path) != 0 && errno != ENOENT))
+			return file_fault(fault, errno, "can't remove", path);
+	}
+	return 0;
+}
+
+int generation_drop(
+	const char *path, const char *generation, struct fault *fault)
+{
+	struct layout layout;
+	bool exists = false;
+	int builders = -1;
+	int rc = layout_find(&layout, path, &exists, fault);
+	char live[GENERATION_NAME_MAX];
+	memcpy(live, layout.generation, sizeof live);
+	if (rc == 0)
+		rc = layout_lock_build(&layout, &builders, fault);
+	if (rc == 0)
+		rc = layout_turn_to(&layout, generation, fault);
+	if (rc == 0)
+		rc = generation_check_there(&layout, live, fault);
+	if (rc == 0)
+		rc = remove_files(&layout, fault);
+	if (builders >= 0)
+		close(builders);
+	return rc;
+}

@@ -1,0 +1,116 @@
+/*
+ * Generations: builds of one store beside each other in its directory, one of
+ * them live. All have the store's id and secret, so that keys, Kafka's group
+ * and positions mean the same in each.
+ *
+ * A generation is built while the live one goes on (store_build), told to be
+ * complete (store_complete), and takes the live one's place (store_switch):
+ * it is marked ready for it; one transaction seals the live one; the link is
+ * renamed and the directory synced. A crash leaves the old one or the new:
+ * whoever opens the store next completes the rename if the sealed generation
+ * has a ready successor, else it lifts the seal. Readers see the seal in their
+ * own snapshot and look at the link again (store/reader.h, reader_has_moved).
+ * Nothing comes back by itself: a sealed generation is only opened again by
+ * store_switch() or store_build().
+ *
+ * Threads and results: as store/store.h. Source: design section 9.
+ */
+#ifndef HOLDFAST_STORE_GENERATIONS_H
+#define HOLDFAST_STORE_GENERATIONS_H
+
+#include "store/store.h"
+
+#define GENERATION_NAME_BYTES 16 /* "g12", NUL included */
+
+struct store_build {
+	/* Go on with this one, whatever it was before; NULL: a new one. */
+	const char *generation;
+	/* Of a new one: a closed store's file, as a backup is, which is copied;
+	 * its schema rules. NULL: it is empty, and so the log is taken from its
+	 * start, under the options' schema, or else the live one's. */
+	const char *base;
+	const char *origin; /* of a new one, for people: "the log" */
+};
+
+/*
+ * Open a generation that is not live for writing, beside the owner of the live
+ * one, if there is one: a store like any other to every function, that nobody
+ * reads yet. One at a time in a directory. The ballast is not its own.
+ * Errors: FAULT_REFUSED (somebody else builds; it is live; a base of another
+ * store), FAULT_USAGE (no such generation), those of store_open().
+ */
+int store_build(struct store **out, const struct store_options *options,
+	const struct store_build *build, struct fault *fault);
+
+/* "g2". Borrowed until store_close(). */
+const char *store_generation(const struct store *store);
+
+/* It holds all that it was built for: only such a one takes the live one's
+ * place. What a build goes on with is incomplete again.
+ * Errors: as store_apply(). */
+int store_complete(struct store *store, struct fault *fault);
+
+struct store_switch {
+	const char *generation;
+	/* Whether it must stand exactly where the live one stands, in every
+	 * partition that both have: not for a rollback or a restore. */
+	bool exactly;
+	/* Its partitions take no records until they are resumed, for this
+	 * reason, with these words (store/decisions.h). NULL: they go on. */
+	const char *stop_reason, *stop_detail;
+	const struct decision *decision; /* on its record; or NULL */
+};
+
+/*
+ * The owner turns to another generation: *store is closed, and then that one,
+ * under the same lock. On failure *store goes on as it was, but after FAULT_IO:
+ * exit, the next start knows which of the two it is.
+ * Errors: FAULT_USAGE (no such generation, or it is the live one),
+ * FAULT_REFUSED (incomplete; stands elsewhere; still being built), those of
+ * store_open().
+ */
+int store_switch(struct store **store, const struct store_switch *to,
+	struct fault *fault);
+
+/*
+ * The same where the live generation can't be opened any more: the link is
+ * renamed, nothing is sealed. No owner may run. Errors: as store_switch().
+ */
+int store_replace(const struct store_options *options,
+	const struct store_switch *to, struct fault *fault);
+
+enum generation_state {
+	GENERATION_LIVE,
+	GENERATION_BUILDING,
+	GENERATION_COMPLETE, /* built, not yet live */
+	GENERATION_READY,    /* for its peer's place: a crash away from live */
+	GENERATION_SEALED    /* its peer took its place */
+};
+const char *generation_state_name(enum generation_state state);
+
+struct generation {
+	char name[GENERATION_NAME_BYTES];
+	enum generation_state state;
+	bool live;	    /* the link leads to it */
+	const char *peer;   /* of SEALED and READY, else "" */
+	const char *origin; /* what it was built from */
+	const char *wrong;  /* why it can't be read; NULL: it can */
+	int64_t as_of_us;   /* up to here all is taken; TIMESTAMP_NONE */
+	struct digest digest;
+	int64_t file_bytes; /* its WAL included */
+};
+
+/* All that there are, by number, in `arena`; beside an owner, if there is one.
+ * Errors: FAULT_REFUSED (no store), FAULT_IO, FAULT_OOM. */
+int generations_list(const char *path, struct arena *arena,
+	const struct generation **out, size_t *count, struct fault *fault);
+
+/*
+ * Remove a generation that is neither live nor being built, for good.
+ * Errors: FAULT_USAGE (no such one), FAULT_REFUSED (live, or being built),
+ * FAULT_IO.
+ */
+int generation_drop(
+	const char *path, const char *generation, struct fault *fault);
+
+#endif

@@ -1,0 +1,207 @@
+/* The switch: the owner turns from one generation to another. */
+#include "store/decisions.h"
+#include "store/failpoint.h"
+#include "store/writer.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+/* One change of a generation's own file, in a transaction. */
+static int finish(struct store *store, int rc, struct fault *fault)
+{
+	if (rc == 0)
+		rc = store_commit(store, fault);
+	if (rc < 0)
+		store_rollback(store);
+	if (rc == STORE_OUTCOME_UNKNOWN)
+		return fault_wrap(fault, FAULT_BUSY,
+			"nobody knows whether generation %s took this: try "
+			"again",
+			store->layout.generation);
+	return rc;
+}
+
+static int note_state(struct store *store, enum generation_state state,
+	const char *peer, struct fault *fault)
+{
+	int rc = store_begin(store, fault);
+	if (rc == 0)
+		rc = generation_note(store->db, state, peer, fault);
+	return finish(store, rc, fault);
+}
+
+int store_complete(struct store *store, struct fault *fault)
+{
+	assert(store->role == ROLE_BUILD);
+	int rc = store_refresh(store, fault);
+	return rc < 0 ? rc : note_state(store, GENERATION_COMPLETE, "", fault);
+}
+
+static int check_complete(struct store *store, struct fault *fault)
+{
+	enum generation_state state;
+	const char *peer;
+	arena_reset(&store->batch_arena);
+	int rc = generation_read(
+		store->db, &state, &peer, &store->batch_arena, fault);
+	if (rc < 0 || state == GENERATION_COMPLETE ||
+		state == GENERATION_READY || state == GENERATION_SEALED)
+		return rc;
+	return fault_set(fault, FAULT_REFUSED,
+		"generation %s is not complete: `holdfast rebuild` goes on "
+		"with it",
+		store->layout.generation);
+}
+
+static int check_stands(const struct store *successor,
+	const struct store_partition *live, struct fault *fault)
+{
+	const struct store_partition *there = partitions_find(
+		&successor->partitions, live->log.topic, live->log.partition);
+	if (there == NULL ||
+		there->accounts.next_offset == live->accounts.next_offset)
+		return 0;
+	return fault_set(fault, FAULT_REFUSED,
+		"%s:%" PRId32 ": generation %s is at offset %" PRId64
+		", the live one at %" PRId64 ": take it there first",
+		live->log.topic, live->log.partition,
+		successor->layout.generation, there->accounts.next_offset,
+		live->accounts.next_offset);
+}
+
+static int check_exactly(const struct store *live,
+	const struct store *successor, struct fault *fault)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < live->partitions.count; i++) {
+		const struct store_partition *one = live->partitions.items[i];
+		if (partitions_find(&live->partitions, one->log.topic,
+			    one->log.partition) == one)
+			rc = check_stands(successor, one, fault);
+	}
+	return rc;
+}
+
+static int stop_all(
+	struct store *store, const struct store_switch *to, struct fault *fault)
+{
+	int64_t now_us = to->decision == NULL ? 0 : to->decision->at_us;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < store->partitions.count; i++) {
+		const struct log *log = &store->partitions.items[i]->log;
+		const struct store_stop stop = {.log = log,
+			.reason = to->stop_reason,
+			.detail = to->stop_detail,
+			.since_us = now_us,
+			.log_start = LOG_START_UNKNOWN};
+		rc = store_put_stop(store, &stop, fault);
+	}
+	return rc;
+}
+
+/* What it is from now on, with its stops and its record: one transaction. */
+static int make_ready(struct store *successor, const char *live,
+	const struct store_switch *to, struct fault *fault)
+{
+	int rc = store_begin(successor, fault);
+	if (rc == 0)
+		rc = generation_note(
+			successor->db, GENERATION_READY, live, fault);
+	if (rc == 0 && to->stop_reason != NULL)
+		rc = stop_all(successor, to, fault);
+	if (rc == 0)
+		rc = store_note(successor, to->decision, live,
+			successor->layout.generation, fault);
+	return finish(successor, rc, fault);
+}
+
+static int open_successor(struct store **out,
+	const struct store_options *options, int lock,
+	const struct store_switch *to, struct fault *fault)
+{
+	const struct place place = {.generation = to->generation, .lock = lock};
+	int rc = store_open_at(out, options, &place, fault);
+	if (rc == 0)
+		rc = check_complete(*out, fault);
+	return rc;
+}
+
+/* From here on a crash leaves the one or the other. */
+static int turn(struct store *live, struct store *successor,
+	const struct store_switch *to, struct fault *fault)
+{
+	const char *name = successor->layout.generation;
+	int rc = make_ready(successor, live->layout.generation, to, fault);
+	failpoint("switch_ready");
+	if (rc == 0)
+		rc = note_state(live, GENERATION_SEALED, name, fault);
+	failpoint("switch_sealed");
+	if (rc == 0)
+		rc = layout_relink(&successor->layout, fault);
+	failpoint("switch_linked");
+	if (rc == 0)
+		return note_state(successor, GENERATION_LIVE, "", fault);
+	/* The live one goes on; best effort, since its next owner does the
+	 * same: a successor without a seal on its peer means nothing. */
+	if (rc != FAULT_IO)
+		(void)note_state(live, GENERATION_LIVE, "", NULL);
+	return rc;
+}
+
+/* A builder must not have it open. */
+static int lock_out_builders(
+	const struct layout *layout, int *lock, struct fault *fault)
+{
+	return layout_lock_build(layout, lock, fault);
+}
+
+int store_switch(struct store **store, const struct store_switch *to,
+	struct fault *fault)
+{
+	struct store *live = *store, *successor = NULL;
+	int builders = -1;
+	int rc = store_refresh(live, fault);
+	if (rc == 0)
+		rc = lock_out_builders(&live->layout, &builders, fault);
+	if (rc == 0)
+		rc = open_successor(
+			&successor, &live->options, live->lock, to, fault);
+	if (rc == 0 && to->exactly)
+		rc = check_exactly(live, successor, fault);
+	if (rc == 0)
+		rc = turn(live, successor, to, fault);
+	if (rc == 0) {
+		successor->role = ROLE_LIVE;
+		successor->lock = live->lock;
+		live->lock = -1;
+		*store = successor;
+		successor = live;
+	}
+	store_close(successor);
+	if (builders >= 0)
+		close(builders);
+	return rc;
+}
+
+int store_replace(const struct store_options *options,
+	const struct store_switch *to, struct fault *fault)
+{
+	struct store *successor = NULL;
+	int rc = open_successor(&successor, options, -1, to, fault);
+	int builders = -1;
+	if (rc == 0)
+		rc = lock_out_builders(&successor->layout, &builders, fault);
+	if (rc == 0)
+		rc = make_ready(successor, "", to, fault);
+	failpoint("switch_ready");
+	if (rc == 0)
+		rc = layout_relink(&successor->layout, fault);
+	failpoint("switch_linked");
+	if (rc == 0)
+		rc = note_state(successor, GENERATION_LIVE, "", fault);
+	store_close(successor);
+	if (builders >= 0)
+		close(builders);
+	return rc;
+}
