@@ -1,0 +1,223 @@
+/* Where a generation is found, made and claimed: its writer's part. */
+#include "store/generation_state.h"
+
+#include "store/file_codes.h"
+#include "store/tables.h"
+#include "store/writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define COPY_BYTES (1024 * 1024)
+
+/* The identity of a store's file that nobody here has open. */
+static int read_identity(const char *path, struct identity *out,
+	struct arena *arena, struct fault *fault)
+{
+	sqlite3 *db = NULL;
+	int rc = tables_check_file(path, fault);
+	if (rc == 0)
+		rc = sql_open(&db, path, SQL_READ, 0, fault);
+	if (rc == 0)
+		rc = tables_check(db, path, fault);
+	if (rc == 0)
+		rc = meta_read_identity(db, out, arena, fault);
+	sqlite3_close(db);
+	return rc;
+}
+
+static int copy_bytes(int from, int to)
+{
+	static const size_t size = COPY_BYTES;
+	char *bytes = malloc(size);
+	ssize_t got = bytes == NULL ? -1 : 0;
+	while (bytes != NULL && (got = read(from, bytes, size)) > 0)
+		for (ssize_t done = 0, put; done < got; done += put)
+			if ((put = write(to, bytes + done,
+				     (size_t)(got - done))) < 0) {
+				free(bytes);
+				return -1;
+			}
+	free(bytes);
+	return got < 0 || fsync(to) != 0 ? -1 : 0;
+}
+
+/* A closed store's file, into the draft. */
+static int copy_base(
+	const struct layout *layout, const char *base, struct fault *fault)
+{
+	int rc = layout_clear_draft(layout, fault);
+	if (rc < 0)
+		return rc;
+	int from = open(base, O_RDONLY | O_CLOEXEC);
+	if (from < 0)
+		return file_fault(fault, errno, "can't open", base);
+	int to = open(
+		layout->draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	if (to < 0 || copy_bytes(from, to) < 0)
+		rc = file_fault(fault, errno, "can't copy to", layout->draft);
+	if (to >= 0)
+		close(to);
+	close(from);
+	return rc;
+}
+
+static int check_base(const struct identity *live, const char *base,
+	struct arena *arena, struct fault *fault)
+{
+	struct identity identity = {0};
+	int rc = read_identity(base, &identity, arena, fault);
+	schema_free(identity.schema);
+	if (rc == 0 && live->schema != NULL &&
+		strcmp(identity.store_id, live->store_id) != 0)
+		rc = fault_set(fault, FAULT_REFUSED,
+			"%s is of store %s, this one is %s: name a backup of "
+			"this store",
+			base, identity.store_id, live->store_id);
+	return rc;
+}
+
+/* Its file, made as a draft and renamed: a crash leaves no half one. */
+static int make(struct store *store, const char *live_path,
+	const struct store_build *build, struct fault *fault)
+{
+	struct identity live = {0};
+	int rc = read_identity(live_path, &live, &store->memory, fault);
+	/* From a base also where the live one can't be read any more. */
+	if (rc < 0 && build->base != NULL)
+		rc = 0;
+	const struct schema *schema = store->options.schema != NULL
+					      ? store->options.schema
+					      : live.schema;
+	if (rc == 0 && build->base != NULL)
+		rc = check_base(&live, build->base, &store->memory, fault);
+	if (rc == 0)
+		rc = build->base != NULL
+			     ? copy_base(&store->layout, build->base, fault)
+			     : store_draft(store, schema, &live, fault);
+	if (rc == 0)
+		rc = layout_place(&store->layout, fault);
+	schema_free(live.schema);
+	return rc;
+}
+
+static int find_build(struct store *store, const struct store_build *build,
+	struct fault *fault)
+{
+	struct layout *layout = &store->layout;
+	char next[GENERATION_NAME_MAX], live_path[PATH_MAX];
+	memcpy(live_path, layout->database, sizeof live_path);
+	int rc = layout_lock_build(layout, &store->lock, fault);
+	if (rc == 0 && build->generation == NULL)
+		rc = layout_next_generation(layout, next, fault);
+	if (rc == 0)
+		rc = layout_turn_to(layout,
+			build->generation == NULL ? next : build->generation,
+			fault);
+	if (rc == 0 && build->generation == NULL)
+		rc = make(store, live_path, build, fault);
+	return rc < 0 ? rc : layout_turn_to(layout, layout->generation, fault);
+}
+
+int generation_check_there(
+	const struct layout *layout, const char *live, struct fault *fault)
+{
+	if (strcmp(layout->generation, live) == 0)
+		return fault_set(fault, FAULT_REFUSED,
+			"generation %s is the live one", live);
+	return access(layout->database, F_OK) == 0
+		       ? 0
+		       : fault_set(fault, FAULT_USAGE,
+				 "there is no generation %s: `holdfast "
+				 "generations` lists them",
+				 layout->generation);
+}
+
+int generation_find(
+	struct store *store, const struct place *place, struct fault *fault)
+{
+	struct layout *layout = &store->layout;
+	char live[GENERATION_NAME_MAX];
+	bool exists = false;
+	int rc = layout_find(layout, store->options.path, &exists, fault);
+	if (rc == 0 && !exists)
+		rc = fault_set(fault, FAULT_REFUSED,
+			"%s holds no store: check store.path",
+			store->options.path);
+	if (rc < 0)
+		return rc;
+	memcpy(live, layout->generation, sizeof live);
+	if (place->build != NULL)
+		rc = find_build(store, place->build, fault);
+	else if (place->lock < 0)
+		rc = layout_lock(layout, &store->lock, fault);
+	if (rc == 0 && place->build == NULL)
+		rc = layout_turn_to(layout, place->generation, fault);
+	return rc < 0 ? rc : generation_check_there(layout, live, fault);
+}
+
+/* Is the sealed generation's successor ready for its place? Where nobody can
+ * tell, it is not: then the sealed one is whole. */
+static bool is_ready(struct store *store, const char *peer, struct fault *fault)
+{
+	struct layout layout = store->layout;
+	enum generation_state state = GENERATION_BUILDING;
+	const char *of = "";
+	sqlite3 *db = NULL;
+	int rc = layout_turn_to(&layout, peer, fault);
+	if (rc == 0)
+		rc = tables_check_file(layout.database, fault);
+	if (rc == 0)
+		rc = sql_open(&db, layout.database, SQL_READ,
+			store->options.busy_timeout_ms, fault);
+	if (rc == 0)
+		rc = generation_read(db, &state, &of, &store->memory, fault);
+	bool ready = rc == 0 && state == GENERATION_READY &&
+		     strcmp(of, store->layout.generation) == 0;
+	sqlite3_close(db);
+	return ready;
+}
+
+static int claim_live(struct store *store, struct fault *fault)
+{
+	enum generation_state state;
+	const char *peer;
+	int rc = generation_read(
+		store->db, &state, &peer, &store->memory, fault);
+	if (rc < 0)
+		return rc;
+	if (state == GENERATION_SEALED && is_ready(store, peer, NULL)) {
+		(void)snprintf(
+			store->successor, sizeof store->successor, "%s", peer);
+		return GENERATION_MOVED;
+	}
+	return state == GENERATION_LIVE
+		       ? 0
+		       : generation_note(store->db, GENERATION_LIVE, "", fault);
+}
+
+int generation_claim(struct store *store, struct fault *fault)
+{
+	switch (store->role) {
+	case ROLE_LIVE:
+		return claim_live(store, fault);
+	case ROLE_BUILD:
+		return generation_note(
+			store->db, GENERATION_BUILDING, "", fault);
+	default:
+		return 0; /* store_switch() says what it is */
+	}
+}
+
+int generation_follow(struct store *store, struct fault *fault)
+{
+	int rc = layout_turn_to(&store->layout, store->successor, fault);
+	if (rc == 0)
+		rc = layout_relink(&store->layout, fault);
+	return rc < 0 ? fault_wrap(fault, rc, "finishing the switch to %s",
+				store->successor)
+		      : GENERATION_MOVED;
+}
