@@ -51,8 +51,10 @@ static void want_again(struct kafka_commits *commits,
 }
 
 /* By whom the store was lost nothing is committed: the offsets of the new owner
- * are ahead. rd_kafka_commit_queue() reports to our own queue: the records'
- * queue stays with records (design section 8). */
+ * are ahead. What librdkafka was given before it was lost may still arrive: a
+ * dashboard's lag is too large until the new owner's next commit.
+ * rd_kafka_commit_queue() reports to our own queue: the records' queue stays
+ * with records (design section 8). */
 static void send_wanted(
 	struct kafka_commits *commits, struct kafka_partitions *partitions)
 {

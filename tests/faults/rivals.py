@@ -45,10 +45,10 @@ class Rivals:
         rig.holdfast("ingest", "--until-end")  # the 32 partitions are known to the store, each by commits of its own
 
     def stopped_at(self, failpoint, hit, count):
-        """The first, stopped there for the hit-th time while it takes `count` more records."""
-        first = self.rig.start("ingest", program=self.rig.failpoints, environment={"HOLDFAST_FAILPOINT": f"{failpoint}:{hit}:stop"})
-        await_true("it has begun", lambda: "taking 1 topics" in first.said())
+        """The first, stopped there for the hit-th time while it takes `count` more records. What librdkafka was given to commit before
+        can't be taken back: whoever looks for commits stops it in its first batch."""
         self.rig.produce(self.broker.address, count)
+        first = self.rig.start("ingest", program=self.rig.failpoints, environment={"HOLDFAST_FAILPOINT": f"{failpoint}:{hit}:stop"})
         await_true(f"it stops at {failpoint}", lambda: is_stopped(first) or not first.runs())
         check(first.runs(), first.said()[-300:])
         return first
@@ -76,7 +76,10 @@ class Rivals:
         raise AssertionError(f"a transaction was open each of {TRIES} times")
 
     def has_open(self, process):
-        links = [os.readlink(path) for path in pathlib.Path(f"/proc/{process.pid}/fd").iterdir()]
+        try:
+            links = [os.readlink(path) for path in pathlib.Path(f"/proc/{process.pid}/fd").iterdir()]
+        except FileNotFoundError:  # closed between the two looks
+            return False
         return any(link.endswith("g1.db-wal") for link in links)
 
     def rows(self):
@@ -122,7 +125,7 @@ def rivals(rig, failpoint, hit, count=2000):
 
 @scenario("25b", "a zombie is stopped before a transaction", "SIGSTOP before its next BEGIN; a second takes the rest; SIGCONT", LOSES)
 def before_transaction(rig):
-    rivals(rig, "store_before_begin", 3)
+    rivals(rig, "store_before_begin", 1)
 
 
 @scenario("25c", "a zombie is stopped before a checkpoint", "SIGSTOP between a batch and the checkpoint after it; a second takes the rest; SIGCONT", LOSES)
