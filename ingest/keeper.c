@@ -400,9 +400,23 @@ static int clear(struct keeper *keeper, struct fault *fault)
 	return retry_letters(&request, results, fault);
 }
 
+/* A person may have made letters wait, and the queue is not told. */
+static int ask_what_is_due(struct keeper *keeper, struct fault *fault)
+{
+	int64_t due_us = 0;
+	if (now_us(keeper) - keeper->cleared_us < CLEAR_EVERY_US)
+		return 0;
+	int rc = store_next_due(keeper->options.store, &due_us, fault);
+	if (rc == 0)
+		retry_queue_expect(keeper->queue, due_us);
+	return rc;
+}
+
 static int attend(struct keeper *keeper, struct fault *fault)
 {
 	int rc = look_at_all(keeper, fault);
+	if (rc == 0)
+		rc = ask_what_is_due(keeper, fault);
 	if (rc == 0)
 		rc = retry_queue_turn(keeper->queue, wall_us(keeper), fault);
 	if (rc == 0)

@@ -311,6 +311,67 @@ static void acknowledged_letters_leave_in_their_time(void **state)
 	end(&care);
 }
 
+/* Its view is not there: it parks again and again, whoever takes it up. */
+static void take_early(struct event_store *store)
+{
+	struct fault fault = {0};
+	const struct store_partition *partition = letter_rig_partition(store);
+	struct store_record record = {
+		.record = {.log = &partition->log,
+			.next_offset = 1,
+			.timestamp_us = START_US,
+			.value = slice_of("{\"id\": 1, \"view\": \"later\","
+					  " \"entity\": {\"id\": 1},"
+					  " \"features\": {\"n\": 1}}")},
+	};
+	good(decode_record(&store->decoder,
+		     schema_source(store->decoder.schema, "alpha"),
+		     &record.record, &store->arena, &record.decoded, &fault),
+		&fault);
+	struct store_batch batch = {.records = &record, .record_count = 1};
+	good(store_apply(store->store, &batch, NULL, &fault), &fault);
+}
+
+static void what_a_person_makes_wait_again_is_tried_again(void **state)
+{
+	struct event_store early;
+	void *other = &early;
+	struct care care;
+	struct fault fault = {0};
+	const int64_t id = 1;
+	struct retry_result result;
+	(void)state;
+	event_store_make(&early,
+		"{'views': {'card': {'entity': {'id': 'int64'},"
+		" 'features': {'n': {'type': 'int64'}}}},"
+		" 'sources': {'alpha': {}}}");
+	begin(&care, &other);
+	care.options.retry_attempts = 1;
+	begin_again(&care);
+	take_early(&early);
+	keeper_landed(care.keeper, &(struct store_tally){.records = 1});
+	care.hand.now_us += 2 * MINUTE_US;
+	attend_while_wanted(&care);
+	assert_int_equal(count_of(&care, DISPOSITION_DEAD), 1);
+	const struct retry_request request = {.store = early.store,
+		.decoder = early.decoder,
+		.ids = &id,
+		.count = 1,
+		.how = {.attempts_max = INT64_MAX},
+		.uncounted = true};
+	good(retry_letters(&request, &result, &fault), &fault);
+	assert_int_equal(result.verdict.fate, RETRY_PARKED);
+	assert_int_equal(count_of(&care, DISPOSITION_PARKED), 1);
+	for (int i = 0; i < 5; i++) {
+		care.hand.now_us += MINUTE_US;
+		attend_while_wanted(&care);
+	}
+	assert_int_equal(count_of(&care, DISPOSITION_PARKED), 0);
+	assert_int_equal(count_of(&care, DISPOSITION_DEAD), 1);
+	end(&care);
+	event_store_remove(&early);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +382,7 @@ int main(void)
 		WITH_LETTERS(a_full_topic_waits_until_there_is_room),
 		WITH_LETTERS(one_that_is_paused_meanwhile_stays_so),
 		WITH_LETTERS(a_flood_of_dead_letters_stops_until_it_is_resumed),
+		cmocka_unit_test(what_a_person_makes_wait_again_is_tried_again),
 		WITH_LETTERS(acknowledged_letters_leave_in_their_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
