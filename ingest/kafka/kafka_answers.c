@@ -22,6 +22,7 @@ static int go_on(struct kafka_source *source, struct kafka_partition *partition,
 	const struct kafka_judgement *judgement, struct fault *fault)
 {
 	partition->gone_us = 0;
+	partition->connections = partition->asked_connections;
 	if (judgement->verdict == VERDICT_UNVERIFIED && !partition->unverified)
 		kafka_tell(source, NOTICE_ONCE, &judgement->fault);
 	if (judgement->verdict == VERDICT_UNVERIFIED)
@@ -40,7 +41,6 @@ static int wait_on(struct kafka_source *source,
 	struct fault *fault)
 {
 	partition->question_us = kafka_now_us(source) + KAFKA_RETRY_US;
-	source->suspicious |= partition->state == PARTITION_RUNNING;
 	if (judgement->fault.code != 0)
 		kafka_tell(source, NOTICE_WAITING, &judgement->fault);
 	if (judgement->gone)

@@ -200,25 +200,26 @@ static bool await_farewell(struct farewell *farewell, int64_t timeout_ms)
 	return done;
 }
 
-void kafka_client_close(rd_kafka_t *client, int64_t timeout_ms)
+bool kafka_client_close(rd_kafka_t *client, int64_t timeout_ms)
 {
 	if (client == NULL)
-		return;
+		return true;
 	pthread_t thread;
 	struct farewell *farewell = calloc(1, sizeof *farewell);
 	if (farewell == NULL)
-		return; /* rather than wait without bound */
+		return false; /* rather than wait without bound */
 	farewell->client = client;
 	pthread_mutex_init(&farewell->mutex, NULL);
 	pthread_cond_init(&farewell->changed, NULL);
 	if (pthread_create(&thread, NULL, destroy_client, farewell) != 0) {
 		free_farewell(farewell);
-		return;
+		return false;
 	}
-	if (await_farewell(farewell, timeout_ms)) {
-		pthread_join(thread, NULL);
-		free_farewell(farewell);
-	} else {
+	if (!await_farewell(farewell, timeout_ms)) {
 		pthread_detach(thread);
+		return false;
 	}
+	pthread_join(thread, NULL);
+	free_farewell(farewell);
+	return true;
 }

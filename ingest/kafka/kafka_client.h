@@ -11,6 +11,8 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <stdbool.h>
+
 enum kafka_role {
 	KAFKA_CONSUMER, /* the one that records come from */
 	KAFKA_READER,	/* a short-lived one that looks something up */
@@ -40,12 +42,12 @@ void kafka_client_expect(rd_kafka_t *client, const char *topic);
 
 /*
  * Free a client, without leaving a group: there is none. Where that takes
- * longer than `timeout_ms`, it is left to itself. NULL is allowed.
+ * longer than `timeout_ms`, it is left to itself: false. NULL is allowed.
  *
  * librdkafka 2.0.2 to 2.6.0 never ends destroying a client that held records of
  * a partition which left the cluster (librdkafka #4724).
  */
-void kafka_client_close(rd_kafka_t *client, int64_t timeout_ms);
+bool kafka_client_close(rd_kafka_t *client, int64_t timeout_ms);
 
 /* The value of a setting that is a number. */
 size_t kafka_client_number(const rd_kafka_conf_t *conf, const char *name);

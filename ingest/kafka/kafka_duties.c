@@ -7,8 +7,6 @@
 /* An end is reported again so often: a third of the 3 s after which readers
  * take ingest for dead (design section 7). */
 #define END_GAP_US 1000000
-/* Between two questions about logs that are in a hurry: they share a look. */
-#define HURRY_GAP_US 100000
 
 static int ask_pending(
 	struct kafka_source *source, int64_t now_us, struct fault *fault)
@@ -24,26 +22,10 @@ static int ask_pending(
 	return rc;
 }
 
-/* Something happened: all of them, soon, and not more than once at a time. */
-static void hurry(struct kafka_source *source, int64_t now_us)
-{
-	if (!source->suspicious || source->identity_left > 0 ||
-		now_us < source->hurry_us)
-		return;
-	source->suspicious = false;
-	source->hurry_us = now_us + KAFKA_RETRY_US;
-	source->identity_us = now_us;
-	source->identity_left = source->partitions.count;
-}
-
 /* So long until the next turn: each log has its turn in identity_check_us. */
-static int64_t pause_us(struct kafka_source *source, size_t turn)
+static int64_t pause_us(const struct kafka_source *source)
 {
 	size_t count = source->partitions.count;
-	source->identity_left -=
-		turn < source->identity_left ? turn : source->identity_left;
-	if (source->identity_left > 0)
-		return HURRY_GAP_US;
 	size_t turns = 1 + (count - 1) / KAFKA_IDENTITY_PARTITIONS_MAX;
 	return source->identity_check_us / (int64_t)turns;
 }
@@ -53,13 +35,12 @@ static int ask_running(
 	struct kafka_source *source, int64_t now_us, struct fault *fault)
 {
 	size_t count = source->partitions.count;
-	hurry(source, now_us);
 	if (now_us < source->identity_us || count == 0)
 		return 0;
 	size_t turn = count < KAFKA_IDENTITY_PARTITIONS_MAX
 			      ? count
 			      : KAFKA_IDENTITY_PARTITIONS_MAX;
-	source->identity_us = now_us + pause_us(source, turn);
+	source->identity_us = now_us + pause_us(source);
 	int rc = 0;
 	for (size_t i = 0; i < turn && rc == 0; i++) {
 		struct kafka_partition *partition =

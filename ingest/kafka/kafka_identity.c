@@ -233,7 +233,7 @@ static int find_bounds(struct round *round, struct fault *fault)
 		kafka_find_bounds(client, led, led_count);
 		kafka_find_cluster(client, cluster_id, sizeof cluster_id);
 	}
-	kafka_client_close(client, KAFKA_FAREWELL_MS);
+	(void)kafka_client_close(client, KAFKA_FAREWELL_MS);
 	spread_bounds(round, led, led_count);
 	note_cluster(round, cluster_id);
 	return rc;
@@ -356,7 +356,7 @@ static void read_round(struct round *round)
 		judge_message(round, message);
 		rd_kafka_message_destroy(message);
 	}
-	kafka_client_close(client, KAFKA_FAREWELL_MS);
+	(void)kafka_client_close(client, KAFKA_FAREWELL_MS);
 }
 
 /* Those that no answer came for stay VERDICT_UNKNOWN; those whose record is

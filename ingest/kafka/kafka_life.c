@@ -41,6 +41,7 @@ int kafka_let_go(struct kafka_source *source, struct kafka_partition *partition,
 	partition->at_end = false;
 	partition->asked_end = false;
 	partition->questioned = false;
+	partition->broker = -1;
 	partition->life++; /* what is answered now is too late */
 	return rc;
 }
@@ -68,6 +69,37 @@ int kafka_check_again(struct kafka_source *source,
 	/* One that fails whatever is found does not spin. */
 	if (partition->question_us < partition->asked_us + KAFKA_RETRY_US)
 		partition->question_us = partition->asked_us + KAFKA_RETRY_US;
+	source->duties_us = 0;
+	return rc;
+}
+
+/* Soon, but a connection that is made again and again does not spin. */
+static int hold(struct kafka_source *source, struct kafka_partition *partition,
+	int64_t now_us, struct fault *fault)
+{
+	int rc = kafka_let_go(source, partition, PARTITION_PENDING, fault);
+	partition->question_us = partition->held_us + KAFKA_RETRY_US;
+	if (partition->held_us == 0 || partition->question_us < now_us)
+		partition->question_us = now_us;
+	partition->held_us = now_us;
+	return rc;
+}
+
+/* Those that come from the same broker are asked about in the same look. */
+int kafka_hold(struct kafka_source *source, struct kafka_partition *partition,
+	struct fault *fault)
+{
+	int64_t now_us = kafka_now_us(source);
+	int32_t broker = partition->broker;
+	int rc = hold(source, partition, now_us, fault);
+	for (size_t i = 0; i < source->partitions.count && rc == 0; i++) {
+		struct kafka_partition *other = source->partitions.all[i];
+		if (other->state == PARTITION_RUNNING &&
+			other->broker == broker &&
+			!kafka_connections_known(source->connections, broker,
+				&other->connections))
+			rc = hold(source, other, now_us, fault);
+	}
 	source->duties_us = 0;
 	return rc;
 }
@@ -148,6 +180,8 @@ int kafka_ask(struct kafka_source *source, struct kafka_partition *partition,
 	memcpy(question.cluster_id, partition->cluster_id,
 		sizeof question.cluster_id);
 	partition->questioned = true;
+	partition->asked_connections =
+		kafka_connections_count(source->connections);
 	partition->asked_us = kafka_now_us(source);
 	return kafka_scout_ask(source->scout, &question, fault);
 }

@@ -26,9 +26,6 @@ void kafka_troubled(
 	rd_kafka_t *client, int error, const char *reason, void *opaque)
 {
 	struct kafka_source *source = opaque;
-	/* A connection that was lost, a leader or a topic that moved: what is
-	 * read on may be another log. */
-	source->suspicious = true;
 	if (kafka_policy((rd_kafka_resp_err_t)error) != POLICY_EXIT) {
 		tell_trouble(source, (rd_kafka_resp_err_t)error, reason);
 		return;
@@ -54,12 +51,26 @@ static void keep_queue_filled(struct kafka_source *source,
 	kafka_wake(source->client, partition);
 }
 
+/* Was its log compared since the connection was made that this came over? */
+static bool is_compared(struct kafka_source *source,
+	struct kafka_partition *partition, const rd_kafka_message_t *message)
+{
+	int32_t broker = rd_kafka_message_broker_id(message);
+	if (partition->broker >= 0 && partition->broker != broker)
+		return false; /* it has another leader now */
+	partition->broker = broker;
+	return kafka_connections_known(
+		source->connections, broker, &partition->connections);
+}
+
 static int take_record(struct kafka_source *source,
 	struct kafka_partition *partition, rd_kafka_message_t *message,
 	struct source_event *event, struct fault *fault)
 {
 	if (message->offset < partition->expected)
 		return SOURCE_IDLE; /* a fetch that began anew */
+	if (!is_compared(source, partition, message))
+		return kafka_hold(source, partition, fault);
 	struct record *record = &event->record;
 	kafka_record_body(record, message);
 	record->log = partition->log;
@@ -94,17 +105,17 @@ static void watch_transactions(
 		    partition->number, &low,
 		    &high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
 		high <= partition->expected) {
-		partition->held_us = 0;
+		partition->kept_us = 0;
 		return;
 	}
-	if (partition->held_us == 0 ||
-		partition->held_offset != partition->expected) {
-		partition->held_us = partition->end_us;
-		partition->held_offset = partition->expected;
+	if (partition->kept_us == 0 ||
+		partition->kept_offset != partition->expected) {
+		partition->kept_us = partition->end_us;
+		partition->kept_offset = partition->expected;
 	}
-	if (partition->end_us - partition->held_us < HELD_GAP_US)
+	if (partition->end_us - partition->kept_us < HELD_GAP_US)
 		return;
-	partition->held_us = partition->end_us;
+	partition->kept_us = partition->end_us;
 	struct fault text = {0};
 	fault_set(&text, FAULT_BROKER,
 		"%s:%" PRId32 " is held at offset %" PRId64 " by a transaction "
@@ -117,19 +128,21 @@ static void watch_transactions(
 /* What was taken is all there was when there was last nothing to take: the
  * message itself may have lain here since. */
 static int take_end(struct kafka_source *source,
-	struct kafka_partition *partition, int64_t offset,
-	struct source_event *event)
+	struct kafka_partition *partition, const rd_kafka_message_t *message,
+	struct source_event *event, struct fault *fault)
 {
 	partition->asked_end = false;
-	if (offset < partition->expected)
+	if (message->offset < partition->expected)
 		return SOURCE_IDLE; /* an end that was passed by since */
-	partition->expected = offset;
+	if (!is_compared(source, partition, message))
+		return kafka_hold(source, partition, fault);
+	partition->expected = message->offset;
 	partition->at_end = true;
 	partition->end_us = kafka_now_us(source);
 	watch_transactions(source, partition);
 	kafka_reach(source, partition);
 	kafka_event(event, SOURCE_END, partition);
-	event->next_offset = offset;
+	event->next_offset = message->offset;
 	event->as_of_us = source->empty_wall_us;
 	return SOURCE_END;
 }
@@ -139,7 +152,7 @@ static int take_error(struct kafka_source *source,
 	struct source_event *event, struct fault *fault)
 {
 	if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
-		return take_end(source, partition, message->offset, event);
+		return take_end(source, partition, message, event, fault);
 	switch (kafka_policy(message->err)) {
 	case POLICY_NONE:
 		return SOURCE_IDLE;

@@ -32,13 +32,18 @@ struct kafka_partition {
 	struct trail trail;	 /* as stored at the start, and newer checks */
 	struct footprint newest; /* of the last record delivered */
 	bool delivered;		 /* there is a `newest` */
+	int32_t broker;		 /* where it is fetched from; -1: unknown yet */
+	uint64_t connections;	 /* so many of librdkafka's were there when its
+				    log was compared; see kafka_connections.h */
+	uint64_t asked_connections; /* the same, of the question on its way */
+	int64_t held_us; /* monotonic: when a newer one held it back */
 	char cluster_id[KAFKA_CLUSTER_ID_SIZE]; /* as stored at the start */
 
 	bool paused;	/* what librdkafka was told, or will be when assigned */
 	bool at_end;	/* its end was reached and no record came since */
 	bool asked_end; /* made to report its end again */
 	int64_t end_us; /* monotonic: when it was last reported */
-	int64_t held_us, held_offset; /* by an open transaction: since when,
+	int64_t kept_us, kept_offset; /* by an open transaction: since when,
 					 monotonic, or 0; and where */
 	bool questioned;	      /* an answer is on its way */
 	int64_t asked_us;	      /* monotonic: when it was last asked of */

@@ -191,7 +191,9 @@ static void kafka_close(struct source *base)
 	kafka_scout_close(source->scout, left_ms(source, deadline_us));
 	if (source->queue != NULL)
 		rd_kafka_queue_destroy(source->queue);
-	kafka_client_close(source->client, FAREWELL_MS);
+	/* A client that lives on alone goes on counting. */
+	if (kafka_client_close(source->client, FAREWELL_MS))
+		kafka_connections_free(source->connections);
 	kafka_partitions_finish(&source->partitions);
 	kafka_notices_finish(&source->notices);
 	kafka_headers_finish(&source->headers);
@@ -234,6 +236,11 @@ static int open_client(struct kafka_source *source,
 		return rc;
 	rd_kafka_conf_set_opaque(conf, source);
 	rd_kafka_conf_set_error_cb(conf, kafka_troubled);
+	rc = kafka_connections_watch(source->connections, conf, fault);
+	if (rc != 0) {
+		rd_kafka_conf_destroy(conf);
+		return rc;
+	}
 	rc = kafka_client_open(&source->client, conf, KAFKA_CONSUMER, fault);
 	if (rc != 0)
 		return rc;
@@ -282,6 +289,8 @@ int kafka_source_open(struct source **out,
 	source->empty_wall_us = options->clock->wall_us(options->clock);
 	int rc = kafka_partitions_init(&source->partitions, options->topics,
 		options->topic_count, fault);
+	if (rc == 0)
+		rc = kafka_connections_new(&source->connections, fault);
 	if (rc == 0)
 		rc = open_client(source, options, fault);
 	if (rc == 0)

@@ -11,6 +11,7 @@
 #define HOLDFAST_INGEST_KAFKA_KAFKA_SOURCE_PARTS_H
 
 #include "ingest/kafka/kafka_commit.h"
+#include "ingest/kafka/kafka_connections.h"
 #include "ingest/kafka/kafka_notice.h"
 #include "ingest/kafka/kafka_partitions.h"
 #include "ingest/kafka/kafka_record.h"
@@ -25,6 +26,7 @@ struct kafka_source {
 	struct clock *clock;
 	rd_kafka_t *client;
 	rd_kafka_queue_t *queue; /* the client's, to wake its poll */
+	struct kafka_connections *connections; /* the client's */
 	struct kafka_scout *scout;
 	struct kafka_partitions partitions;
 	struct kafka_commits commits;
@@ -46,9 +48,6 @@ struct kafka_source {
 	int64_t duties_us;    /* monotonic: not before */
 	int64_t identity_us;  /* monotonic: when the next logs are compared */
 	size_t identity_next; /* whose turn it is */
-	size_t identity_left; /* how many of them are in a hurry */
-	bool suspicious;      /* something happened to some log, maybe */
-	int64_t hurry_us;     /* monotonic: not in a hurry again before */
 
 	size_t wake_records, wake_bytes;   /* see kafka_wake() */
 	size_t records_since, bytes_since; /* librdkafka was last woken */
@@ -81,6 +80,12 @@ int kafka_miss_topic(struct kafka_source *source,
 /* Compare its log, and start again where it stood. */
 int kafka_check_again(struct kafka_source *source,
 	struct kafka_partition *partition, int64_t delay_us,
+	struct fault *fault);
+
+/* What comes now was fetched from `broker` over a connection that is newer than
+ * the comparison of its log: nothing is taken until it is compared again. So
+ * it is with all that come from there. */
+int kafka_hold(struct kafka_source *source, struct kafka_partition *partition,
 	struct fault *fault);
 
 /* The record at its offset could not be read, for `reason`. */

@@ -249,7 +249,7 @@ int kafka_survey_look(struct kafka_survey *survey, const rd_kafka_conf_t *conf,
 	if (open_look(&look, conf, &rc, fault) == NULL)
 		return rc < 0 ? rc : 1;
 	rc = look_at_all(&look, fault);
-	kafka_client_close(look.client, KAFKA_FAREWELL_MS);
+	(void)kafka_client_close(look.client, KAFKA_FAREWELL_MS);
 	if (rc != 0)
 		return rc;
 	return all_whole(survey) ? 0 : 1;
@@ -275,6 +275,6 @@ int kafka_survey_judge_clocks(struct kafka_survey *survey,
 			   !atomic_load(survey->hurry);
 		i++)
 		rc = judge_clocks(&look, &survey->topics[i], fault);
-	kafka_client_close(look.client, KAFKA_FAREWELL_MS);
+	(void)kafka_client_close(look.client, KAFKA_FAREWELL_MS);
 	return rc;
 }

@@ -12,10 +12,10 @@ static int64_t now_us(void)
 	return clock_system()->monotonic_us(clock_system());
 }
 
-void rig_start(struct kafka_rig *rig, int partitions)
+void rig_start_brokers(struct kafka_rig *rig, int partitions, int brokers)
 {
 	*rig = (struct kafka_rig){.topics = {"t", "u"}};
-	mock_kafka_start(&rig->mock);
+	mock_kafka_start(&rig->mock, brokers);
 	if (partitions > 0)
 		mock_kafka_topic(&rig->mock, "t", partitions);
 	rig->options = kafka_source_options_default();
@@ -23,6 +23,11 @@ void rig_start(struct kafka_rig *rig, int partitions)
 	rig->options.group_id = "holdfast-test";
 	rig->options.topics = rig->topics;
 	rig->options.topic_count = 1;
+}
+
+void rig_start(struct kafka_rig *rig, int partitions)
+{
+	rig_start_brokers(rig, partitions, 1);
 }
 
 void rig_stop(struct kafka_rig *rig)

@@ -41,6 +41,8 @@ struct kafka_rig {
 /* A mock cluster, a topic "t" with so many partitions (0: none), and options
  * that fit both. */
 void rig_start(struct kafka_rig *rig, int partitions);
+/* The same, with more than one broker. */
+void rig_start_brokers(struct kafka_rig *rig, int partitions, int brokers);
 void rig_stop(struct kafka_rig *rig);
 
 /* Open the source with rig->options; forget what came before. */

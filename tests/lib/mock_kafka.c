@@ -50,11 +50,11 @@ static rd_kafka_t *client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf)
 	return client;
 }
 
-void mock_kafka_start(struct mock_kafka *mock)
+void mock_kafka_start(struct mock_kafka *mock, int brokers)
 {
 	*mock = (struct mock_kafka){0};
 	mock->host = client_new(RD_KAFKA_PRODUCER, conf_new(mock));
-	mock->cluster = rd_kafka_mock_cluster_new(mock->host, 1);
+	mock->cluster = rd_kafka_mock_cluster_new(mock->host, brokers);
 	assert_non_null(mock->cluster);
 	rd_kafka_conf_t *conf = conf_new(mock);
 	set(conf, "linger.ms", "1");

@@ -22,8 +22,8 @@ struct mock_kafka {
 	size_t item_count;
 };
 
-/* A cluster of one broker. Failures end the test. */
-void mock_kafka_start(struct mock_kafka *mock);
+/* A cluster of so many brokers, numbered from 1. Failures end the test. */
+void mock_kafka_start(struct mock_kafka *mock, int brokers);
 void mock_kafka_stop(struct mock_kafka *mock);
 
 void mock_kafka_topic(

@@ -105,7 +105,7 @@ static int open_client(enum kafka_role role,
 		return rc;
 	rd_kafka_t *client = NULL;
 	rc = kafka_client_open(&client, conf, role, fault);
-	kafka_client_close(client, 5000);
+	assert_true(kafka_client_close(client, 5000));
 	return rc;
 }
 

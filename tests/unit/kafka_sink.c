@@ -20,7 +20,7 @@ static int set_up(void **state)
 {
 	static struct rig rig;
 	*state = &rig;
-	mock_kafka_start(&rig.mock);
+	mock_kafka_start(&rig.mock, 1);
 	struct kafka_settings settings = mock_kafka_settings(&rig.mock);
 	return kafka_sink_open(&rig.sink, &settings, NULL);
 }
