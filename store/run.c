@@ -51,27 +51,26 @@ static const char *overflow_text(
 }
 
 /* By retry, a delete that would leave newer contributions whole is refused:
- * design section 5. The row becomes what it was. */
-static struct merged merge_letter(struct batch *batch, struct row *row,
-	const struct update *update, const struct version *version)
+ * design section 5. The row becomes what it was: `spare` is room for its cells.
+ */
+static struct merged merge_letter(struct row *row, const struct update *update,
+	const struct version *version, struct cell *spare)
 {
-	size_t size = update->view->feature_count * sizeof row->cells[0];
+	size_t size = update->view->feature_count * sizeof *spare;
 	struct row before = *row;
-	before.cells = arena_take(&batch->store->row_arena, size);
-	struct merged refused = {
-		.disposition = DISPOSITION_DEAD, .reason = REASON_LATE_DELETE};
-	if (before.cells == NULL)
-		return refused; /* as careful as can be */
-	memcpy(before.cells, row->cells, size);
+	memcpy(spare, row->cells, size);
 	struct merged merged = merge(update->view, row, update, version);
 	if (!merged.late_delete)
 		return merged;
 	*row = before;
-	return refused;
+	memcpy(row->cells, spare, size);
+	return (struct merged){
+		.disposition = DISPOSITION_DEAD, .reason = REASON_LATE_DELETE};
 }
 
 /* Merge one item into the row; true if the row changed. */
-static bool merge_item(struct batch *batch, struct item *item, struct row *row)
+static bool merge_item(struct batch *batch, struct item *item, struct row *row,
+	struct cell *spare)
 {
 	const struct update *update = item->update;
 	const struct record *record = &item->record->record;
@@ -80,7 +79,7 @@ static bool merge_item(struct batch *batch, struct item *item, struct row *row)
 	struct merged merged =
 		item->letter == NULL
 			? merge(update->view, row, update, &version)
-			: merge_letter(batch, row, update, &version);
+			: merge_letter(row, update, &version, spare);
 	item->disposition = merged.disposition;
 	item->reason = merged.reason;
 	item->late_delete = merged.late_delete;
@@ -105,10 +104,14 @@ static int merge_entity(struct batch *batch, struct item **items, size_t count,
 		&store->views[index], entity, &store->row_arena, &held, fault);
 	if (rc < 0)
 		return rc;
+	struct cell *spare = arena_take(
+		&store->row_arena, view->feature_count * sizeof *spare);
+	if (spare == NULL)
+		return fault_set(fault, FAULT_OOM, "no memory for a row");
 	struct digest before = row_hash(view, entity, &held.row);
 	bool changed = false;
 	for (size_t i = 0; i < count; i++)
-		changed |= merge_item(batch, items[i], &held.row);
+		changed |= merge_item(batch, items[i], &held.row, spare);
 	if (!changed)
 		return 0;
 	batch->view_touched[index] = true;
