@@ -199,7 +199,8 @@ static int attend(struct pipeline *pipeline, struct fault *fault)
 	const struct pipeline_options *options = pipeline->options;
 	rc = options->attend(options->payload, fault);
 	pipeline->attended = true;
-	return rc < 0 ? rc : pipeline_review(pipeline, fault);
+	pipeline->leaves = rc == PIPELINE_LEAVE;
+	return rc != 0 ? rc : pipeline_review(pipeline, fault);
 }
 
 /* A turn of polling after each that was attended to: who asks again and again
@@ -255,6 +256,7 @@ int pipeline_run(const struct pipeline_options *options,
 	int rc = stages_open(&pipeline.stages, options, fault);
 	while (rc == 0 && must_go_on(&pipeline))
 		rc = turn(&pipeline, fault);
+	assert(rc <= 0 || pipeline.leaves);
 	if (rc == 0)
 		rc = pipeline_settle(&pipeline, fault);
 	stages_close(pipeline.stages);

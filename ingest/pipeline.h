@@ -46,8 +46,9 @@ struct pipeline_options {
 	bool (*wants)(void *payload);
 	/* Then do it, in about a second: on the caller's thread, with nothing
 	 * in flight, so that the store may be touched. Whatever it stopped or
-	 * resumed (store/decisions.h) is so when it returns. Returns 0;
-	 * a fault ends the pipeline. */
+	 * resumed (store/decisions.h) is so when it returns. Returns 0, or
+	 * PIPELINE_LEAVE: the store is another one now, or is gone, and the
+	 * pipeline ends without touching it. A fault ends the pipeline. */
 	int (*attend)(void *payload, struct fault *fault);
 	void *payload;
 };
@@ -63,12 +64,14 @@ struct pipeline_result {
 	int64_t decode_us, apply_us, commit_us; /* where time went */
 };
 
+#define PIPELINE_LEAVE 1
+
 /*
  * Run until `stop` is set (what was polled is finished first), the source is
  * done (`until_end`), or the source stopped every partition. `result` may be
- * NULL. Returns 0. Errors: FAULT_LOG when partitions stopped (the text names
- * the first and the command to run); faults of source and store that waiting
- * does not heal.
+ * NULL. Returns 0, or PIPELINE_LEAVE when `attend` said so. Errors: FAULT_LOG
+ * when partitions stopped (the text names the first and the command to run);
+ * faults of source and store that waiting does not heal.
  */
 int pipeline_run(const struct pipeline_options *options,
 	struct pipeline_result *result, struct fault *fault);

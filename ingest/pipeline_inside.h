@@ -38,6 +38,7 @@ struct pipeline {
 	struct arena arena;	 /* of one question to the store */
 	bool done;		 /* the source has no more */
 	bool attended;		 /* to a want, in the turn before */
+	bool leaves;		 /* the store is another one now */
 };
 
 void pipeline_tell(struct pipeline *pipeline, const char *text);

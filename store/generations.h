@@ -79,6 +79,13 @@ int store_switch(struct store **store, const struct store_switch *to,
 int store_replace(const struct store_options *options,
 	const struct store_switch *to, struct fault *fault);
 
+/*
+ * Close *store and open the same generation again, under the same lock: after
+ * its schema was changed. On failure it is NULL, and the lock is given up.
+ * Errors: those of store_open().
+ */
+int store_reopen(struct store **store, struct fault *fault);
+
 enum generation_state {
 	GENERATION_LIVE,
 	GENERATION_BUILDING,

@@ -188,13 +188,15 @@ static int claim(struct store *store, struct fault *fault)
 		      : rc;
 }
 
-static int connect_database(struct store *store, struct fault *fault)
+static int connect_database(
+	struct store *store, bool again, struct fault *fault)
 {
 	const char *path = store->layout.database;
-	int rc = tables_check_file(path, fault);
+	int rc = again ? 0 : tables_check_file(path, fault);
 	if (rc < 0)
 		return rc;
-	layout_drop_cache(&store->layout);
+	if (!again)
+		layout_drop_cache(&store->layout);
 	rc = sql_open(&store->db, path, SQL_WRITE,
 		store->options.busy_timeout_ms, fault);
 	if (rc == 0)
@@ -219,6 +221,9 @@ static int open_directory(
 	bool exists = false;
 	if (place->generation != NULL || place->build != NULL)
 		return generation_find(store, place, fault);
+	if (place->again)
+		return layout_find(
+			&store->layout, store->options.path, &exists, fault);
 	const struct store_options *options = &store->options;
 	int rc = layout_find(&store->layout, options->path, &exists, fault);
 	if (rc == 0 && !exists && options->schema == NULL)
@@ -242,7 +247,7 @@ static int open_all(
 {
 	int rc = open_directory(store, place, fault);
 	if (rc == 0)
-		rc = connect_database(store, fault);
+		rc = connect_database(store, place->again, fault);
 	if (rc == 0) /* what is missing since: now it is known to be ours */
 		rc = layout_make(&store->layout, fault);
 	if (rc == 0)

@@ -184,6 +184,24 @@ int store_switch(struct store **store, const struct store_switch *to,
 	return rc;
 }
 
+int store_reopen(struct store **store, struct fault *fault)
+{
+	struct store *old = *store;
+	struct store_options options = old->options;
+	char path[PATH_MAX];
+	memcpy(path, old->layout.directory, sizeof path);
+	options.path = path;
+	const struct place place = {.lock = old->lock, .again = true};
+	old->lock = -1;
+	store_close(old);
+	int rc = store_open_at(store, &options, &place, fault);
+	if (rc < 0)
+		close(place.lock);
+	else
+		(*store)->lock = place.lock;
+	return rc;
+}
+
 int store_replace(const struct store_options *options,
 	const struct store_switch *to, struct fault *fault)
 {

@@ -27,6 +27,8 @@ struct place {
 	int lock;		/* descriptor of the directory's lock, held by
 				   the caller, who keeps it; -1: to be taken */
 	const struct store_build *build; /* NULL: not to build it */
+	bool again; /* the live one, which this process just had open, and may
+		       have open as a reader: nothing of it is opened by hand */
 };
 #define PLACE_LIVE ((struct place){.lock = -1})
 

@@ -29,6 +29,9 @@
 
 struct control {
 	struct store *store;
+	/* Where the owner keeps it: an action that turns to another generation
+	 * puts that there, and nobody touches `store` any more. */
+	struct store **owner;
 	const struct config *config; /* of the process that runs the action */
 	const char *who;	     /* the user that asked: its name, or uid */
 	int64_t now_us;		     /* wall clock */

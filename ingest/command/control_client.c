@@ -115,13 +115,16 @@ static int act_here(const struct config *config, const json_t *request,
 	struct control control = {
 		.config = config, .who = who, .now_us = clock->wall_us(clock)};
 	control_who(getuid(), who);
-	int rc = store_open(&control.store, &options, fault);
+	struct store *store = NULL;
+	int rc = store_open(&store, &options, fault);
 	*opened = rc == 0;
+	control.store = store;
+	control.owner = &store;
 	if (rc == 0)
 		rc = control_run(&control, request, reply, fault);
 	if (rc == 0 && *reply == NULL)
 		*reply = json_object();
-	store_close(control.store);
+	store_close(store);
 	return rc;
 }
 

@@ -213,14 +213,14 @@ static int listen_there(struct control_server *server, struct fault *fault)
 	return 0;
 }
 
-int control_server_open(struct control_server **out, struct store *store,
+int control_server_open(struct control_server **out, struct store **store,
 	const struct config *config, struct fault *fault)
 {
 	*out = NULL;
 	struct control_server *server = calloc(1, sizeof *server);
 	if (server == NULL)
 		return fault_set(fault, FAULT_OOM, "out of memory");
-	server->control = (struct control){.store = store, .config = config};
+	server->control = (struct control){.owner = store, .config = config};
 	server->directory = server->listener = server->closing_event = -1;
 	for (size_t i = 0; i < VISITORS; i++)
 		server->visitors[i].fd = -1;
@@ -261,6 +261,7 @@ int control_server_attend(struct control_server *server, struct fault *fault)
 	struct control control = server->control;
 	struct fault why = {0};
 	json_t *reply = NULL;
+	control.store = *control.owner;
 	control.who = server->who;
 	control.now_us = clock->wall_us(clock);
 	int rc = control_run(&control, server->request, &reply, &why);

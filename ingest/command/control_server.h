@@ -15,11 +15,12 @@
 struct control_server; /* opaque */
 
 /*
- * Listen, beside an open `store`, which both outlive. What a dead owner left
+ * Listen, beside the open *store, which both outlive: it may become another
+ * one by an action (control.h, owner). What a dead owner left
  * there is replaced: whoever holds the store's lock is the only one.
  * Errors: FAULT_IO, FAULT_OOM.
  */
-int control_server_open(struct control_server **out, struct store *store,
+int control_server_open(struct control_server **out, struct store **store,
 	const struct config *config, struct fault *fault);
 
 /* Does a request wait? Any thread may ask; costs next to nothing. NULL: no. */

@@ -10,6 +10,7 @@
 #include "ingest/pipeline.h"
 #include "schema/nearest.h"
 #include "schema/policy.h"
+#include "store/generations.h"
 #include "store/ownership.h"
 #include "store/store.h"
 
@@ -256,9 +257,12 @@ static bool wants(void *payload)
 static int attend(void *payload, struct fault *fault)
 {
 	struct ingestion *ingestion = payload;
+	const struct store *before = ingestion->store;
 	int rc = 0;
 	if (control_server_wants(ingestion->control))
 		rc = control_server_attend(ingestion->control, fault);
+	if (rc == 0 && ingestion->store != before)
+		return PIPELINE_LEAVE;
 	if (rc == 0 && keeper_wants(ingestion->keeper))
 		rc = keeper_attend(ingestion->keeper, fault);
 	return rc;
@@ -309,11 +313,21 @@ static int open_keeper(struct ingestion *ingestion,
 	return keeper_open(&ingestion->keeper, &options, fault);
 }
 
+static int open_source(struct ingestion *ingestion, struct fault *fault)
+{
+	return takes_a_file(ingestion->config) ? open_file(ingestion, fault)
+					       : open_kafka(ingestion, fault);
+}
+
+/* Until it ends, or PIPELINE_LEAVE: the store is another generation. */
 static int stream(struct ingestion *ingestion, struct fault *fault)
 {
-	struct pipeline_options options = pipeline_options_of(ingestion);
 	struct pipeline_result result = {0};
-	int rc = open_keeper(ingestion, &options, fault);
+	int rc = open_source(ingestion, fault);
+	if (rc < 0)
+		return rc;
+	struct pipeline_options options = pipeline_options_of(ingestion);
+	rc = open_keeper(ingestion, &options, fault);
 	if (rc < 0)
 		return rc;
 	int64_t began_us = options.clock->monotonic_us(options.clock);
@@ -322,8 +336,13 @@ static int stream(struct ingestion *ingestion, struct fault *fault)
 		options.clock->monotonic_us(options.clock) - began_us;
 	if (rc == 0 && atomic_load(signals_stop()))
 		say(SAY_INFO, "told to stop: all that was polled is durable");
-	summary_tell(
-		ingestion->store, &result, elapsed_us, ingestion->options.json);
+	if (rc != PIPELINE_LEAVE)
+		summary_tell(ingestion->store, &result, elapsed_us,
+			ingestion->options.json);
+	keeper_close(ingestion->keeper);
+	source_close(ingestion->source);
+	ingestion->keeper = NULL;
+	ingestion->source = NULL;
 	return rc;
 }
 
@@ -360,7 +379,7 @@ int ingestion_open(struct ingestion **out,
 static void listen_to_operators(struct ingestion *ingestion)
 {
 	struct fault fault = {0};
-	if (control_server_open(&ingestion->control, ingestion->store,
+	if (control_server_open(&ingestion->control, &ingestion->store,
 		    ingestion->config, &fault) < 0)
 		say(SAY_WARNING,
 			"pause, hold and what else changes a store has to wait "
@@ -371,9 +390,11 @@ static void listen_to_operators(struct ingestion *ingestion)
 int ingestion_run(struct ingestion *ingestion, struct fault *fault)
 {
 	listen_to_operators(ingestion);
-	int rc = takes_a_file(ingestion->config) ? open_file(ingestion, fault)
-						 : open_kafka(ingestion, fault);
-	return rc < 0 ? rc : stream(ingestion, fault);
+	int rc;
+	while ((rc = stream(ingestion, fault)) == PIPELINE_LEAVE)
+		say(SAY_INFO, "going on with generation %s of the store",
+			store_generation(ingestion->store));
+	return rc;
 }
 
 void ingestion_close(struct ingestion *ingestion)
