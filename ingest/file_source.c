@@ -218,7 +218,9 @@ static int file_poll(struct source *source, struct source_event *event,
 		return SOURCE_STOPPED;
 	}
 	int outcome = SOURCE_IDLE;
-	if (file->phase != FILE_READING || file->paused)
+	if (file->until_end && file->paused)
+		outcome = SOURCE_DONE; /* with all that it may bring */
+	else if (file->phase != FILE_READING || file->paused)
 		;
 	else if (file->until_end && file->offset >= file->end_offset)
 		outcome = poll_behind_end(file, event, fault);

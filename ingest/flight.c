@@ -111,5 +111,6 @@ int flight_add_mark(struct flight *flight, const struct store_mark *mark,
 struct store_batch flight_batch(const struct flight *flight)
 {
 	return (struct store_batch){flight->records, flight->record_count,
-		flight->marks, flight->mark_count, flight->due_us};
+		flight->marks, flight->mark_count, flight->due_us,
+		flight->to_the_brim};
 }

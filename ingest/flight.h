@@ -19,6 +19,7 @@ struct flight {
 	size_t updates_most; /* its records hold no more updates */
 	int64_t opened_us;   /* monotonic; when the first thing came */
 	int64_t due_us;	     /* wall clock: what it parks is tried then */
+	bool to_the_brim;    /* as store_batch's */
 
 	/* filled while it goes through the stages */
 	int outcome; /* of store_apply(), or a fault's code */

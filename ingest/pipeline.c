@@ -68,14 +68,6 @@ static void add_up(struct pipeline_result *result, const struct flight *flight)
 	result->batches++;
 }
 
-static int window_full(struct fault *fault)
-{
-	return fault_set(fault, FAULT_REFUSED,
-		"key_window_full: the key window is at "
-		"store.key_window_max_bytes and nothing can be let go: raise "
-		"it, or shorten store.key_window");
-}
-
 /* Take in what went through all stages. */
 static int land(struct pipeline *pipeline, struct fault *fault)
 {
@@ -84,8 +76,10 @@ static int land(struct pipeline *pipeline, struct fault *fault)
 	if (stages_trouble(pipeline->stages, &trouble))
 		pipeline_tell(pipeline, trouble.text);
 	while ((flight = stages_landed(pipeline->stages)) != NULL) {
-		if (flight->outcome == STORE_WINDOW_FULL)
-			return window_full(fault);
+		if (flight->outcome == STORE_WINDOW_FULL) {
+			pipeline_window_is_full(pipeline, flight);
+			return 0;
+		}
 		if (flight->outcome != STORE_DURABLE) {
 			if (fault != NULL)
 				*fault = flight->fault;
@@ -114,12 +108,17 @@ static int drain(struct pipeline *pipeline, struct fault *fault)
 	return rc;
 }
 
-/* Send what is there and wait for it: then the store may be touched. */
-int pipeline_settle(struct pipeline *pipeline, struct fault *fault)
+static void send_what_is_there(struct pipeline *pipeline)
 {
 	struct flight *flight = stages_filling(pipeline->stages);
 	if (flight != NULL && !flight_is_empty(flight))
-		stages_send(pipeline->stages);
+		stages_send(pipeline->stages, pipeline->to_the_brim);
+}
+
+/* Send what is there and wait for it: then the store may be touched. */
+int pipeline_settle(struct pipeline *pipeline, struct fault *fault)
+{
+	send_what_is_there(pipeline);
 	return drain(pipeline, fault);
 }
 
@@ -188,13 +187,12 @@ static uint32_t poll_timeout_ms(
 /* One step towards having nothing in flight, then what is wanted. */
 static int attend(struct pipeline *pipeline, struct fault *fault)
 {
-	struct flight *flight = stages_filling(pipeline->stages);
-	if (flight != NULL && !flight_is_empty(flight))
-		stages_send(pipeline->stages);
+	send_what_is_there(pipeline);
 	if (stages_in_flight(pipeline->stages) > 0)
 		stages_wait(pipeline->stages, PIPELINE_WAIT_MS);
 	int rc = land(pipeline, fault);
-	if (rc < 0 || stages_in_flight(pipeline->stages) > 0)
+	if (rc < 0 || pipeline->window_full ||
+		stages_in_flight(pipeline->stages) > 0)
 		return rc;
 	const struct pipeline_options *options = pipeline->options;
 	rc = options->attend(options->payload, fault);
@@ -214,15 +212,9 @@ static bool is_wanted(struct pipeline *pipeline)
 	       options->wants(options->payload);
 }
 
-static int turn(struct pipeline *pipeline, struct fault *fault)
+static int poll(
+	struct pipeline *pipeline, struct flight *flight, struct fault *fault)
 {
-	struct flight *flight = stages_filling(pipeline->stages);
-	if (is_wanted(pipeline))
-		return attend(pipeline, fault);
-	if (flight == NULL) {
-		stages_wait(pipeline->stages, PIPELINE_WAIT_MS);
-		return land(pipeline, fault);
-	}
 	struct source_event event;
 	int outcome = source_poll(pipeline->options->source, &event,
 		poll_timeout_ms(pipeline, flight), fault);
@@ -235,8 +227,25 @@ static int turn(struct pipeline *pipeline, struct fault *fault)
 		return rc;
 	flight = stages_filling(pipeline->stages);
 	if (flight != NULL && is_ready(pipeline, flight))
-		stages_send(pipeline->stages);
+		stages_send(pipeline->stages, pipeline->to_the_brim);
 	return land(pipeline, fault);
+}
+
+static int turn(struct pipeline *pipeline, struct fault *fault)
+{
+	if (pipeline->window_full)
+		return pipeline_window_clear(pipeline, fault);
+	int rc = pipeline_window_look(pipeline, fault);
+	if (rc < 0 || pipeline->window_full)
+		return rc;
+	struct flight *flight = stages_filling(pipeline->stages);
+	if (is_wanted(pipeline))
+		return attend(pipeline, fault);
+	if (flight == NULL) {
+		stages_wait(pipeline->stages, PIPELINE_WAIT_MS);
+		return land(pipeline, fault);
+	}
+	return poll(pipeline, flight, fault);
 }
 
 static bool must_go_on(const struct pipeline *pipeline)
@@ -247,6 +256,30 @@ static bool must_go_on(const struct pipeline *pipeline)
 	       !atomic_load(pipeline->options->stop);
 }
 
+/* Until there is nothing to do, and all that was polled is durable: where the
+ * key window had no room for it, it is taken again. */
+static int stream(struct pipeline *pipeline, struct fault *fault)
+{
+	for (;;) {
+		int rc = 0;
+		while (rc == 0 && must_go_on(pipeline))
+			rc = turn(pipeline, fault);
+		assert(rc <= 0 || pipeline->leaves);
+		if (rc == 0)
+			rc = pipeline_settle(pipeline, fault);
+		if (rc != 0 || atomic_load(pipeline->options->stop))
+			return rc;
+		if (pipeline->window_full) {
+			pipeline->done = false;
+			rc = pipeline_window_clear(pipeline, fault);
+		} else {
+			rc = pipeline_window_look(pipeline, fault);
+		}
+		if (rc < 0 || !must_go_on(pipeline))
+			return rc;
+	}
+}
+
 int pipeline_run(const struct pipeline_options *options,
 	struct pipeline_result *result, struct fault *fault)
 {
@@ -254,11 +287,11 @@ int pipeline_run(const struct pipeline_options *options,
 	assert(options->batch_records <= STORE_BATCH_RECORDS_MAX);
 	struct pipeline pipeline = {.options = options, .arena = ARENA_INIT};
 	int rc = stages_open(&pipeline.stages, options, fault);
-	while (rc == 0 && must_go_on(&pipeline))
-		rc = turn(&pipeline, fault);
-	assert(rc <= 0 || pipeline.leaves);
 	if (rc == 0)
-		rc = pipeline_settle(&pipeline, fault);
+		rc = stream(&pipeline, fault);
+	if (rc == 0 && pipeline.done && pipeline.stopped == 0 &&
+		!atomic_load(options->stop))
+		rc = pipeline_name_held(&pipeline, fault);
 	stages_close(pipeline.stages);
 	free(pipeline.partitions);
 	arena_finish(&pipeline.arena);

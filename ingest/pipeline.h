@@ -12,6 +12,10 @@
  * What the source finds wrong with a log is noted there, judged anew at each
  * start, and leaves when records come again.
  *
+ * While the key window is full the partitions ahead of the slowest wait, in
+ * record time; one that nobody is behind stops, `key_window_full`, and the
+ * others go on. What was in flight is taken again. Both end by themselves.
+ *
  * Threads: pipeline_run() polls on the caller's thread; with `threads` it
  * decodes and applies on two of its own, else all in turn on the caller's. The
  * store must not be touched by anybody else meanwhile.
@@ -70,8 +74,9 @@ struct pipeline_result {
  * Run until `stop` is set (what was polled is finished first), the source is
  * done (`until_end`), or the source stopped every partition. `result` may be
  * NULL. Returns 0, or PIPELINE_LEAVE when `attend` said so. Errors: FAULT_LOG
- * when partitions stopped (the text names the first and the command to run);
- * faults of source and store that waiting does not heal.
+ * when the source stopped partitions, or is done and some take no records,
+ * since they are stopped in the store (the text names them and the command to
+ * run); faults of source and store that waiting does not heal.
  */
 int pipeline_run(const struct pipeline_options *options,
 	struct pipeline_result *result, struct fault *fault);

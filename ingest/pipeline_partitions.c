@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,7 +77,7 @@ static const char *reason_of(const char *text, char out[REASON_BYTES])
 	return out;
 }
 
-static struct pipeline_partition *find(
+struct pipeline_partition *pipeline_find(
 	struct pipeline *pipeline, const struct log *log)
 {
 	for (size_t i = 0; i < pipeline->partition_count; i++)
@@ -139,6 +140,7 @@ static int take_up(struct pipeline *pipeline,
 	};
 	partition->log = &stored->log;
 	partition->course = COURSE_RUNS;
+	pipeline->to_the_brim = false; /* it may be behind */
 	store_stopped(store, &stored->log, false);
 	return source_start(pipeline->options->source, &position, fault);
 }
@@ -167,7 +169,9 @@ static int announce(struct pipeline *pipeline,
 	pipeline_tell(pipeline, text.text);
 	partition->course = COURSE_NOT_STARTED;
 	store_stopped(pipeline->options->store, &stored->log, true);
-	return 0;
+	/* Nor does anybody wait for its end. */
+	return source_pause(
+		pipeline->options->source, &stored->log, true, fault);
 }
 
 static int add_log(
@@ -196,6 +200,20 @@ int pipeline_start(struct pipeline *pipeline, const struct source_event *event,
 	return rc < 0 ? rc : identify(pipeline, stored, event, fault);
 }
 
+/* However long the disk is full. */
+static int stop_in_store(struct pipeline *pipeline,
+	const struct store_stop *stop, struct fault *fault)
+{
+	struct fault why = {0};
+	bool told = false;
+	int rc;
+	do {
+		rc = store_stop_partition(
+			pipeline->options->store, stop, NULL, &why);
+	} while (can_wait(pipeline, rc, &why, &told));
+	return rc < 0 ? fault_set(fault, rc, "%s", why.text) : 0;
+}
+
 /* For other processes to see; what a person stopped stays so. */
 static int note_stop(struct pipeline *pipeline,
 	const struct source_event *event, struct fault *fault)
@@ -209,16 +227,11 @@ static int note_stop(struct pipeline *pipeline,
 		.since_us = clock->wall_us(clock),
 		.log_start = event->log_start,
 	};
-	bool lasts = false, told = false;
-	struct fault why = {0};
+	bool lasts = false;
 	int rc = why_stopped(pipeline, event->log, &lasts, fault);
 	if (rc < 0 || lasts)
 		return rc < 0 ? rc : 0;
-	do {
-		rc = store_stop_partition(
-			pipeline->options->store, &stop, NULL, &why);
-	} while (can_wait(pipeline, rc, &why, &told));
-	return rc < 0 ? fault_set(fault, rc, "%s", why.text) : 0;
+	return stop_in_store(pipeline, &stop, fault);
 }
 
 int pipeline_stop(struct pipeline *pipeline, const struct source_event *event,
@@ -227,7 +240,8 @@ int pipeline_stop(struct pipeline *pipeline, const struct source_event *event,
 	int rc = pipeline_settle(pipeline, fault);
 	if (rc < 0)
 		return rc;
-	struct pipeline_partition *partition = find(pipeline, event->log);
+	struct pipeline_partition *partition =
+		pipeline_find(pipeline, event->log);
 	assert(partition != NULL); /* it was started */
 	be_judged(pipeline, partition, false);
 	partition->course = COURSE_STOPPED;
@@ -242,7 +256,7 @@ void pipeline_runs_well(struct pipeline *pipeline, const struct log *log)
 {
 	if (pipeline->judged == 0)
 		return;
-	struct pipeline_partition *partition = find(pipeline, log);
+	struct pipeline_partition *partition = pipeline_find(pipeline, log);
 	if (partition == NULL || !partition->judged || partition->well)
 		return;
 	partition->well = true;
@@ -289,30 +303,62 @@ static int hold_back(struct pipeline *pipeline,
 		pipeline->options->source, partition->log, true, fault);
 }
 
-/* It is stopped no more: where the store says, which may be a new log. One that
- * is being judged may have been moved before its verdict came: that would be of
- * where it was. */
+/* Where the store says, which may be a new log. */
+static int start_where_stored(struct pipeline *pipeline,
+	struct pipeline_partition *partition, struct fault *fault)
+{
+	const struct store_partition *stored = NULL;
+	struct source *source = pipeline->options->source;
+	int rc = store_partition(pipeline->options->store,
+		partition->log->topic, partition->log->partition,
+		partition->log_start, &stored, fault);
+	if (rc == 0 && &stored->log != partition->log)
+		rc = add_log(pipeline, &stored->log, fault);
+	if (rc == 0 && partition->course == COURSE_NOT_STARTED)
+		rc = source_pause(source, partition->log, false, fault);
+	return rc < 0 ? rc : take_up(pipeline, partition, stored, fault);
+}
+
+/* It is stopped no more. One that is being judged may have been moved before
+ * its verdict came: that would be of where it was. */
 static int go_on(struct pipeline *pipeline,
 	struct pipeline_partition *partition, struct fault *fault)
 {
-	struct store *store = pipeline->options->store;
 	if (partition->course == COURSE_HELD) {
 		partition->course = COURSE_RUNS;
-		store_stopped(store, partition->log, false);
+		pipeline->to_the_brim = false;
+		store_stopped(pipeline->options->store, partition->log, false);
 		return source_pause(pipeline->options->source, partition->log,
 			false, fault);
 	}
-	const struct store_partition *stored = NULL;
-	int rc = store_partition(store, partition->log->topic,
-		partition->log->partition, partition->log_start, &stored,
-		fault);
-	if (rc < 0)
-		return rc;
-	if (&stored->log != partition->log)
-		rc = add_log(pipeline, &stored->log, fault);
 	pipeline->stopped -= partition->course == COURSE_STOPPED;
 	be_judged(pipeline, partition, false);
-	return rc < 0 ? rc : take_up(pipeline, partition, stored, fault);
+	return start_where_stored(pipeline, partition, fault);
+}
+
+int pipeline_start_again(struct pipeline *pipeline,
+	struct pipeline_partition *partition, struct fault *fault)
+{
+	assert(partition->course == COURSE_RUNS);
+	return start_where_stored(pipeline, partition, fault);
+}
+
+int pipeline_hold(struct pipeline *pipeline,
+	struct pipeline_partition *partition, const struct store_stop *stop,
+	struct fault *fault)
+{
+	assert(partition->course == COURSE_RUNS);
+	int rc = stop_in_store(pipeline, stop, fault);
+	return rc < 0 ? rc : hold_back(pipeline, partition, fault);
+}
+
+int pipeline_release(struct pipeline *pipeline,
+	struct pipeline_partition *partition, struct fault *fault)
+{
+	int rc = clear_stop(pipeline, partition->log, fault);
+	if (rc < 0 || partition->course == COURSE_RUNS)
+		return rc;
+	return go_on(pipeline, partition, fault);
 }
 
 int pipeline_review(struct pipeline *pipeline, struct fault *fault)
@@ -334,4 +380,40 @@ int pipeline_review(struct pipeline *pipeline, struct fault *fault)
 			rc = go_on(pipeline, one, fault);
 	}
 	return rc;
+}
+
+/* As many as a message holds. */
+#define NAMES_BYTES 512
+
+int pipeline_name_held(struct pipeline *pipeline, struct fault *fault)
+{
+	char names[NAMES_BYTES] = "";
+	size_t used = 0, held = 0;
+	for (size_t i = 0; i < pipeline->partition_count; i++) {
+		const struct pipeline_partition *one = &pipeline->partitions[i];
+		const char *reason = "";
+		if (one->course == COURSE_RUNS || one->course == COURSE_STOPPED)
+			continue;
+		arena_reset(&pipeline->arena);
+		int rc = store_why_stopped(pipeline->options->store, one->log,
+			&pipeline->arena, &reason, fault);
+		if (rc < 0)
+			return rc;
+		held++;
+		int length = snprintf(names + used, sizeof names - used,
+			"%s%s:%" PRId32 " (%s)", used == 0 ? "" : ", ",
+			one->log->topic, one->log->partition, reason);
+		if (length > 0 && (size_t)length < sizeof names - used)
+			used += (size_t)length;
+		else
+			names[used] = '\0';
+	}
+	if (held == 0)
+		return 0;
+	return fault_set(fault, FAULT_LOG,
+		"all others are at the end, and %zu of %zu partitions take no "
+		"records: %s%s. `holdfast status` says why; a paused one goes "
+		"on with `holdfast resume TOPIC:PARTITION`",
+		held, pipeline->partition_count, names,
+		used == 0 ? "see there" : "");
 }

@@ -27,7 +27,8 @@ enum source_outcome {
 	SOURCE_STOPPED = 4,   /* a partition stopped, for event->fault */
 	SOURCE_NOTICE = 5,    /* something an operator should know: the text in
 				 event->fault; goes on */
-	SOURCE_DONE = 6 /* `until_end`: all that was there at the start came */
+	SOURCE_DONE = 6 /* `until_end`: all that was there at the start came, of
+			   partitions that are not held back */
 };
 
 struct source_event {
@@ -76,14 +77,16 @@ struct source {
 int source_poll(struct source *source, struct source_event *event,
 	uint32_t timeout_ms, struct fault *fault);
 
-/* Go on with an announced partition at position->next_offset, after checking
- * that the log is the one the trail was taken from. What is wrong with the log
- * comes as SOURCE_STOPPED, later. Errors: FAULT_OOM, FAULT_BROKER. */
+/* Go on with an announced partition at position->next_offset, for the first
+ * time or anew: what came from behind it comes again. Checks that the log is
+ * the one the trail was taken from. What is wrong with the log comes as
+ * SOURCE_STOPPED, later. Errors: FAULT_OOM, FAULT_BROKER. */
 int source_start(struct source *source, const struct source_position *position,
 	struct fault *fault);
 
-/* Hold records of one partition back, or let them come again. Calling it twice
- * with the same `pause` does nothing. Errors: FAULT_BROKER. */
+/* Hold records of one partition back, or let them come again, whether it was
+ * started or only announced. Calling it twice with the same `pause` does
+ * nothing. Errors: FAULT_BROKER. */
 int source_pause(struct source *source, const struct log *log, bool pause,
 	struct fault *fault);
 

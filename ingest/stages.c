@@ -154,8 +154,8 @@ static void *apply_loop(void *payload)
 {
 	struct stages *stages = payload;
 	pthread_mutex_lock(&stages->mutex);
-	while (!stages->closing && !stages->failed) {
-		if (stages->applied == stages->decoded) {
+	while (!stages->closing) {
+		if (stages->failed || stages->applied == stages->decoded) {
 			pthread_cond_wait(&stages->changed, &stages->mutex);
 			continue;
 		}
@@ -271,8 +271,11 @@ struct flight *stages_filling(struct stages *stages)
 	return flight_at(stages, stages->polled);
 }
 
-void stages_send(struct stages *stages)
+void stages_send(struct stages *stages, bool to_the_brim)
 {
+	struct flight *filled = stages_filling(stages);
+	assert(filled != NULL);
+	filled->to_the_brim = to_the_brim;
 	if (!stages->options->threads) {
 		struct flight *flight = flight_at(stages, stages->polled++);
 		decode_flight(stages, flight);
@@ -301,6 +304,18 @@ void stages_release(struct stages *stages)
 	assert(stages->released < stages->applied);
 	flight_reset(flight_at(stages, stages->released));
 	stages->released++;
+	pthread_mutex_unlock(&stages->mutex);
+}
+
+void stages_abandon(struct stages *stages)
+{
+	pthread_mutex_lock(&stages->mutex);
+	while (stages->decoded < stages->polled)
+		pthread_cond_wait(&stages->changed, &stages->mutex);
+	for (int i = 0; i < FLIGHTS; i++)
+		flight_reset(&stages->flights[i]);
+	stages->applied = stages->released = stages->polled;
+	stages->failed = false;
 	pthread_mutex_unlock(&stages->mutex);
 }
 

@@ -4,7 +4,8 @@
  * FLIGHTS batches go round: one is filled by the poller, the others are on
  * their way. With threads each stage has one of its own, else a batch goes
  * through both when it is sent. A batch that can't be applied stops the stages:
- * none behind it is applied, since its records would look like a gap.
+ * none behind it is applied, since its records would look like a gap, until all
+ * are abandoned.
  *
  * Threads: every function here is for the polling thread.
  */
@@ -36,8 +37,14 @@ size_t stages_updates_most(const struct stages *stages, const struct log *log);
  * sent. */
 struct flight *stages_filling(struct stages *stages);
 
-/* Send the batch being filled on its way. */
-void stages_send(struct stages *stages);
+/* Send the batch being filled on its way; store_batch's `to_the_brim` as it
+ * is. */
+void stages_send(struct stages *stages, bool to_the_brim);
+
+/* Forget every batch that was sent or is being filled, applied or not, after
+ * one that could not be: its records must be taken again. Waits until the
+ * batches are decoded. */
+void stages_abandon(struct stages *stages);
 
 /* The next batch that went through all stages, in order; NULL: none yet. It
  * is the caller's until stages_release(). */

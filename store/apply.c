@@ -123,8 +123,24 @@ static bool window_is_full(struct store *store, const struct store_batch *input)
 	size_t more = 0;
 	for (size_t i = 0; i < input->record_count; i++)
 		more += input->records[i].decoded.update_count;
-	return more > 0 && keys_bytes(&store->keys, more) >
-				   store->options.key_window_max_bytes;
+	uint64_t most = store->options.key_window_max_bytes;
+	if (!input->to_the_brim)
+		most -= most / STORE_WINDOW_KEPT;
+	return more > 0 && keys_bytes(&store->keys, more) > most;
+}
+
+struct store_window store_window(const struct store *store)
+{
+	return (struct store_window){
+		.keys = (int64_t)store->keys.map.count,
+		.bytes = keys_bytes(&store->keys, 0),
+		.max_bytes = store->options.key_window_max_bytes,
+	};
+}
+
+bool store_at_end(const struct store *store, const struct log *log)
+{
+	return store->moods[log->id - 1].at_end;
 }
 
 /* Write what `batch` took in, in one transaction; `dry` gives it up at its

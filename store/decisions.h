@@ -47,7 +47,16 @@ int store_release(struct store *store, const char *view, const char *feature,
 #define STOP_CHANGED "log_changed"
 
 #define LOG_START_UNKNOWN (-1)
-#define STOP_FULL "parked_full" /* found anew, and over by itself */
+/* Found anew, and over by themselves or with `resume`: */
+#define STOP_FULL "parked_full"
+/* The key window is at store.key_window_max_bytes. Partitions whose record time
+ * is ahead of the slowest one's wait until that has caught up, or there is room
+ * (a quarter of the window). One that nobody is behind stops, since no other
+ * can make room, and counts as at its end for the window; it goes on when there
+ * is room, and is found anew at each start, which may have another limit.
+ * Source: design sections 6 and 8. */
+#define STOP_AHEAD "key_window_ahead"
+#define STOP_WINDOW "key_window_full"
 
 static inline bool stop_lasts(const char *reason)
 {

@@ -141,8 +141,10 @@ struct store_batch {
 	size_t record_count;		    /* <= STORE_BATCH_RECORDS_MAX */
 	const struct store_mark *marks;	    /* come after the records */
 	size_t mark_count;
-	int64_t due_us; /* wall clock: when what is parked is tried first;
-			   0: at once */
+	int64_t due_us;	  /* wall clock: when what is parked is tried first;
+			     0: at once */
+	bool to_the_brim; /* nobody is further behind: may use the room that
+			     STORE_WINDOW_KEPT keeps */
 };
 
 struct store_tally {
@@ -161,6 +163,11 @@ enum store_outcome {
 	STORE_WINDOW_FULL = 2
 };
 
+/* One part in so many of key_window_max_bytes is kept for the partitions that
+ * are furthest behind: keys go when these come on, and to come on they need
+ * room. */
+#define STORE_WINDOW_KEPT 8
+
 /*
  * Apply a batch in one transaction: records below their partition's
  * next_offset are counted and skipped; each update gets exactly one
@@ -177,6 +184,17 @@ enum store_outcome {
  */
 int store_apply(struct store *store, const struct store_batch *batch,
 	struct store_tally *tally, struct fault *fault);
+
+/* The key window as of the last durable batch. */
+struct store_window {
+	int64_t keys;
+	uint64_t bytes, max_bytes; /* memory and table together */
+};
+struct store_window store_window(const struct store *store);
+
+/* Was the partition read to its end, and nothing taken since? As of the last
+ * durable batch of this process. */
+bool store_at_end(const struct store *store, const struct log *log);
 
 /*
  * Read a letter and its record, in `arena`. 1: found. 0: there is none (any

@@ -84,7 +84,7 @@ static int take_partition(struct kafka_source *source,
 	if (rc != 0)
 		return rc;
 	if (source->until_end && !source->complete) {
-		partition->target = answer->high;
+		partition->goal = partition->target = answer->high;
 		source->targets++;
 	}
 	partition->found_committed = answer->committed;

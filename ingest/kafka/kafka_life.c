@@ -16,7 +16,7 @@ int kafka_event(struct source_event *event, enum source_outcome outcome,
 	return outcome;
 }
 
-static void drop_target(
+void kafka_drop_target(
 	struct kafka_source *source, struct kafka_partition *partition)
 {
 	if (partition->target < 0)
@@ -25,10 +25,19 @@ static void drop_target(
 	source->targets--;
 }
 
+void kafka_aim(struct kafka_source *source, struct kafka_partition *partition)
+{
+	if (partition->target >= 0 || partition->paused ||
+		partition->expected >= partition->goal)
+		return;
+	partition->target = partition->goal;
+	source->targets++;
+}
+
 void kafka_reach(struct kafka_source *source, struct kafka_partition *partition)
 {
 	if (partition->expected >= partition->target)
-		drop_target(source, partition);
+		kafka_drop_target(source, partition);
 }
 
 int kafka_let_go(struct kafka_source *source, struct kafka_partition *partition,
@@ -53,7 +62,7 @@ int kafka_stop(struct kafka_source *source, struct kafka_partition *partition,
 	int rc = kafka_let_go(source, partition, PARTITION_STOPPED, fault);
 	if (rc != 0)
 		return rc;
-	drop_target(source, partition);
+	kafka_drop_target(source, partition);
 	kafka_event(event, SOURCE_STOPPED, partition);
 	event->fault = *why;
 	event->log_start = -1;

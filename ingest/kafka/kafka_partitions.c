@@ -112,6 +112,7 @@ int kafka_partitions_add(struct kafka_partitions *partitions,
 	partition->state = PARTITION_FOUND;
 	partition->record_time_us = TIMESTAMP_NONE;
 	partition->broker = -1;
+	partition->goal = -1;
 	partition->target = -1;
 	partition->found_committed = -1;
 	partition->commit_next = -1;

@@ -51,7 +51,8 @@ struct kafka_partition {
 	bool unverified;	      /* was said already */
 	int64_t gone_us;	 /* monotonic: its topic is gone since; or 0 */
 	int failures;		 /* in a row, without a record between */
-	int64_t target;		 /* until_end: done at it; -1: none */
+	int64_t goal;		 /* until_end: its end at the start; or -1 */
+	int64_t target;		 /* the goal, while it is waited for; or -1 */
 	int64_t found_committed; /* by our group, before the first start; -1:
 				    nothing, or it was judged */
 	int64_t commit_next;	 /* wanted in Kafka; -1: nothing yet */

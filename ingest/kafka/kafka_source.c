@@ -129,6 +129,7 @@ static int kafka_start(struct source *base,
 	partition->log = position->log;
 	partition->expected = position->next_offset;
 	partition->record_time_us = position->record_time_us;
+	kafka_aim(source, partition);
 	compare_committed(source, partition);
 	partition->trail = (struct trail){0};
 	if (position->trail != NULL)
@@ -152,11 +153,15 @@ static int kafka_pause_source(struct source *base, const struct log *log,
 	struct kafka_source *source = (struct kafka_source *)base;
 	struct kafka_partition *partition = kafka_partitions_find(
 		&source->partitions, log->topic, log->partition);
-	assert(partition != NULL); /* it was started */
+	assert(partition != NULL); /* it was announced */
 	if (partition->paused == pause)
 		return 0;
 	partition->paused = pause;
 	partition->asked_end = false;
+	if (pause)
+		kafka_drop_target(source, partition);
+	else
+		kafka_aim(source, partition);
 	if (partition->state != PARTITION_RUNNING)
 		return 0; /* kafka_assign() will see to it */
 	return kafka_pause(source->client, partition, fault);

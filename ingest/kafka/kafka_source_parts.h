@@ -101,6 +101,12 @@ int kafka_run(struct kafka_source *source, struct kafka_partition *partition,
 int kafka_ask(struct kafka_source *source, struct kafka_partition *partition,
 	struct fault *fault);
 
+/* until_end: nobody waits for it, as it was stopped or is held back; and wait
+ * for it, where it runs and is not there yet. */
+void kafka_drop_target(
+	struct kafka_source *source, struct kafka_partition *partition);
+void kafka_aim(struct kafka_source *source, struct kafka_partition *partition);
+
 /* until_end: has it reached its target? */
 void kafka_reach(
 	struct kafka_source *source, struct kafka_partition *partition);

@@ -130,6 +130,36 @@ class Partitions(Operated):
     def take_all(self, status=0):
         return self.holdfast("ingest", "--file", self.sent, "--topic", TOPIC, "--until-end", status=status)
 
+    def test_until_the_end_waits_for_nobody_who_is_paused(self):
+        self.send(3)
+        self.take_all()
+        self.holdfast("pause")
+        self.send()
+        told = self.take_all(status=4).stderr
+        self.assertIn(f"{TOPIC}:0 (paused)", told)
+        self.assertIn("holdfast resume", told)
+        self.assertEqual(self.taken(), 3)
+        self.holdfast("resume")
+        self.take_all()
+        self.assertEqual(self.taken(), 4)
+
+    def test_a_full_key_window_stops_who_is_alone_until_there_is_room(self):
+        settings = ("--set", "store.key_window_keys=1", "--set", "store.key_window_max_bytes=1MiB")
+        self.send(20000)  # a MiB holds about 10,000 keys, and all come within an hour
+        told = self.holdfast("ingest", "--file", self.sent, "--topic", TOPIC, "--until-end", *settings,
+                             "--set", "ingest.batch_records=500", status=4).stderr
+        self.assertIn(f"{TOPIC}:0 (key_window_full)", told)
+        (stop,) = self.status()["stops"]
+        self.assertEqual(stop["reason"], "key_window_full")
+        self.assertIn("store.key_window_max_bytes", stop["detail"])
+        taken = self.taken()
+        self.assertGreater(taken, 5000)
+        self.assertLess(taken, 20000)
+        self.take_all()  # with the default's room
+        status = self.status()
+        self.assertEqual((status["total"]["taken"], status["total"]["applied"], status["stops"]), (20000, 20000, []))
+        self.holdfast("verify")
+
     def test_what_is_not_there_is_named(self):
         self.refused("there is no store", "pause", status=1)
         self.send()

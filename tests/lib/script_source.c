@@ -27,6 +27,8 @@ struct script_step {
 	int64_t offset; /* RECORD: its own; END, AWAIT: behind the last */
 	char *text;	/* owned: value of a record, or why */
 	int order;
+	int64_t time_us; /* of a record */
+	bool given;	 /* where the script rewinds */
 };
 
 static int64_t clock_monotonic(struct clock *clock)
@@ -50,6 +52,7 @@ static struct script_step *add(
 	*step = (struct script_step){.kind = kind, .partition = partition};
 	if (partition >= 0)
 		step->offset = script->partitions[partition].made;
+	step->time_us = script->record_time_us;
 	return step;
 }
 
@@ -65,6 +68,11 @@ void script_record(
 	step->text = strdup(value);
 	assert_non_null(step->text);
 	script->partitions[partition].made++;
+}
+
+void script_record_time(struct script_source *script, int64_t time_us)
+{
+	script->record_time_us = time_us;
 }
 
 void script_gap(struct script_source *script, int32_t partition, int64_t count)
@@ -146,7 +154,7 @@ static int give_record(struct script_source *script,
 		.log = log,
 		.offset = step->offset,
 		.next_offset = step->offset + 1,
-		.timestamp_us = SCRIPT_TIME_US,
+		.timestamp_us = step->time_us,
 		.value = slice_of(step->text),
 	};
 	return SOURCE_RECORD;
@@ -188,9 +196,48 @@ static bool is_taken(
 	       step->offset < script->partitions[step->partition].start_offset;
 }
 
+static bool is_of_log(const struct script_step *step)
+{
+	return step->kind == STEP_RECORD || step->kind == STEP_END;
+}
+
+/* The first step that was not given and is not held back; NULL: none, or it
+ * must wait. Then script->next is behind the last. */
+static const struct script_step *next_left(struct script_source *script)
+{
+	for (size_t i = 0; i < script->step_count; i++) {
+		struct script_step *step = &script->steps[i];
+		if (step->given ||
+			(is_of_log(step) &&
+				script->partitions[step->partition].paused))
+			continue;
+		if (is_awaited(script, step))
+			return NULL;
+		step->given = true;
+		if (step->kind != STEP_AWAIT && !is_taken(script, step))
+			return step;
+	}
+	script->next = script->step_count;
+	return NULL;
+}
+
+/* What a partition gave from `offset` on, it gives again. */
+static void rewind_to(
+	struct script_source *script, int32_t partition, int64_t offset)
+{
+	for (size_t i = 0; i < script->step_count; i++) {
+		struct script_step *step = &script->steps[i];
+		if (is_of_log(step) && step->partition == partition &&
+			step->offset >= offset)
+			step->given = false;
+	}
+}
+
 /* The step that is due; NULL: none, or it must wait. */
 static const struct script_step *next_step(struct script_source *script)
 {
+	if (script->rewinds)
+		return next_left(script);
 	while (script->next < script->step_count) {
 		const struct script_step *step = &script->steps[script->next];
 		if (is_awaited(script, step))
@@ -231,7 +278,9 @@ static int script_start(struct source *source,
 	size_t index = (size_t)position->log->partition;
 	script->partitions[index].log = position->log;
 	script->partitions[index].start_offset = position->next_offset;
-	script->partitions[index].starts++;
+	if (script->partitions[index].starts++ > 0)
+		rewind_to(script, position->log->partition,
+			position->next_offset);
 	return 0;
 }
 
@@ -274,8 +323,10 @@ static const struct source_ops script_ops = {.poll = script_poll,
 
 void script_init(struct script_source *script)
 {
-	*script = (struct script_source){
-		.source = {&script_ops}, .until_end = true, .poll_us = 1};
+	*script = (struct script_source){.source = {&script_ops},
+		.until_end = true,
+		.poll_us = 1,
+		.record_time_us = SCRIPT_TIME_US};
 	for (size_t i = 0; i < SCRIPT_PARTITIONS_MAX; i++)
 		script->partitions[i].committed = -1;
 }

@@ -29,7 +29,10 @@ struct script_source {
 	size_t step_count, next;
 	const char *topic;
 	struct script_clock *clock;
-	bool until_end;	   /* done behind the last step, else idle */
+	bool until_end; /* done behind the last step, else idle */
+	/* As a real log: a partition that is started anew gives its records
+	 * and ends again from there, and while it is paused, none. */
+	bool rewinds;
 	uint32_t poll_us;  /* what a poll takes of the clock's time */
 	atomic_bool *stop; /* set by script_stop_all() */
 	/* What is durable of a log: what is committed must not be more. */
@@ -44,6 +47,7 @@ struct script_source {
 		size_t starts, commits; /* calls */
 		bool paused;
 	} partitions[SCRIPT_PARTITIONS_MAX];
+	int64_t record_time_us;
 	size_t awaiting; /* polls spent on script_await() */
 	int ordered;
 };
@@ -71,6 +75,9 @@ void script_break(struct script_source *script);    /* FAULT_BROKER */
 /* script_ordered() says so until the step behind it is polled. */
 void script_order(struct script_source *script, int order);
 int script_ordered(const struct script_source *script);
+
+/* Record timestamps from here on, instead of the clock's start. */
+void script_record_time(struct script_source *script, int64_t time_us);
 
 /* When script_init() began; record timestamps are this. */
 #define SCRIPT_TIME_US INT64_C(1795422048000000)

@@ -18,6 +18,8 @@ struct store {
 	atomic_size_t batches;
 	atomic_int_least64_t durable[LOGS_MAX]; /* by log id - 1 */
 	char stops[LOGS_MAX][32]; /* reasons by log id - 1; "": none */
+	bool at_end[LOGS_MAX];	  /* as of the last batch */
+	struct store_window window;
 };
 
 struct store_options store_options_default(void)
@@ -132,6 +134,14 @@ int store_why_stopped(struct store *store, const struct log *log,
 	return (*reason)[0] == '\0' ? 0 : 1;
 }
 
+static void note_ends(struct store *store, const struct store_batch *batch)
+{
+	for (size_t i = 0; i < batch->record_count; i++)
+		store->at_end[batch->records[i].record.log->id - 1] = false;
+	for (size_t i = 0; i < batch->mark_count; i++)
+		store->at_end[batch->marks[i].log->id - 1] = true;
+}
+
 static int fail(struct store *store, const struct store_batch *batch,
 	struct fault *fault)
 {
@@ -142,6 +152,7 @@ static int fail(struct store *store, const struct store_batch *batch,
 		return STORE_WINDOW_FULL;
 	case TWIN_UNKNOWN_KEPT:
 		(void)twin_apply(store->twin, batch, NULL, fault);
+		note_ends(store, batch);
 		publish(store);
 		break;
 	case TWIN_UNKNOWN_LOST:
@@ -161,8 +172,35 @@ int store_apply(struct store *store, const struct store_batch *batch,
 	if (store->failed < store->failure_count)
 		return fail(store, batch, fault);
 	int rc = twin_apply(store->twin, batch, tally, fault);
+	note_ends(store, batch);
 	publish(store);
 	return rc;
+}
+
+size_t store_partition_count(const struct store *store)
+{
+	return twin_partition_count(store->twin);
+}
+
+const struct store_partition *store_partition_at(
+	const struct store *store, size_t index)
+{
+	return twin_partition_at(store->twin, index);
+}
+
+bool store_at_end(const struct store *store, const struct log *log)
+{
+	return store->at_end[log->id - 1];
+}
+
+struct store_window store_window(const struct store *store)
+{
+	return store->window;
+}
+
+void twin_store_set_window(struct store *store, struct store_window window)
+{
+	store->window = window;
 }
 
 int store_checkpoint(struct store *store, bool caught_up, struct fault *fault)

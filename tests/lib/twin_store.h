@@ -30,4 +30,8 @@ size_t twin_store_batches(const struct store *store);
 /* The durable next_offset of a log. Any thread may ask. */
 int64_t twin_store_durable(const struct store *store, const struct log *log);
 
+/* What store_window() says; the twin keeps every key. At first: 0 of 0 bytes,
+ * which is no room. */
+void twin_store_set_window(struct store *store, struct store_window window);
+
 #endif

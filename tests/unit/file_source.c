@@ -279,11 +279,25 @@ static void a_paused_file_gives_nothing(void **state)
 {
 	struct rig *rig = *state;
 	append(rig, "1\n2\n");
-	start(rig, true);
+	start(rig, false);
 	expect(rig, "1", 0);
 	assert_int_equal(
 		source_pause(rig->source, &rig->log, true, &rig->fault), 0);
 	assert_int_equal(poll_once(rig), SOURCE_IDLE);
+	assert_int_equal(
+		source_pause(rig->source, &rig->log, false, &rig->fault), 0);
+	expect(rig, "2", 2);
+}
+
+static void nobody_waits_for_the_end_of_a_paused_file(void **state)
+{
+	struct rig *rig = *state;
+	append(rig, "1\n2\n");
+	start(rig, true);
+	expect(rig, "1", 0);
+	assert_int_equal(
+		source_pause(rig->source, &rig->log, true, &rig->fault), 0);
+	assert_int_equal(poll_once(rig), SOURCE_DONE);
 	assert_int_equal(
 		source_pause(rig->source, &rig->log, false, &rig->fault), 0);
 	expect(rig, "2", 2);
@@ -366,6 +380,7 @@ int main(void)
 		WITH_FILE(another_file_under_the_name_stops),
 		WITH_FILE(a_file_cut_off_while_it_is_read_stops),
 		WITH_FILE(a_paused_file_gives_nothing),
+		WITH_FILE(nobody_waits_for_the_end_of_a_paused_file),
 		WITH_FILE(a_line_longer_than_the_buffer_is_whole),
 		WITH_FILE(lines_are_what_lies_between_newlines),
 		WITH_FILE(what_cannot_be_read_is_refused),

@@ -498,6 +498,32 @@ static void until_end_takes_all_of_one_partition(void **state)
 	assert_int_equal(rig->records, 500);
 }
 
+/* And for what was taken back it waits again. */
+static void until_end_waits_for_nobody_who_is_paused(void **state)
+{
+	struct kafka_rig *rig = *state;
+	struct fault fault = {0};
+	for (int i = 0; i < 4; i++)
+		mock_kafka_fill(&rig->mock, "t", i, 0, 100);
+	rig->options.until_end = true;
+	rig_open(rig);
+	while (!rig->partitions[0].announced)
+		rig_poll(rig, 20);
+	const struct log *log = &rig->partitions[0].log;
+	assert_int_equal(source_pause(rig->source, log, true, &fault), 0);
+	rig_until(rig, is_done);
+	assert_int_equal(rig->records, 300);
+	rig->done = false;
+	assert_int_equal(source_pause(rig->source, log, false, &fault), 0);
+	rig_until(rig, is_done);
+	assert_int_equal(rig->records, 400);
+	rig->done = false;
+	rig->partitions[0].trail = (struct trail){0};
+	rig_start_now(rig, 0, 50);
+	rig_until(rig, is_done);
+	assert_int_equal(rig->records, 450);
+}
+
 static void until_end_waits_for_an_unknown_topic(void **state)
 {
 	struct kafka_rig *rig = *state;
@@ -605,6 +631,7 @@ int main(void)
 		TEST(until_end_is_done_when_all_that_was_there_came,
 			four_partitions),
 		TEST(until_end_takes_all_of_one_partition, one_partition),
+		TEST(until_end_waits_for_nobody_who_is_paused, four_partitions),
 		TEST(until_end_waits_for_an_unknown_topic, one_partition),
 		TEST(partitions_do_not_wait_for_questions_about_clocks,
 			one_partition),

@@ -119,14 +119,43 @@ static void an_unknown_outcome_loses_and_doubles_nothing(void **state)
 	assert_int_equal(rig->result.tally.redelivered, 7);
 }
 
-static void a_full_key_window_ends_with_its_name(void **state)
+static void what_the_key_window_has_no_room_for_is_taken_again(void **state)
 {
 	struct rig *rig = *state;
 	rig_send_all(rig);
+	rig->script.rewinds = true;
 	twin_store_fail(rig->store, TWIN_WINDOW_FULL, 1);
-	assert_int_equal(rig_run(rig), FAULT_REFUSED);
-	assert_non_null(strstr(rig->fault.text, "key_window_full"));
-	assert_non_null(strstr(rig->fault.text, "store.key_window_max_bytes"));
+	rig_run_well(rig);
+	rig_check_all(rig);
+	rig_check_committed(rig);
+	assert_int_equal(rig->result.tally.records, PARTITIONS * RECORDS);
+	assert_int_equal(rig->result.tally.redelivered, 0);
+}
+
+/* The last one, when the source has said that this was all. */
+static void the_last_batch_is_taken_again_too(void **state)
+{
+	struct rig *rig = *state;
+	rig->options.batch_records = PARTITIONS * RECORDS + 1;
+	rig->script.poll_us = 0;
+	rig_send_all(rig);
+	rig->script.rewinds = true;
+	twin_store_fail(rig->store, TWIN_WINDOW_FULL, 1);
+	rig_run_well(rig);
+	rig_check_all(rig);
+}
+
+static void a_window_that_stays_full_stops_who_is_alone(void **state)
+{
+	struct rig *rig = *state;
+	script_announce(&rig->script, 0);
+	for (int n = 0; n < 20; n++)
+		rig_send(rig, 0, n, n, 1);
+	rig->script.rewinds = true;
+	twin_store_fail(rig->store, TWIN_WINDOW_FULL, 2);
+	assert_int_equal(rig_run(rig), FAULT_LOG);
+	assert_non_null(strstr(rig->fault.text, "events:0 (key_window_full)"));
+	assert_non_null(strstr(rig->told, "store.key_window_max_bytes"));
 	assert_int_equal(twin_entity_count(twin_of(rig->store)), 0);
 	assert_int_equal(rig->script.partitions[0].commits, 0);
 }
@@ -420,7 +449,11 @@ static void a_partition_that_somebody_stopped_is_not_started(void **state)
 		start_again(rig);
 		for (int n = 0; n <= i + 1; n++)
 			rig_send(rig, 0, 10 + n, 1, 1);
-		rig_run_well(rig); /* it is no fault */
+		/* Nobody waits for it, and it is not forgotten. */
+		assert_int_equal(rig_run(rig), FAULT_LOG);
+		assert_non_null(strstr(rig->fault.text, lasting[i]));
+		assert_non_null(strstr(rig->fault.text, "events:1"));
+		assert_non_null(strstr(rig->fault.text, "holdfast resume"));
 		assert_int_equal(rig->script.partitions[1].starts, 0);
 		assert_int_equal(rig_accounts(rig, 0)->taken, i + 2);
 		assert_non_null(strstr(rig->told, "events:1"));
@@ -609,7 +642,9 @@ int main(void)
 		BOTH_WAYS(copies_under_other_offsets_are_duplicates),
 		BOTH_WAYS(a_store_that_is_busy_is_asked_again),
 		BOTH_WAYS(an_unknown_outcome_loses_and_doubles_nothing),
-		BOTH_WAYS(a_full_key_window_ends_with_its_name),
+		BOTH_WAYS(what_the_key_window_has_no_room_for_is_taken_again),
+		BOTH_WAYS(the_last_batch_is_taken_again_too),
+		BOTH_WAYS(a_window_that_stays_full_stops_who_is_alone),
 		BOTH_WAYS(nothing_behind_a_batch_that_failed_is_applied),
 		BOTH_WAYS(a_source_that_breaks_ends_the_run),
 		BOTH_WAYS(a_stopped_partition_does_not_stop_the_others),

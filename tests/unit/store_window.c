@@ -260,14 +260,38 @@ static void a_full_window_changes_nothing(void **state)
 		keys_bytes(&rig->store->keys, 1) - 1;
 	struct store_rig_event event = {.offset = 1, .key = 2, .id = 1};
 	struct store_record record = store_rig_record(rig, &event);
-	struct store_batch batch = {.records = &record, .record_count = 1};
+	struct store_batch batch = {
+		.records = &record, .record_count = 1, .to_the_brim = true};
 	assert_int_equal(store_apply(rig->store, &batch, NULL, &fault),
 		STORE_WINDOW_FULL);
 	assert_int_equal(keys(rig), 1);
 	assert_int_equal(store_rig_partition(rig, 0)->accounts.next_offset, 1);
 	store_rig_mark(rig, 0); /* marks need no keys */
 	rig->store->options.key_window_max_bytes++;
-	assert_string_equal(TAKE(.key = 2), "applied");
+	assert_int_equal(
+		store_apply(rig->store, &batch, NULL, &fault), STORE_DURABLE);
+	assert_int_equal(keys(rig), 2);
+}
+
+static void an_eighth_of_the_window_is_kept_for_who_is_behind(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	TAKE(.key = 1);
+	uint64_t needed = keys_bytes(&rig->store->keys, 1);
+	rig->store->options.key_window_max_bytes = needed + needed / 8;
+	struct store_rig_event event = {.offset = 1, .key = 2, .id = 1};
+	struct store_record record = store_rig_record(rig, &event);
+	struct store_batch batch = {.records = &record, .record_count = 1};
+	assert_int_equal(store_apply(rig->store, &batch, NULL, &fault),
+		STORE_WINDOW_FULL);
+	batch.to_the_brim = true;
+	assert_int_equal(
+		store_apply(rig->store, &batch, NULL, &fault), STORE_DURABLE);
+	struct store_window window = store_window(rig->store);
+	assert_int_equal(window.keys, 2);
+	assert_int_equal(window.bytes, keys_bytes(&rig->store->keys, 0));
+	assert_int_equal(window.max_bytes, needed + needed / 8);
 }
 
 int main(void)
@@ -287,6 +311,7 @@ int main(void)
 		WITH_STORE(the_newest_keys_stay),
 		WITH_STORE(keys_of_letters_never_go),
 		WITH_STORE(a_full_window_changes_nothing),
+		WITH_STORE(an_eighth_of_the_window_is_kept_for_who_is_behind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
