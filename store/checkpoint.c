@@ -15,7 +15,7 @@
 
 #define NAMES_BYTES 512 /* of the processes that hold the WAL */
 
-static int64_t monotonic_us(void)
+int64_t store_monotonic_us(void)
 {
 	struct timespec now;
 	if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
@@ -34,7 +34,8 @@ static int checkpoint(struct store *store, int mode, struct fault *fault)
 		return rc == FAULT_BUSY ? 0 : rc;
 	int code =
 		sqlite3_wal_checkpoint_v2(store->db, "main", mode, NULL, NULL);
-	if (code == SQLITE_FULL && ballast_give_up(&store->ballast))
+	if (code == SQLITE_FULL && (store_backup_make_room(store) ||
+					   ballast_give_up(&store->ballast)))
 		code = sqlite3_wal_checkpoint_v2(
 			store->db, "main", mode, NULL, NULL);
 	if (code == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
@@ -68,7 +69,7 @@ static int shorten(struct store *store, struct fault *fault)
 	if (wal_bytes(store) <= store->options.wal_max_bytes)
 		store->held_since_us = 0;
 	else if (store->held_since_us == 0)
-		store->held_since_us = monotonic_us();
+		store->held_since_us = store_monotonic_us();
 	return rc;
 }
 
@@ -76,7 +77,8 @@ static int shorten(struct store *store, struct fault *fault)
  * rarely saves most of the work. Caught up, often and little keeps latency low.
  * TRUNCATE only after peaks: it stalls by the size of the WAL (design section
  * 6). */
-int store_checkpoint(struct store *store, bool caught_up, struct fault *fault)
+static int keep_wal_short(
+	struct store *store, bool caught_up, struct fault *fault)
 {
 	if (store->ballast.given_up)
 		(void)ballast_make(&store->ballast);
@@ -88,10 +90,16 @@ int store_checkpoint(struct store *store, bool caught_up, struct fault *fault)
 	return 0;
 }
 
+int store_checkpoint(struct store *store, bool caught_up, struct fault *fault)
+{
+	store_backup_between(store);
+	return keep_wal_short(store, caught_up, fault);
+}
+
 static bool is_held_too_long(const struct store *store)
 {
 	return store->held_since_us != 0 &&
-	       monotonic_us() - store->held_since_us >=
+	       store_monotonic_us() - store->held_since_us >=
 		       store->options.reader_max_us;
 }
 

@@ -1,6 +1,7 @@
 /* Where a generation is found, made and claimed: its writer's part. */
 #include "store/generation_state.h"
 
+#include "store/backup_seal.h"
 #include "store/file_codes.h"
 #include "store/tables.h"
 #include "store/writer.h"
@@ -42,7 +43,17 @@ static int copy_bytes(int from, int to)
 				return -1;
 			}
 	free(bytes);
-	return got < 0 || fsync(to) != 0 ? -1 : 0;
+	return got < 0 ? -1 : 0;
+}
+
+/* A backup's seal is no part of its database. */
+static int finish_copy(int to, const char *base)
+{
+	struct backup_seal seal;
+	if (backup_seal_read(base, &seal, NULL) == 1 &&
+		ftruncate(to, (off_t)seal.bytes) != 0)
+		return -1;
+	return fsync(to);
 }
 
 /* A closed store's file, into the draft. */
@@ -57,7 +68,7 @@ static int copy_base(
 		return file_fault(fault, errno, "can't open", base);
 	int to = open(
 		layout->draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-	if (to < 0 || copy_bytes(from, to) < 0)
+	if (to < 0 || copy_bytes(from, to) < 0 || finish_copy(to, base) < 0)
 		rc = file_fault(fault, errno, "can't copy to", layout->draft);
 	if (to >= 0)
 		close(to);

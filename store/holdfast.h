@@ -230,7 +230,8 @@ enum holdfast_reason {
 	HOLDFAST_REASON_DELETED = 2, /* the entity was deleted */
 	HOLDFAST_REASON_TTL = 3,     /* older than the ttl */
 	HOLDFAST_REASON_MAX_LAG = 4, /* the lag is beyond max_lag */
-	HOLDFAST_REASON_HOLD = 5     /* an operator holds it back */
+	HOLDFAST_REASON_HOLD = 5,    /* an operator holds it back */
+	HOLDFAST_REASON_BACKUP = 6   /* the store can't be read: of a backup */
 };
 
 /* "fresh" of an enum holdfast_status, "max_lag" of an enum holdfast_reason

@@ -257,7 +257,7 @@ int layout_clear_draft(const struct layout *layout, struct fault *fault)
 	return 0;
 }
 
-static int sync_directory(const char *path, struct fault *fault)
+int layout_sync_directory(const char *path, struct fault *fault)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int failed = fd < 0 || fsync(fd) != 0;
@@ -291,7 +291,7 @@ int layout_relink(const struct layout *layout, struct fault *fault)
 	int rc = make_link(layout, path, fault);
 	if (rc == 0 && rename(path, layout->link) != 0)
 		rc = file_fault(fault, errno, "can't rename to", layout->link);
-	return rc < 0 ? rc : sync_directory(layout->directory, fault);
+	return rc < 0 ? rc : layout_sync_directory(layout->directory, fault);
 }
 
 int layout_place(const struct layout *layout, struct fault *fault)
@@ -303,7 +303,7 @@ int layout_place(const struct layout *layout, struct fault *fault)
 	char generations[PATH_MAX];
 	int rc = 0;
 	if (join(generations, layout->directory, "generations"))
-		rc = sync_directory(generations, fault);
+		rc = layout_sync_directory(generations, fault);
 	return rc;
 }
 
@@ -313,7 +313,7 @@ int layout_publish(const struct layout *layout, struct fault *fault)
 	if (rc == 0)
 		rc = make_link(layout, layout->link, fault);
 	if (rc == 0)
-		rc = sync_directory(layout->directory, fault);
+		rc = layout_sync_directory(layout->directory, fault);
 	return rc;
 }
 

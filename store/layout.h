@@ -76,6 +76,9 @@ int layout_publish(const struct layout *layout, struct fault *fault);
 /* The same without the link: the live generation stays the live one. */
 int layout_place(const struct layout *layout, struct fault *fault);
 
+/* What was renamed in a directory stays so. Errors: FAULT_IO. */
+int layout_sync_directory(const char *path, struct fault *fault);
+
 /* Let the kernel forget cached pages of the file and its WAL: after a failed
  * fsync they may hold what the disk does not. Before the process's first
  * sqlite3_open(), since closing would drop SQLite's locks. Best effort. */

@@ -171,7 +171,8 @@ _Static_assert(HOLDFAST_REASON_MISSING == (int)VALUE_REASON_MISSING &&
 		       HOLDFAST_REASON_TTL == (int)VALUE_REASON_TTL &&
 		       HOLDFAST_REASON_MAX_LAG == (int)VALUE_REASON_MAX_LAG &&
 		       HOLDFAST_REASON_HOLD == (int)VALUE_REASON_HOLD &&
-		       HOLDFAST_REASON_HOLD + 1 == (int)VALUE_REASON_COUNT,
+		       HOLDFAST_REASON_BACKUP == (int)VALUE_REASON_BACKUP &&
+		       HOLDFAST_REASON_BACKUP + 1 == (int)VALUE_REASON_COUNT,
 	"and so are reasons");
 
 const char *holdfast_status_name(int status)

@@ -52,6 +52,7 @@ struct part_under_way {
 	struct view_rows *rows;
 	const enum choice *holds; /* by feature; NULL: nothing is held */
 	struct terms terms;
+	bool from_backup;
 	struct lookup_part_answer *answer;
 	struct lookup_value *values;
 	int64_t *times;
@@ -72,6 +73,7 @@ static struct lookup_value judge(const struct part_under_way *part,
 	}
 	out.verdict = terms_judge(&part->terms, holding, part->answer->lag_us,
 		age_us, fallback.state != VALUE_UNSET);
+	out.verdict = terms_of_backup(out.verdict, part->from_backup);
 	if (part->holds != NULL)
 		out.verdict = terms_hold(out.verdict, part->holds[feature],
 			fallback.state != VALUE_UNSET);
@@ -137,6 +139,7 @@ static int look_up_part(struct looking *looking, const struct lookup_part *part,
 		.holds = reader->holds.views[index_of(reader, part->view)],
 		.terms = terms_tighten(
 			terms_of(part->view), looking->question->terms),
+		.from_backup = reader->made_us != TIMESTAMP_NONE,
 		.answer = answer,
 		.values = arena_take(
 			looking->arena, count * part->feature_count *

@@ -17,27 +17,31 @@ int meta_put(sqlite3 *db, const char *name, const struct column *value,
 	return rc;
 }
 
-int meta_get(sqlite3 *db, const char *name, struct column *value,
+int meta_find(sqlite3 *db, const char *name, struct column *value,
 	struct arena *arena, struct fault *fault)
 {
 	sqlite3_stmt *statement = NULL;
+	struct column row[2] = {column_text(slice_of(name))};
+	*value = column_null();
 	int rc = sql_prepare(
 		db, &statement, "SELECT * FROM _meta WHERE name = ?", fault);
-	if (rc < 0)
-		return rc;
-	struct column row[2] = {column_text(slice_of(name))};
-	sql_bind(statement, row, 1);
-	rc = sql_step(statement, fault);
+	if (rc == 0)
+		rc = sql_find_row(statement, "_meta", (struct row_room){row, 2},
+			arena, fault);
+	if (rc == 1)
+		*value = row[1];
+	sqlite3_finalize(statement);
+	return rc;
+}
+
+int meta_get(sqlite3 *db, const char *name, struct column *value,
+	struct arena *arena, struct fault *fault)
+{
+	int rc = meta_find(db, name, value, arena, fault);
 	if (rc == 0)
 		rc = fault_set(fault, FAULT_CORRUPT,
 			"table _meta: %s is missing", name);
-	else if (rc == 1)
-		rc = sql_read_row(statement, "_meta", row, 2, fault);
-	if (rc == 0 && !columns_keep(row, 2, arena))
-		rc = fault_set(fault, FAULT_OOM, "no memory to read %s", name);
-	*value = row[1];
-	sqlite3_finalize(statement);
-	return rc;
+	return rc < 0 ? rc : 0;
 }
 
 static int read_bytes(sqlite3 *db, const char *name, void *out, size_t size,

@@ -2,7 +2,8 @@
  * `_meta`: facts about the store itself, by name.
  *
  * store_id, secret, schema, owner_epoch; exported_dead once there was an
- * export; state, peer and origin of a generation (store/generations.h).
+ * export; state, peer and origin of a generation (store/generations.h);
+ * backup_… once there was a backup (store/backup_record.h).
  */
 #ifndef HOLDFAST_STORE_META_H
 #define HOLDFAST_STORE_META_H
@@ -24,7 +25,12 @@ struct identity {
 int meta_put(sqlite3 *db, const char *name, const struct column *value,
 	struct fault *fault);
 
-/* The value in `arena`. Errors: FAULT_CORRUPT when it is not there. */
+/* The value in `arena`. 1: found. 0: there is none, and it is NULL.
+ * Errors: as sql_read_row(), sql_step(). */
+int meta_find(sqlite3 *db, const char *name, struct column *value,
+	struct arena *arena, struct fault *fault);
+
+/* The same of what must be there. Errors: FAULT_CORRUPT when it is not. */
 int meta_get(sqlite3 *db, const char *name, struct column *value,
 	struct arena *arena, struct fault *fault);
 

@@ -1,5 +1,7 @@
 #include "store/writer.h"
 
+#include "store/backups.h"
+
 #include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -250,6 +252,8 @@ static int open_all(
 		rc = connect_database(store, place->again, fault);
 	if (rc == 0) /* what is missing since: now it is known to be ours */
 		rc = layout_make(&store->layout, fault);
+	if (rc == 0 && store->role == ROLE_LIVE) /* nobody else makes one */
+		backups_clear_unfinished(store->layout.directory);
 	if (rc == 0)
 		rc = meta_read_identity(
 			store->db, &store->identity, &store->memory, fault);
@@ -333,6 +337,7 @@ void store_close(struct store *store)
 {
 	if (store == NULL)
 		return;
+	store_backup_close(store);
 	for (size_t i = 0;
 		store->views != NULL && i < store->identity.schema->view_count;
 		i++)

@@ -26,11 +26,11 @@ static int prepare(struct reader *reader, struct fault *fault)
  * commit of the writer empties it (SQLite's pager). */
 #define CACHE_PRAGMA "PRAGMA cache_size = -32768" /* KiB */
 
-static int connect_database(
-	struct reader *reader, uint32_t busy_timeout_ms, struct fault *fault)
+int reader_connect(struct reader *reader, enum sql_mode mode,
+	uint32_t busy_timeout_ms, struct fault *fault)
 {
 	const char *path = reader->layout.database;
-	int rc = sql_open(&reader->db, path, SQL_READ, busy_timeout_ms, fault);
+	int rc = sql_open(&reader->db, path, mode, busy_timeout_ms, fault);
 	if (rc == 0)
 		rc = sql_execute(reader->db, CACHE_PRAGMA, fault);
 	if (rc == 0)
@@ -62,12 +62,24 @@ static int connect_database(
 static int connect_current(
 	struct reader *reader, uint32_t busy_timeout_ms, struct fault *fault)
 {
-	int rc = connect_database(reader, busy_timeout_ms, fault);
+	int rc = reader_connect(reader, SQL_READ, busy_timeout_ms, fault);
 	if (rc == FAULT_OOM || reader_is_current(reader))
 		return rc;
 	return fault_set(fault, FAULT_BUSY,
 		"%s was replaced while it was opened: try again",
 		reader->layout.database);
+}
+
+struct reader *reader_new(struct fault *fault)
+{
+	struct reader *reader = calloc(1, sizeof *reader);
+	if (reader == NULL || sodium_init() < 0) {
+		free(reader);
+		fault_set(fault, FAULT_OOM, "no memory for a reader");
+		return NULL;
+	}
+	reader->made_us = TIMESTAMP_NONE;
+	return reader;
 }
 
 /* The layout of the generation that is asked for; NULL: the live one. */
@@ -90,16 +102,17 @@ static int open_reader(struct reader **out, const char *path,
 	const char *generation, uint32_t busy_timeout_ms, struct fault *fault)
 {
 	*out = NULL;
-	struct reader *reader = calloc(1, sizeof *reader);
-	if (reader == NULL || sodium_init() < 0) {
-		free(reader);
-		return fault_set(fault, FAULT_OOM, "no memory for a reader");
-	}
+	struct reader *reader = reader_new(fault);
+	if (reader == NULL)
+		return FAULT_OOM;
 	int rc = find(reader, path, generation, fault);
+	memcpy(reader->generation, reader->layout.generation,
+		sizeof reader->layout.generation);
 	if (rc == 0)
 		rc = generation == NULL
 			     ? connect_current(reader, busy_timeout_ms, fault)
-			     : connect_database(reader, busy_timeout_ms, fault);
+			     : reader_connect(reader, SQL_READ, busy_timeout_ms,
+				       fault);
 	if (rc < 0)
 		reader_close(reader);
 	else
@@ -152,7 +165,7 @@ const char *reader_store_id(const struct reader *reader)
 
 const char *reader_generation(const struct reader *reader)
 {
-	return reader->layout.generation;
+	return reader->generation;
 }
 
 static int load(struct reader *reader, struct fault *fault)

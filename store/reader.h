@@ -31,6 +31,26 @@ void reader_close(struct reader *reader); /* NULL is allowed */
 int reader_open_generation(struct reader **out, const char *path,
 	const char *generation, uint32_t busy_timeout_ms, struct fault *fault);
 
+/*
+ * Open a backup of a store: the file `path`, which nobody writes. Its answers
+ * are those of the moment it was made; its generation is "g1@NAME", and no
+ * value is fresh. Errors: FAULT_CORRUPT (no backup, or not whole),
+ * FAULT_REFUSED (foreign, newer), FAULT_IO, FAULT_OOM.
+ */
+int reader_open_backup(
+	struct reader **out, const char *path, struct fault *fault);
+
+/*
+ * Open the newest backup of the store in directory `path` that can be opened.
+ * 1: there is none, *out is NULL. Errors: FAULT_IO, FAULT_OOM.
+ */
+int reader_open_newest_backup(
+	struct reader **out, const char *path, struct fault *fault);
+
+/* Wall clock: the moment that a backup holds; TIMESTAMP_NONE of the live one.
+ */
+int64_t reader_backup_made_us(const struct reader *reader);
+
 const struct schema *reader_schema(const struct reader *reader);
 const char *reader_store_id(const struct reader *reader);
 const char *reader_generation(const struct reader *reader);
@@ -111,6 +131,16 @@ struct reader_decision {
 	const char *who, *what, *target, *before, *after, *because;
 };
 
+/* What the store remembers of its backups: 0, and "", for what never was. */
+struct reader_backups {
+	const char *name; /* of the newest good one */
+	int64_t made_us;  /* wall clock: of the moment it holds */
+	int64_t took_us, bytes;
+	const char *failed_why; /* the newest failure */
+	int64_t failed_us;	/* wall clock: begun */
+	int64_t failures;
+};
+
 #define KEYS_UNCOUNTED (-1)
 
 struct reader_status {
@@ -130,6 +160,7 @@ struct reader_status {
 	int64_t file_bytes, wal_bytes;
 	int64_t ballast_bytes; /* 0: none is there */
 	int64_t owner_epoch;
+	struct reader_backups backups;
 	struct digest digest; /* of all views */
 };
 

@@ -5,6 +5,7 @@
 #ifndef HOLDFAST_STORE_READER_INSIDE_H
 #define HOLDFAST_STORE_READER_INSIDE_H
 
+#include "store/backups.h"
 #include "store/feeds.h"
 #include "store/holds.h"
 #include "store/layout.h"
@@ -13,6 +14,8 @@
 #include "store/reader.h"
 #include "store/view_rows.h"
 #include "store/wal_watch.h"
+
+#define READER_GENERATION_MAX (GENERATION_NAME_MAX + 1 + BACKUP_NAME_MAX + 1)
 
 struct reader {
 	struct layout layout;
@@ -31,11 +34,21 @@ struct reader {
 	struct wal_watch watch;
 	struct wal_state state; /* of the kept snapshot */
 	bool keeps;		/* see reader_keep() */
+	int64_t made_us;	/* of a backup; else TIMESTAMP_NONE */
+	char generation[READER_GENERATION_MAX];
 };
 
 /* One snapshot from here to reader_end(), partitions and feeds as it has them.
  * Errors: as sql_fault(). */
 int reader_begin(struct reader *reader, struct fault *fault);
 void reader_end(struct reader *reader);
+
+/* An empty one, for the functions that open. NULL: out of memory. */
+struct reader *reader_new(struct fault *fault);
+
+/* Open reader->layout.database and read what stays the same.
+ * Errors: as reader_open(). */
+int reader_connect(struct reader *reader, enum sql_mode mode,
+	uint32_t busy_timeout_ms, struct fault *fault);
 
 #endif

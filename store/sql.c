@@ -6,6 +6,8 @@
 #include "store/sql_codes.h"
 
 #include <assert.h>
+#include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 
 /* Rows up to this size are checked on the stack; nearly all are. */
@@ -81,6 +83,31 @@ static const char settings[] = "PRAGMA trusted_schema = OFF;"
 			       "PRAGMA wal_autocheckpoint = 0;"
 			       "PRAGMA synchronous = FULL;";
 
+/* "file:/a%20path?immutable=1". Source: sqlite.org/uri.html. */
+static bool name_copy(char *out, size_t size, const char *path)
+{
+	static const char plain[] = "/._-";
+	static const char digits[] = "0123456789ABCDEF";
+	static const char end[] = "?immutable=1";
+	size_t at = 0;
+	if (size < sizeof "file:" + sizeof end)
+		return false;
+	for (const char *start = "file:"; *start != '\0'; start++)
+		out[at++] = *start;
+	for (; *path != '\0' && at + 3 + sizeof end <= size; path++) {
+		unsigned char byte = (unsigned char)*path;
+		if (isalnum(byte) || strchr(plain, byte) != NULL) {
+			out[at++] = (char)byte;
+			continue;
+		}
+		out[at++] = '%';
+		out[at++] = digits[byte >> 4];
+		out[at++] = digits[byte & 15];
+	}
+	memcpy(out + at, end, sizeof end);
+	return *path == '\0';
+}
+
 int sql_open(sqlite3 **out, const char *path, enum sql_mode mode,
 	uint32_t busy_timeout_ms, struct fault *fault)
 {
@@ -88,9 +115,14 @@ int sql_open(sqlite3 **out, const char *path, enum sql_mode mode,
 		[SQL_READ] = SQLITE_OPEN_READONLY,
 		[SQL_WRITE] = SQLITE_OPEN_READWRITE,
 		[SQL_CREATE] = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+		[SQL_COPY] = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI,
 	};
 	sqlite3 *db = NULL;
-	int code = sqlite3_open_v2(path, &db,
+	char name[3 * PATH_MAX];
+	*out = NULL;
+	if (mode == SQL_COPY && !name_copy(name, sizeof name, path))
+		return fault_set(fault, FAULT_USAGE, "%s: too long", path);
+	int code = sqlite3_open_v2(mode == SQL_COPY ? name : path, &db,
 		flags[mode] | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
 		NULL);
 	if (code == SQLITE_OK) {

@@ -51,7 +51,13 @@ struct slice column_as_bytes(const struct column *column);
  */
 int sql_fault(sqlite3 *db, int code, struct fault *fault, const char *what);
 
-enum sql_mode { SQL_READ, SQL_WRITE, SQL_CREATE };
+enum sql_mode {
+	SQL_READ,
+	SQL_WRITE,
+	SQL_CREATE,
+	SQL_COPY /* read a file that nobody writes: no locks, no WAL, nothing
+		    beside it */
+};
 
 /* Open `path` with the settings every connection has. On failure *out is NULL.
  * Errors: as sql_fault(). */

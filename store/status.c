@@ -1,5 +1,6 @@
 #include "store/reader_inside.h"
 
+#include "store/backup_record.h"
 #include "store/ballast.h"
 
 #include <stdlib.h>
@@ -328,6 +329,9 @@ static int read_all(struct reader *reader, struct arena *arena,
 		rc = read_operations(reader, arena, out, fault);
 	if (rc == 0)
 		rc = meta_read_epoch(reader->db, &out->owner_epoch, fault);
+	if (rc == 0)
+		rc = backup_record_read(
+			reader->db, &out->backups, arena, fault);
 	out->file_bytes = layout_file_bytes(&reader->layout);
 	out->wal_bytes = layout_wal_bytes(&reader->layout);
 	out->ballast_bytes = ballast_held(reader->layout.directory);

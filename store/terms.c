@@ -90,6 +90,13 @@ struct verdict terms_hold(
 	return settle(&trouble, has_default);
 }
 
+struct verdict terms_of_backup(struct verdict judged, bool from_backup)
+{
+	if (!from_backup || judged.status != VALUE_FRESH)
+		return judged;
+	return (struct verdict){VALUE_BEHIND, VALUE_REASON_BACKUP};
+}
+
 struct value feature_default(const struct feature *feature)
 {
 	if (feature->default_value.state != VALUE_UNSET ||
@@ -120,6 +127,7 @@ const char *value_reason_name(enum value_reason reason)
 		[VALUE_REASON_TTL] = "ttl",
 		[VALUE_REASON_MAX_LAG] = "max_lag",
 		[VALUE_REASON_HOLD] = "hold",
+		[VALUE_REASON_BACKUP] = "backup",
 	};
 	return names[reason];
 }

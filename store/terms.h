@@ -54,6 +54,7 @@ enum value_reason {
 	VALUE_REASON_TTL,     /* older than the ttl */
 	VALUE_REASON_MAX_LAG, /* the lag is beyond max_lag */
 	VALUE_REASON_HOLD,    /* an operator holds it back */
+	VALUE_REASON_BACKUP,  /* the store can't be read: of a backup */
 	VALUE_REASON_COUNT
 };
 
@@ -75,6 +76,10 @@ struct verdict terms_judge(const struct terms *terms, enum holding holding,
  * does. What is refused anyway stays so, for its own reason. */
 struct verdict terms_hold(
 	struct verdict judged, enum choice hold, bool has_default);
+
+/* The verdict on a value that comes from a backup: never fresh, whatever lag
+ * the terms allow. */
+struct verdict terms_of_backup(struct verdict judged, bool from_backup);
 
 /* What stands in for a value: the declared default; of a sum, which is 0 while
  * nothing contributed, that; else VALUE_UNSET. */

@@ -65,11 +65,13 @@ int store_begin(struct store *store, struct fault *fault)
 	return rc;
 }
 
-/* With the ballast's room the WAL is copied and emptied: that makes more. A
- * reader may hold it up; then it comes between batches. */
+/* With the room of a backup that is given up, or else of the ballast, the WAL
+ * is copied and emptied: that makes more. A reader may hold it up; then it
+ * comes between batches. */
 static void make_room(struct store *store)
 {
-	if (ballast_give_up(&store->ballast) &&
+	if ((store_backup_make_room(store) ||
+		    ballast_give_up(&store->ballast)) &&
 		store_check_owner(store, NULL) == 0)
 		(void)sqlite3_wal_checkpoint_v2(store->db, "main",
 			SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);

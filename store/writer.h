@@ -47,6 +47,8 @@ struct partition_mood {
 	bool stopped;
 };
 
+struct backup; /* store/backup_inside.h */
+
 struct store {
 	struct layout layout;
 	int lock; /* descriptor of the locked directory; -1: another's */
@@ -72,7 +74,10 @@ struct store {
 	int wal_pages; /* behind the last commit */
 	int64_t held_since_us; /* readers keep the WAL beyond its limit; or 0 */
 	int64_t page_bytes;
+	struct backup *backup; /* under way; else NULL */
 };
+
+int64_t store_monotonic_us(void);
 
 /* Is `view` one of the store's? Its index. */
 static inline size_t store_view_index(
@@ -130,5 +135,16 @@ int store_check_wal(struct store *store, struct fault *fault);
  * again. Errors: FAULT_IO (exit), those of store_reload().
  */
 int store_commit(struct store *store, struct fault *fault);
+
+/* Copy some pages of the backup under way, if there is one: as long as is in
+ * proportion to the time since the last ones. */
+void store_backup_between(struct store *store);
+
+/* The disk is full: give up the backup under way. True: there was one, and its
+ * room is free now. */
+bool store_backup_make_room(struct store *store);
+
+/* Give it up, since the store is closed. */
+void store_backup_close(struct store *store);
 
 #endif
