@@ -164,6 +164,11 @@ struct reader_status {
 	struct digest digest; /* of all views */
 };
 
+/* Takes no partition any records, because each is stopped? Then nothing is
+ * stored, though ingest may be well. False where there is none yet.
+ * Errors: as reader_get(). */
+int reader_all_stopped(struct reader *reader, bool *out, struct fault *fault);
+
 /* All of it from one snapshot, in `arena`. Errors: as reader_get(). */
 int reader_status(struct reader *reader, struct arena *arena,
 	struct reader_status *out, struct fault *fault);

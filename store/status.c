@@ -338,6 +338,24 @@ static int read_all(struct reader *reader, struct arena *arena,
 	return rc;
 }
 
+/* Of each partition the newest incarnation counts. */
+int reader_all_stopped(struct reader *reader, bool *out, struct fault *fault)
+{
+	int64_t all = 0;
+	int rc = reader_begin(reader, fault);
+	if (rc == 0)
+		rc = sql_integer(reader->db,
+			"SELECT count(*) > 0 AND count(*) = sum(EXISTS"
+			" (SELECT 1 FROM _stop WHERE log = one.id))"
+			" FROM _partition AS one WHERE incarnation ="
+			" (SELECT max(incarnation) FROM _partition WHERE"
+			" topic = one.topic AND partition = one.partition)",
+			&all, fault);
+	reader_end(reader);
+	*out = all == 1;
+	return rc;
+}
+
 int reader_summary(struct reader *reader, struct arena *arena,
 	struct reader_status *out, struct fault *fault)
 {

@@ -90,10 +90,12 @@ double latency_bound_s(size_t bucket);
 enum ingest_state {
 	INGEST_UP,
 	INGEST_UNKNOWN, /* not watched for long enough */
-	INGEST_DOWN	/* the store did not change for INGEST_DOWN_US */
+	INGEST_DOWN,	/* the store did not change for INGEST_DOWN_US */
+	INGEST_STOPPED	/* nor could it: every partition is stopped */
 };
 
-/* As the server saw it up to `now_us`, by the wall clock. */
+/* As the server saw it up to `now_us`, by the wall clock; never
+ * INGEST_STOPPED, which the store knows. */
 enum ingest_state counters_ingest(
 	const struct counters *counters, int64_t now_us);
 

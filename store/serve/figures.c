@@ -104,12 +104,24 @@ static bool gather_views(struct figures *figures, const struct schema *schema,
 	return true;
 }
 
+enum ingest_state figures_ingest(struct exchange *exchange)
+{
+	bool stopped = false;
+	enum ingest_state state =
+		counters_ingest(exchange->counters, exchange->now_us);
+	if (state == INGEST_DOWN && exchange->reader != NULL &&
+		reader_all_stopped(exchange->reader, &stopped, NULL) == 0 &&
+		stopped)
+		return INGEST_STOPPED;
+	return state;
+}
+
 int figures_gather(
 	struct exchange *exchange, struct figures *out, struct fault *fault)
 {
 	*out = (struct figures){.now_us = exchange->now_us};
 	counters_sum(exchange->counters, &out->counted);
-	out->ingest = counters_ingest(exchange->counters, exchange->now_us);
+	out->ingest = figures_ingest(exchange);
 	if (exchange->reader == NULL)
 		return 0;
 	int rc = reader_summary(

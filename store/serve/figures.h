@@ -35,6 +35,9 @@ struct figures {
 	int64_t as_of_us, lag_us; /* of the view that is furthest behind */
 };
 
+/* How ingest is, by counters and store. */
+enum ingest_state figures_ingest(struct exchange *exchange);
+
 /* Fill in *out from the exchange's counters and reader, in its arena. After a
  * fault out->reader is NULL, and the rest is good.
  * Errors: as reader_summary(). */

@@ -2,6 +2,7 @@
 #include "schema/rfc3339.h"
 #include "store/serve/endpoints.h"
 #include "store/serve/errors.h"
+#include "store/serve/figures.h"
 
 #define TEXT_PLAIN "text/plain; charset=utf-8"
 
@@ -83,11 +84,11 @@ static void list_store(
 		buffer_print(text, "[-]store failed: %s\n", why);
 }
 
-static void list_ingest(struct buffer *text, const struct exchange *exchange)
+static void list_ingest(struct buffer *text, struct exchange *exchange)
 {
 	char time[RFC3339_SIZE];
 	int64_t seen_us = atomic_load(&exchange->counters->ingest_seen_us);
-	switch (counters_ingest(exchange->counters, exchange->now_us)) {
+	switch (figures_ingest(exchange)) {
 	case INGEST_UP:
 		buffer_text(text, "[+]ingest ok\n");
 		return;
@@ -95,6 +96,13 @@ static void list_ingest(struct buffer *text, const struct exchange *exchange)
 		buffer_text(text,
 			"[+]ingest ok: not watched for 3 s yet, which takes "
 			"to tell\n");
+		return;
+	case INGEST_STOPPED:
+		buffer_text(text,
+			"[!]ingest degraded: every partition is paused or "
+			"stopped, and takes no records: `holdfast status` says "
+			"why; lookups are answered as their views say when "
+			"behind\n");
 		return;
 	case INGEST_DOWN:
 		buffer_print(text,

@@ -135,7 +135,8 @@ static void write_state(struct metrics *metrics)
 		metrics->figures->reader != NULL);
 	single(metrics, "ingest_up", FAMILY_GAUGE,
 		"0 while nothing was stored for 3 s: ingest stores something "
-		"at least once a second while it lives.",
+		"at least once a second while it lives, unless every partition "
+		"is stopped (partition_stopped).",
 		metrics->figures->ingest != INGEST_DOWN);
 	if (seen_us == 0)
 		return;

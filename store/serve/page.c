@@ -76,6 +76,12 @@ static void state(struct page *page)
 		begin_state(page, "bad", "Lookups get 503");
 		buffer_text(out, "The store can't be read: ");
 		html_text(out, page->why_unreadable);
+	} else if (figures->ingest == INGEST_STOPPED) {
+		begin_state(page, "warn", "Every partition is stopped");
+		buffer_text(out,
+			"None takes records: why, and what to run, stands "
+			"below. Lookups are answered, behind by what is shown "
+			"there, as each view says.");
 	} else if (figures->ingest == INGEST_DOWN) {
 		begin_state(page, "warn", "Ingest is down");
 		buffer_text(out, "Nothing has been stored ");
@@ -149,8 +155,10 @@ static enum mood lag_mood(const struct figures *figures)
 
 static void tiles(struct page *page)
 {
-	static const char *const ingest[] = {"up", "watching", "down"};
-	static const enum mood moods[] = {MOOD_GOOD, MOOD_PLAIN, MOOD_WARN};
+	static const char *const ingest[] = {
+		"up", "watching", "down", "stopped"};
+	static const enum mood moods[] = {
+		MOOD_GOOD, MOOD_PLAIN, MOOD_WARN, MOOD_WARN};
 	const struct figures *figures = &page->figures;
 	buffer_text(&page->out, "<dl>");
 	begin_tile(page, "ingest", moods[figures->ingest]);

@@ -1,5 +1,6 @@
 /* What the server tells of itself: health, metrics, the status page; without
  * sockets. Expected figures are counted by hand from the events below. */
+#include "store/decisions.h"
 #include "store/serve/exposition.h"
 #include "tests/lib/check.h"
 #include "tests/lib/exchange_rig.h"
@@ -287,6 +288,43 @@ static void the_page_tells_that_ingest_is_down(void **state)
 	assert_null(strstr(page, "Lookups are answered</b>"));
 }
 
+static void stop(struct figures_rig *rig, const char *topic)
+{
+	struct store *store = rig->rig.store.store;
+	const struct store_partition *partition = NULL;
+	assert_int_equal(store_partition(store, topic, 0, 0, &partition,
+				 &rig->rig.fault),
+		0);
+	const struct store_stop stop = {&partition->log, STOP_PAUSED, "by ada",
+		EXCHANGE_RIG_AS_OF_US, LOG_START_UNKNOWN};
+	assert_int_equal(
+		store_stop_partition(store, &stop, NULL, &rig->rig.fault), 0);
+}
+
+static void who_stopped_every_partition_is_not_told_that_ingest_is_down(
+	void **state)
+{
+	struct figures_rig *rig = *state;
+	const struct store_partition *other = NULL;
+	stop(rig, "log");
+	see_ingest(rig, 10000000);
+	const char *page = get(rig, "/", 200, HTML);
+	assert_non_null(strstr(page, "Every partition is stopped"));
+	assert_null(strstr(page, "Ingest is down"));
+	assert_non_null(strstr(get(rig, "/readyz?verbose", 200, TEXT),
+		"[!]ingest degraded: every partition is paused or stopped"));
+	assert_int_equal(exposition_value(get(rig, "/metrics", 200, EXPOSITION),
+				 "holdfast_ingest_up"),
+		1);
+	/* One that is not could bring something. */
+	assert_int_equal(store_partition(rig->rig.store.store, "other", 0, 0,
+				 &other, &rig->rig.fault),
+		0);
+	assert_non_null(strstr(get(rig, "/", 200, HTML), "Ingest is down"));
+	stop(rig, "other");
+	assert_null(strstr(get(rig, "/", 200, HTML), "Ingest is down"));
+}
+
 static void the_page_tells_that_a_view_is_behind(void **state)
 {
 	struct figures_rig *rig = *state;
@@ -388,6 +426,8 @@ int main(void)
 		WITH_RIG(requests_of_all_threads_are_added_up),
 		WITH_RIG(the_page_is_whole_and_needs_nothing_else),
 		WITH_RIG(the_page_tells_that_ingest_is_down),
+		WITH_RIG(
+			who_stopped_every_partition_is_not_told_that_ingest_is_down),
 		WITH_RIG(the_page_tells_that_a_view_is_behind),
 		WITH_RIG(the_page_escapes_what_it_shows),
 		WITH_RIG(labels_are_escaped),
