@@ -77,6 +77,16 @@ int kafka_connections_watch(struct kafka_connections *connections,
 	return 0;
 }
 
+void kafka_connections_doubt(struct kafka_connections *connections)
+{
+	pthread_mutex_lock(&connections->mutex);
+	uint64_t count = atomic_load(&connections->count) + 1;
+	for (size_t i = 0; i < PLACES; i++)
+		connections->latest[i] = count;
+	atomic_store(&connections->count, count);
+	pthread_mutex_unlock(&connections->mutex);
+}
+
 uint64_t kafka_connections_count(struct kafka_connections *connections)
 {
 	return atomic_load(&connections->count);

@@ -34,6 +34,10 @@ int kafka_connections_watch(struct kafka_connections *connections,
  * application after it was counted. */
 uint64_t kafka_connections_count(struct kafka_connections *connections);
 
+/* As if each broker were connected anew: what it holds may have changed behind
+ * a connection that stands. */
+void kafka_connections_doubt(struct kafka_connections *connections);
+
 /*
  * Was the broker's present connection made before *seen of them were? Then
  * *seen is raised to what that is still true of: asking again is cheap while

@@ -26,7 +26,14 @@ void kafka_troubled(
 	rd_kafka_t *client, int error, const char *reason, void *opaque)
 {
 	struct kafka_source *source = opaque;
-	if (kafka_policy((rd_kafka_resp_err_t)error) != POLICY_EXIT) {
+	enum policy policy = kafka_policy((rd_kafka_resp_err_t)error);
+	/* A topic or partition that is gone, a leader that moved: of which, it
+	 * does not say, and what is read on may be another log. It comes in
+	 * the order of what was fetched (rdkafka_topic.c,
+	 * rd_kafka_topic_partition_cnt_update()). */
+	if (policy == POLICY_RETRY)
+		kafka_connections_doubt(source->connections);
+	if (policy != POLICY_EXIT) {
 		tell_trouble(source, (rd_kafka_resp_err_t)error, reason);
 		return;
 	}

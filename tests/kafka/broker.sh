@@ -4,6 +4,9 @@
 #   broker.sh fetch                                get the jars (once; every other command does it when needed)
 #   broker.sh start DIR                            a new broker, or one on the data that DIR holds; returns when it answers
 #   broker.sh topic DIR NAME PARTITIONS [K=V ...]  create a topic, with topic settings
+#   broker.sh delete DIR NAME                      delete a topic
+#   broker.sh forget DIR NAME PARTITION OFFSET     delete the records before OFFSET
+#   broker.sh read DIR NAME PARTITION COUNT        print the values of its first COUNT records, a line each
 #   broker.sh stop DIR                             SIGTERM, and SIGKILL after 20 s
 #   broker.sh kill DIR                             SIGKILL
 #   broker.sh restart DIR                          stop if it runs, then start on the same ports and data
@@ -244,6 +247,33 @@ topic() { # name, partitions, settings
 	die "topic $name was not created (above; all of it in $dir/topic.log)"
 }
 
+# Runs a tool, and says what it complained of.
+tool() { # what it is for, class, arguments
+	local purpose=$1
+	shift
+	running || die "no broker runs in $dir: run 'broker.sh start $dir' first"
+	kafka "$@" >"$dir/tool.log" 2>&1 || die "$purpose failed: $(tail -n 3 "$dir/tool.log")"
+}
+
+delete() { # name
+	tool "deleting topic $1" org.apache.kafka.tools.TopicCommand --bootstrap-server "$(cat "$dir/bootstrap")" --delete --topic "$1"
+}
+
+forget() { # name, partition, offset
+	printf '{"version": 1, "partitions": [{"topic": "%s", "partition": %d, "offset": %d}]}' "$@" >"$dir/forget.json"
+	tool "deleting records of $1" org.apache.kafka.tools.DeleteRecordsCommand --bootstrap-server "$(cat "$dir/bootstrap")" \
+		--offset-json-file "$dir/forget.json"
+}
+
+read_values() { # name, partition, count
+	running || die "no broker runs in $dir: run 'broker.sh start $dir' first"
+	# Nothing but values on its output: log4j's own configuration, turned off.
+	java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.apache.logging.log4j.level=OFF -cp "$jars/*" \
+		org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$(cat "$dir/bootstrap")" --topic "$1" \
+		--partition "$2" --offset earliest --max-messages "$3" --timeout-ms 20000 2>"$dir/tool.log" ||
+		die "reading $1 failed: $(tail -n 3 "$dir/tool.log")"
+}
+
 [ $# -ge 1 ] || usage
 command=$1
 shift
@@ -256,7 +286,7 @@ fi
 [ $# -ge 1 ] || usage
 need java
 need python3
-case $command in start | restart | topic) fetch ;; esac
+case $command in start | restart | topic | delete | forget | read) fetch ;; esac
 [ "$command" != start ] || mkdir -p "$1"
 [ -d "$1" ] || die "$1 is not a directory: give the one that 'broker.sh start' was given"
 dir=$(cd "$1" && pwd -P)
@@ -265,5 +295,8 @@ case $command in
 start | stop | restart) [ $# -eq 0 ] || usage; "$command" ;;
 kill) [ $# -eq 0 ] || usage; kill_now ;;
 topic) [ $# -ge 2 ] || usage; topic "$@" ;;
+delete) [ $# -eq 1 ] || usage; delete "$@" ;;
+forget) [ $# -eq 3 ] || usage; forget "$@" ;;
+read) [ $# -eq 3 ] || usage; read_values "$@" ;;
 *) usage ;;
 esac
