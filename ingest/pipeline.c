@@ -92,6 +92,8 @@ static int land(struct pipeline *pipeline, struct fault *fault)
 		if (pipeline->options->landed != NULL)
 			pipeline->options->landed(
 				pipeline->options->payload, &flight->tally);
+		if (caution_tell_landed(&pipeline->caution, flight, &trouble))
+			pipeline_tell(pipeline, trouble.text);
 		stages_release(pipeline->stages);
 	}
 	return 0;
@@ -108,18 +110,39 @@ static int drain(struct pipeline *pipeline, struct fault *fault)
 	return rc;
 }
 
-static void send_what_is_there(struct pipeline *pipeline)
+static int send(struct pipeline *pipeline, const struct flight *flight,
+	struct fault *fault)
+{
+	int rc = caution_note(&pipeline->caution, flight, fault);
+	if (rc == 0)
+		stages_send(pipeline->stages, pipeline->to_the_brim);
+	return rc;
+}
+
+static int send_what_is_there(struct pipeline *pipeline, struct fault *fault)
 {
 	struct flight *flight = stages_filling(pipeline->stages);
+	int rc = 0;
 	if (flight != NULL && !flight_is_empty(flight))
-		stages_send(pipeline->stages, pipeline->to_the_brim);
+		rc = send(pipeline, flight, fault);
+	return rc;
 }
 
 /* Send what is there and wait for it: then the store may be touched. */
 int pipeline_settle(struct pipeline *pipeline, struct fault *fault)
 {
-	send_what_is_there(pipeline);
-	return drain(pipeline, fault);
+	int rc = send_what_is_there(pipeline, fault);
+	return rc < 0 ? rc : drain(pipeline, fault);
+}
+
+static int take_record(struct pipeline *pipeline, struct flight *flight,
+	const struct record *record, struct fault *fault)
+{
+	pipeline_runs_well(pipeline, record->log);
+	flight->updates_most +=
+		stages_updates_most(pipeline->stages, record->log);
+	int rc = caution_feed(&pipeline->caution, record->log, fault);
+	return rc < 0 ? rc : flight_add_record(flight, record, fault);
 }
 
 static int take_event(struct pipeline *pipeline, struct flight *flight,
@@ -129,10 +152,7 @@ static int take_event(struct pipeline *pipeline, struct flight *flight,
 		flight->opened_us = now_us(pipeline);
 	switch (outcome) {
 	case SOURCE_RECORD:
-		pipeline_runs_well(pipeline, event->record.log);
-		flight->updates_most += stages_updates_most(
-			pipeline->stages, event->record.log);
-		return flight_add_record(flight, &event->record, fault);
+		return take_record(pipeline, flight, &event->record, fault);
 	case SOURCE_END: {
 		pipeline_runs_well(pipeline, event->log);
 		struct store_mark mark = {
@@ -161,6 +181,7 @@ static bool is_ready(struct pipeline *pipeline, const struct flight *flight)
 	if (flight_is_empty(flight))
 		return false;
 	if (flight->record_count >= options->batch_records ||
+		flight->record_count >= pipeline->caution.batch_records ||
 		flight->arena.total_bytes >= options->batch_bytes ||
 		flight->updates_most >= BATCH_UPDATES)
 		return true;
@@ -187,10 +208,11 @@ static uint32_t poll_timeout_ms(
 /* One step towards having nothing in flight, then what is wanted. */
 static int attend(struct pipeline *pipeline, struct fault *fault)
 {
-	send_what_is_there(pipeline);
-	if (stages_in_flight(pipeline->stages) > 0)
+	int rc = send_what_is_there(pipeline, fault);
+	if (rc == 0 && stages_in_flight(pipeline->stages) > 0)
 		stages_wait(pipeline->stages, PIPELINE_WAIT_MS);
-	int rc = land(pipeline, fault);
+	if (rc == 0)
+		rc = land(pipeline, fault);
 	if (rc < 0 || pipeline->window_full ||
 		stages_in_flight(pipeline->stages) > 0)
 		return rc;
@@ -227,8 +249,17 @@ static int poll(
 		return rc;
 	flight = stages_filling(pipeline->stages);
 	if (flight != NULL && is_ready(pipeline, flight))
-		stages_send(pipeline->stages, pipeline->to_the_brim);
-	return land(pipeline, fault);
+		rc = send(pipeline, flight, fault);
+	return rc < 0 ? rc : land(pipeline, fault);
+}
+
+/* What the store suspects. */
+static void look_back(struct pipeline *pipeline)
+{
+	struct fault text;
+	caution_init(&pipeline->caution, pipeline->options->store);
+	if (caution_tell_start(&pipeline->caution, &text))
+		pipeline_tell(pipeline, text.text);
 }
 
 static int turn(struct pipeline *pipeline, struct fault *fault)
@@ -241,7 +272,9 @@ static int turn(struct pipeline *pipeline, struct fault *fault)
 	struct flight *flight = stages_filling(pipeline->stages);
 	if (is_wanted(pipeline))
 		return attend(pipeline, fault);
-	if (flight == NULL) {
+	bool alone = caution_alone(&pipeline->caution) &&
+		     stages_in_flight(pipeline->stages) > 0;
+	if (flight == NULL || alone) {
 		stages_wait(pipeline->stages, PIPELINE_WAIT_MS);
 		return land(pipeline, fault);
 	}
@@ -286,13 +319,16 @@ int pipeline_run(const struct pipeline_options *options,
 	assert(options->batch_records >= 1);
 	assert(options->batch_records <= STORE_BATCH_RECORDS_MAX);
 	struct pipeline pipeline = {.options = options, .arena = ARENA_INIT};
-	int rc = stages_open(&pipeline.stages, options, fault);
+	look_back(&pipeline);
+	int rc = stages_open(
+		&pipeline.stages, options, &pipeline.caution, fault);
 	if (rc == 0)
 		rc = stream(&pipeline, fault);
 	if (rc == 0 && pipeline.done && pipeline.stopped == 0 &&
 		!atomic_load(options->stop))
 		rc = pipeline_name_held(&pipeline, fault);
 	stages_close(pipeline.stages);
+	caution_finish(&pipeline.caution);
 	free(pipeline.partitions);
 	arena_finish(&pipeline.arena);
 	pipeline.result.stopped_partitions = (int64_t)pipeline.stopped;

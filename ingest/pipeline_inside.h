@@ -5,6 +5,7 @@
 #ifndef HOLDFAST_INGEST_PIPELINE_INSIDE_H
 #define HOLDFAST_INGEST_PIPELINE_INSIDE_H
 
+#include "ingest/caution.h"
 #include "ingest/pipeline.h"
 #include "ingest/stages.h"
 #include "store/decisions.h"
@@ -40,6 +41,7 @@ struct pipeline_partition {
 struct pipeline {
 	const struct pipeline_options *options;
 	struct stages *stages;
+	struct caution caution;
 	struct pipeline_result result;
 	struct pipeline_partition *partitions; /* in order of announcement */
 	size_t partition_count;

@@ -15,6 +15,7 @@
  * a count of what it finished, so polled >= decoded >= applied >= released. */
 struct stages {
 	const struct pipeline_options *options;
+	const struct caution *caution;
 	struct decoder decoder;
 	const struct source_schema **sources; /* by log id - 1 */
 	size_t source_count;
@@ -41,18 +42,25 @@ static int64_t now_us(const struct stages *stages)
 	return clock->monotonic_us(clock);
 }
 
+static int decode(
+	struct stages *stages, struct flight *flight, struct store_record *item)
+{
+	if (caution_is(stages->caution, &item->record))
+		return caution_park(stages->caution, &item->record,
+			&flight->arena, &item->decoded, &flight->fault);
+	const struct source_schema *source =
+		stages->sources[item->record.log->id - 1];
+	return decode_record(&stages->decoder, source, &item->record,
+		&flight->arena, &item->decoded, &flight->fault);
+}
+
 /* Decode every record where it lies. */
 static void decode_flight(struct stages *stages, struct flight *flight)
 {
 	int64_t start_us = now_us(stages);
 	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < flight->record_count; i++) {
-		struct store_record *item = &flight->records[i];
-		const struct source_schema *source =
-			stages->sources[item->record.log->id - 1];
-		rc = decode_record(&stages->decoder, source, &item->record,
-			&flight->arena, &item->decoded, &flight->fault);
-	}
+	for (size_t i = 0; rc == 0 && i < flight->record_count; i++)
+		rc = decode(stages, flight, &flight->records[i]);
 	flight->outcome = rc;
 	flight->decode_us = now_us(stages) - start_us;
 }
@@ -189,13 +197,14 @@ static int start_threads(struct stages *stages, struct fault *fault)
 }
 
 int stages_open(struct stages **out, const struct pipeline_options *options,
-	struct fault *fault)
+	const struct caution *caution, struct fault *fault)
 {
 	*out = NULL;
 	struct stages *stages = calloc(1, sizeof *stages);
 	if (stages == NULL)
 		return fault_set(fault, FAULT_OOM, "no memory for batches");
 	stages->options = options;
+	stages->caution = caution;
 	stages->decoder = options->decoder;
 	stages->decoder.schema = store_schema(options->store);
 	memcpy(stages->decoder.secret, store_secret(options->store),

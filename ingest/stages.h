@@ -12,6 +12,7 @@
 #ifndef HOLDFAST_INGEST_STAGES_H
 #define HOLDFAST_INGEST_STAGES_H
 
+#include "ingest/caution.h"
 #include "ingest/flight.h"
 #include "ingest/pipeline.h"
 
@@ -19,9 +20,10 @@
 
 struct stages; /* opaque */
 
-/* On success the caller owns *out. Errors: FAULT_OOM, FAULT_IO (no thread). */
+/* On success the caller owns *out; `caution` is borrowed until stages_close().
+ * Errors: FAULT_OOM, FAULT_IO (no thread). */
 int stages_open(struct stages **out, const struct pipeline_options *options,
-	struct fault *fault);
+	const struct caution *caution, struct fault *fault);
 
 /* Stop the threads after the batch they are at, and free. NULL is allowed. */
 void stages_close(struct stages *stages);

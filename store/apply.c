@@ -261,5 +261,11 @@ int store_apply(struct store *store, const struct store_batch *input,
 		if (rc == STORE_DURABLE && window_is_full(store, input))
 			rc = STORE_WINDOW_FULL;
 	}
-	return rc == 0 ? apply(store, input, tally, fault) : rc;
+	if (rc == 0)
+		rc = apply(store, input, tally, fault);
+	if (rc == STORE_DURABLE)
+		return suspect_review(store, fault);
+	/* Nobody looks into it while it waits. */
+	int quiet = run_note_withdraw(&store->suspect.note, fault);
+	return quiet < 0 ? quiet : rc;
 }

@@ -180,7 +180,8 @@ int generations_list(const char *path, struct arena *arena,
 static int remove_files(const struct layout *layout, struct fault *fault)
 {
 	/* The file last: as long as it is there, so is a generation. */
-	static const char *const suffixes[] = {"-wal", "-shm", "-journal", ""};
+	static const char *const suffixes[] = {
+		RUN_NOTE_SUFFIX, "-wal", "-shm", "-journal", ""};
 	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
 		char path[PATH_MAX + 16];
 		int length = snprintf(path, sizeof path, "%s%s",

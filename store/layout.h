@@ -3,6 +3,7 @@
  *
  *     DIR/features.db -> generations/g1.db
  *     DIR/generations/g1.db, g1.db-wal, g1.db-shm, g2.db, …
+ *     DIR/generations/g1.db-running (store/run_note.h)
  */
 #ifndef HOLDFAST_STORE_LAYOUT_H
 #define HOLDFAST_STORE_LAYOUT_H

@@ -94,7 +94,9 @@ int store_identify(struct store *store, const struct log *log,
 
 void store_stopped(struct store *store, const struct log *log, bool stopped)
 {
-	store->moods[log->id - 1].stopped = stopped;
+	struct partition_mood *mood = &store->moods[log->id - 1];
+	mood->stopped = stopped;
+	mood->started |= !stopped;
 }
 
 size_t store_partition_count(const struct store *store)

@@ -261,6 +261,8 @@ static int open_all(
 		rc = prepare(store, fault);
 	if (rc == 0)
 		rc = load(store, fault);
+	if (rc == 0)
+		rc = suspect_open(store, fault);
 	return rc;
 }
 
@@ -274,6 +276,7 @@ static int open_once(struct store **out, const struct store_options *options,
 		return fault_set(fault, FAULT_OOM, "no memory for the store");
 	}
 	store->lock = -1;
+	store->suspect = (struct suspect)SUSPECT_INIT;
 	store->options = *options;
 	store->role = place->build != NULL	  ? ROLE_BUILD
 		      : place->generation != NULL ? ROLE_SUCCESSOR
@@ -349,6 +352,7 @@ void store_close(struct store *store)
 	letters_finish(&store->letters);
 	keys_finish(&store->keys);
 	spare_if_lost(store);
+	suspect_finish(&store->suspect);
 	int code = sqlite3_close(store->db);
 	assert(code == SQLITE_OK); /* else a statement was left open */
 	partitions_finish(&store->partitions);

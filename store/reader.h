@@ -124,6 +124,15 @@ struct reader_hold {
 	int64_t since_us;
 };
 
+/* The search for a record that ends the process (store/store.h). */
+struct reader_search {
+	int64_t batch_records; /* a batch holds no more; 0: there is none */
+	int64_t ends;	       /* unclean ends so far */
+	const struct log *log; /* where the last was; NULL: nobody knows */
+	int64_t offset;
+	int64_t alone_ends; /* of them with the record there as the only one */
+};
+
 /* The newest first, of so many. */
 #define READER_DECISIONS_MAX 10
 struct reader_decision {
@@ -156,6 +165,7 @@ struct reader_status {
 	size_t hold_count;
 	const struct reader_decision *decisions;
 	size_t decision_count;
+	struct reader_search search;
 	int64_t keys; /* held by the key window's table; or KEYS_UNCOUNTED */
 	int64_t file_bytes, wal_bytes;
 	int64_t ballast_bytes; /* 0: none is there */

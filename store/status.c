@@ -2,6 +2,7 @@
 
 #include "store/backup_record.h"
 #include "store/ballast.h"
+#include "store/suspect.h"
 
 #include <stdlib.h>
 
@@ -317,6 +318,27 @@ static int read_operations(struct reader *reader, struct arena *arena,
 	return rc;
 }
 
+static int read_search(
+	struct reader *reader, struct reader_status *out, struct fault *fault)
+{
+	const struct partitions *partitions = &reader->partitions;
+	struct crash crash;
+	int rc = crash_read(reader->db, &crash, fault);
+	if (rc < 0)
+		return rc;
+	bool alone = crash.alone_ends > 0;
+	int64_t log = alone ? crash.alone_log : crash.log;
+	out->search = (struct reader_search){
+		.batch_records = crash.batch_records,
+		.ends = crash.ends,
+		.offset = alone ? crash.alone_offset : crash.offset,
+		.alone_ends = crash.alone_ends,
+	};
+	if (log >= 1 && (size_t)log <= partitions->count)
+		out->search.log = partitions->logs[log - 1];
+	return 0;
+}
+
 static int read_all(struct reader *reader, struct arena *arena,
 	struct reader_status *out, struct fault *fault)
 {
@@ -327,6 +349,8 @@ static int read_all(struct reader *reader, struct arena *arena,
 		rc = read_reasons(reader, arena, out, fault);
 	if (rc == 0)
 		rc = read_operations(reader, arena, out, fault);
+	if (rc == 0)
+		rc = read_search(reader, out, fault);
 	if (rc == 0)
 		rc = meta_read_epoch(reader->db, &out->owner_epoch, fault);
 	if (rc == 0)

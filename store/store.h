@@ -124,6 +124,52 @@ int store_identify(struct store *store, const struct log *log,
 /* A stopped partition counts as at its end for the key window. */
 void store_stopped(struct store *store, const struct log *log, bool stopped);
 
+/*
+ * A record that ends the process again and again (design section 8). A run that
+ * ended uncleanly left the note that it was under way (store/run_note.h). Two
+ * such ends in a row of runs that took up records of a partition and got none
+ * of them in: from then on a batch holds half as many records, and half of that
+ * after each further unclean end. Where it is one record, nothing else is in
+ * flight and it is noted before anybody looks into it, until its commit. Noted
+ * so at CRASH_ALONE_ENDS ends in a row it is to be parked unseen: once might be
+ * a SIGKILL that had nothing to do with it, three times can't. The search is
+ * over when that record was taken, or when all partitions that had records in
+ * flight at the unclean end are beyond what could have been, or at their end.
+ */
+#define CRASH_ENDS 2	   /* unclean ends before anything is suspected */
+#define CRASH_ALONE_ENDS 3 /* and before a record is found guilty */
+#define CRASH_FLIGHTS 3	   /* batches are in flight at once, at most */
+
+struct store_suspicion {
+	size_t batch_records; /* STORE_BATCH_RECORDS_MAX: nothing is suspected;
+				 1: a record at a time */
+	int64_t ends;	      /* unclean ends so far */
+	/* Where the last one was, or the record that was noted alone at the
+	 * last `alone_ends` ends. NULL while nothing is suspected. */
+	const struct log *log;
+	int64_t offset;
+	int64_t alone_ends;
+	bool guilty; /* the record at `offset` is to be parked unseen */
+};
+
+/* What is suspected since the start; no other thread is in the store. */
+struct store_suspicion store_suspicion(const struct store *store);
+
+/* How many records a batch may hold, which grows when a search is over. Any
+ * thread may ask at any time. */
+size_t store_batch_records(const struct store *store);
+
+/* Records of `log` are taken up in this run: once each, before the first is
+ * looked into. Also while another thread applies. Errors: FAULT_IO, FAULT_FULL.
+ */
+int store_feeds(
+	struct store *store, const struct log *log, struct fault *fault);
+
+/* `record` is the only one in flight, and nobody has looked into it yet: noted
+ * until it is about to be durable. Errors: FAULT_IO, FAULT_FULL. */
+int store_alone(
+	struct store *store, const struct record *record, struct fault *fault);
+
 struct store_record {
 	struct record record; /* record.log is of store_partition() */
 	struct decoded decoded;

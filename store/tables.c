@@ -74,7 +74,20 @@ static const char own_tables[] =
 	/* Partitions that take no records, and why. */
 	"CREATE TABLE _stop (log INTEGER PRIMARY KEY, reason TEXT NOT NULL,"
 	" detail TEXT NOT NULL, since INTEGER NOT NULL,"
-	" log_start INTEGER NOT NULL, _checksum INTEGER NOT NULL) STRICT;";
+	" log_start INTEGER NOT NULL, _checksum INTEGER NOT NULL) STRICT;"
+
+	/* Where runs began, and how many ended uncleanly there in a row. */
+	"CREATE TABLE _start (log INTEGER PRIMARY KEY,"
+	" next_offset INTEGER NOT NULL, ends INTEGER NOT NULL,"
+	" until INTEGER NOT NULL, _checksum INTEGER NOT NULL) STRICT;"
+
+	/* The search for a record that ends the process: one row. */
+	"CREATE TABLE _crash (id INTEGER PRIMARY KEY,"
+	" epoch INTEGER NOT NULL, ends INTEGER NOT NULL,"
+	" batch_records INTEGER NOT NULL,"
+	" log INTEGER NOT NULL, offset INTEGER NOT NULL,"
+	" alone_log INTEGER NOT NULL, alone_offset INTEGER NOT NULL,"
+	" alone_ends INTEGER NOT NULL, _checksum INTEGER NOT NULL) STRICT;";
 
 static void text(struct buffer *sql, const char *piece)
 {

@@ -12,6 +12,7 @@
 #include "store/meta.h"
 #include "store/partitions.h"
 #include "store/store.h"
+#include "store/suspect.h"
 #include "store/view_rows.h"
 
 enum store_role {
@@ -45,6 +46,7 @@ int store_open_at(struct store **out, const struct store_options *options,
 struct partition_mood {
 	bool at_end;
 	bool stopped;
+	bool started; /* in this run */
 };
 
 struct backup; /* store/backup_inside.h */
@@ -66,6 +68,7 @@ struct store {
 	struct view_rows *views;      /* by index in the schema */
 	struct keys keys;
 	struct letters letters;
+	struct suspect suspect;
 
 	struct arena memory;	  /* lives as long as the store */
 	struct arena batch_arena; /* reset by each batch */

@@ -4,6 +4,7 @@
 #include "ingest/command/elapsed.h"
 #include "ingest/command/reading.h"
 #include "ingest/command/size.h"
+#include "ingest/command/status_search.h"
 #include "ingest/command/table.h"
 #include "ingest/command/value_text.h"
 #include "schema/rfc3339.h"
@@ -294,6 +295,7 @@ static int tell_people(const struct reading *reading,
 			: size_print(status->ballast_bytes, ballast),
 		status->keys, digest);
 	print_wal_readers(&reading->config, status);
+	search_print(&status->search);
 	bool printed = print_partitions(status);
 	fputc('\n', stdout);
 	printed = printed && print_views(status) && print_stops(status) &&
@@ -447,7 +449,9 @@ static void tell_programs(
 	fputs("}, \"reasons\": [", stdout);
 	reasons_print_json(status);
 	operations_print_json(status);
-	fputs("]}\n", stdout);
+	fputs("], ", stdout);
+	search_print_json(&status->search);
+	fputs("}\n", stdout);
 }
 
 static int answer(struct reading *reading, struct fault *fault)

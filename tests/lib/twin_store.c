@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LOGS_MAX 16
 #define FAILURES_MAX 64
@@ -20,6 +21,11 @@ struct store {
 	char stops[LOGS_MAX][32]; /* reasons by log id - 1; "": none */
 	bool at_end[LOGS_MAX];	  /* as of the last batch */
 	struct store_window window;
+	struct store_suspicion suspicion;
+	atomic_size_t batch_records; /* 0: of any size */
+	size_t fed[LOGS_MAX];	     /* by log id - 1: so often */
+	int64_t alone[TWIN_ALONE_MAX];
+	size_t alone_count;
 };
 
 struct store_options store_options_default(void)
@@ -140,6 +146,52 @@ static void note_ends(struct store *store, const struct store_batch *batch)
 		store->at_end[batch->records[i].record.log->id - 1] = false;
 	for (size_t i = 0; i < batch->mark_count; i++)
 		store->at_end[batch->marks[i].log->id - 1] = true;
+}
+
+void twin_store_suspect(
+	struct store *store, const struct store_suspicion *suspicion)
+{
+	store->suspicion = *suspicion;
+	atomic_store(&store->batch_records, suspicion->batch_records);
+}
+
+size_t twin_store_fed(const struct store *store, const struct log *log)
+{
+	return store->fed[log->id - 1];
+}
+
+size_t twin_store_alone(
+	const struct store *store, int64_t offsets[TWIN_ALONE_MAX])
+{
+	memcpy(offsets, store->alone, sizeof store->alone);
+	return store->alone_count;
+}
+
+struct store_suspicion store_suspicion(const struct store *store)
+{
+	return store->suspicion;
+}
+
+size_t store_batch_records(const struct store *store)
+{
+	size_t limit = atomic_load(&store->batch_records);
+	return limit > 0 ? limit : STORE_BATCH_RECORDS_MAX;
+}
+
+int store_feeds(struct store *store, const struct log *log, struct fault *fault)
+{
+	(void)fault;
+	store->fed[log->id - 1]++;
+	return 0;
+}
+
+int store_alone(
+	struct store *store, const struct record *record, struct fault *fault)
+{
+	(void)fault;
+	assert(store->alone_count < TWIN_ALONE_MAX);
+	store->alone[store->alone_count++] = record->offset;
+	return 0;
 }
 
 static int fail(struct store *store, const struct store_batch *batch,

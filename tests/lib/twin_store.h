@@ -34,4 +34,15 @@ int64_t twin_store_durable(const struct store *store, const struct log *log);
  * which is no room. */
 void twin_store_set_window(struct store *store, struct store_window window);
 
+/* What the next run is to be told of a search for a record that ends the
+ * process; and that batches may be larger or smaller from now on. */
+void twin_store_suspect(
+	struct store *store, const struct store_suspicion *suspicion);
+
+/* Calls of store_feeds() for a log; offsets[0..result) of store_alone(). */
+#define TWIN_ALONE_MAX 1024
+size_t twin_store_fed(const struct store *store, const struct log *log);
+size_t twin_store_alone(
+	const struct store *store, int64_t offsets[TWIN_ALONE_MAX]);
+
 #endif

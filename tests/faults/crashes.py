@@ -1,0 +1,162 @@
+"""A record ends the process: it is found, parked, and nothing else suffers."""
+
+import json
+import random
+import signal
+import time
+
+import kills
+from rig import TOPIC, await_true, check, equal, scenario
+
+ABORTED = -signal.SIGABRT
+STARTS_MAX = 25  # 16 to a record at a time, 3 with it alone, and a few for chance
+CRASH = {"reason": "crash_loop", "view": "", "dead": 0, "parked": 1}
+
+
+def culprit(rig, line):
+    """What only that record holds: its id."""
+    value = json.loads(rig.sent.read_text().splitlines()[line])["value"]
+    return value["id"] if "id" in value else value["batch"]
+
+
+def loop(rig, text, *command):
+    """Starts it as a supervisor would, until it ends well; says how often it died."""
+    for deaths in range(STARTS_MAX):
+        done = rig.run(*command, program=rig.failpoints, environment={"HOLDFAST_CRASH_AT": text})
+        if done.returncode == 0:
+            return deaths, done.stderr
+        equal(done.returncode, ABORTED, f"exit status ({done.stderr[-300:]})")
+        if rig.status() is not None:
+            equal(rig.total("dead") + rig.total("parked"), 0, "letters before it is found")
+    raise AssertionError(f"not found within {STARTS_MAX} starts: {rig.status()['search']}")
+
+
+def found(rig, text):
+    """That record is parked, with its payload, and nothing else is; a version that can take it does."""
+    status = rig.accounts()
+    equal(status["search"], None, "the search is over")
+    equal([{name: one[name] for name in CRASH} for one in status["reasons"]], [CRASH], "letters")
+    letters = json.loads(rig.holdfast("dead", "list", "--parked", "--json").stdout)["letters"]
+    equal(len(letters), 1, "letters listed")
+    check(text in rig.holdfast("dead", "show", "--parked", letters[0]["id"], "--json").stdout, "the payload is kept")
+
+
+def without(rig, text):
+    """The digest of a store that never saw that record."""
+    everything = rig.sent.read_text()
+    rig.sent.write_text("".join(line + "\n" for line in everything.splitlines() if text not in line))
+    digest = rig.undisturbed()
+    rig.sent.write_text(everything)
+    return digest
+
+
+def taken_up(rig):
+    rig.holdfast("dead", "retry", "--parked", "--reason", "crash_loop")
+    equal(rig.total("parked"), 0, "parked after dead retry")
+    rig.whole()
+
+
+@scenario("69a", "a record ends the process whenever it is decoded", "abort() at one of 30,000 records of a file, started again each time",
+          "that record is parked as crash_loop, all others are in, once (I1 I2 I8); retried by a version that can, as if it came in time (I7)")
+def in_a_file(rig):
+    rig.generate(30000)
+    rig.configure(ingest={"batch_records": 20000})
+    text = culprit(rig, 17000)
+    deaths, said = loop(rig, text, *rig.file_command())
+    check(deaths >= 5, f"it died {deaths} times only")
+    check("crash_loop" in said, f"the log names it: {said[-600:]}")
+    rig.sound()
+    found(rig, text)
+    equal(rig.status()["digest"], without(rig, text), "digest, against a log without that record")
+    taken_up(rig)
+
+
+@scenario("69b", "a record ends the process, with traffic in other partitions",
+          "abort() at one of 6,000 records in 32 partitions of a broker; 300 more come after each start", "as 69a; the other partitions go on")
+def beside_traffic(rig):
+    broker = rig.broker()
+    rig.client(broker.address)
+    rig.configure(ingest={"batch_records": 20000})
+    rig.produce(broker.address, 6000)
+    text = culprit(rig, 3000)
+    deaths = 0
+    while deaths < STARTS_MAX:
+        rig.produce(broker.address, 300)
+        done = rig.run("ingest", "--until-end", program=rig.failpoints, environment={"HOLDFAST_CRASH_AT": text})
+        if done.returncode == 0:
+            break
+        deaths += 1
+    check(5 <= deaths < STARTS_MAX, f"it died {deaths} times")
+    equal(rig.total(), rig.sent_count(), "records taken")
+    rig.sound()
+    found(rig, text)
+    equal(rig.status()["digest"], without(rig, text), "digest, against a log without that record")
+    taken_up(rig)
+
+
+@scenario("69c", "killed 40 times at random moments of a backlog", "SIGKILL 20 to 250 ms after each start, whatever the batches are by then",
+          "no record is parked for it (I1), and the size of batches comes back by itself (I8); " + kills.WHOLE)
+def by_somebody_else(rig):
+    rig.generate(60000)
+    rig.configure(ingest={"batch_records": 20000})
+    chance = random.Random(69)
+    searched = died = 0
+    for _ in range(40):
+        service = rig.start(*rig.file_command())
+        time.sleep(chance.uniform(0.02, 0.25))
+        died += service.runs()
+        service.end()
+        status = rig.status() if rig.database.exists() else None
+        searched += status is not None and status["search"] is not None
+        check(status is None or status["total"]["parked"] + status["total"]["dead"] == 0, "nothing is parked")
+    check(died >= 10, f"only {died} of 40 were killed")
+    check(searched >= 1, "the kills began a search")
+    rig.take()
+    equal(rig.status()["search"], None, "the search is over")
+    rig.whole()
+
+
+@scenario("69d", "killed again and again with one record at a time in flight",
+          "SIGKILL 10 to 60 ms after each start, 60 times, once batches are of one record", "as 69c: chance convicts nobody")
+def one_at_a_time(rig):
+    rig.generate(2000)
+    text = culprit(rig, 1500)
+    for _ in range(STARTS_MAX):
+        rig.take(status=None, program=rig.failpoints, environment={"HOLDFAST_CRASH_AT": text})
+        if rig.status()["search"] and rig.status()["search"]["batch_records"] == 1:
+            break
+    equal(rig.status()["search"]["batch_records"], 1, "a record at a time")
+    chance = random.Random(70)
+    for _ in range(60):
+        service = rig.start("ingest", "--file", rig.sent, "--topic", TOPIC)
+        time.sleep(chance.uniform(0.01, 0.06))
+        service.end()
+        equal(rig.total("parked"), 0, "parked")
+    rig.take()
+    rig.whole()
+
+
+@scenario("69e", "the disk fails again and again", "strace lets each run's fdatasync fail with EIO from the 6th on, in 12 runs",
+          "orderly exits convict nobody: nothing is searched for, nothing parked (I1 I13)")
+def failing_disk(rig):
+    rig.generate()
+    failed = 0
+    for _ in range(12):
+        done = rig.take(status=None, before=kills.strace("fdatasync:error=EIO:when=6+"))
+        failed += done.returncode == 1
+        check(not (rig.store / "generations/g1.db-running").exists(), "the note that it runs is taken back")
+        status = rig.status()
+        check(status is None or status["search"] is None, "no search")
+    check(failed >= 3, f"only {failed} of 12 failed")
+    rig.take()
+    rig.whole()
+
+
+@scenario("69f", "a clean stop leaves no trace of the run", "SIGTERM while it takes records, then looking at the directory",
+          "the note that it runs is gone")
+def clean_stop(rig):
+    rig.generate(3000)
+    service = rig.start("ingest", "--file", rig.sent, "--topic", TOPIC)
+    await_true("it runs", lambda: (rig.store / "generations/g1.db-running").exists() and rig.total() > 0)
+    equal(service.end(signal.SIGTERM), 0, "exit status")
+    check(not (rig.store / "generations/g1.db-running").exists(), "the note is there")
