@@ -3,12 +3,10 @@
 #include "ingest/command/control_server.h"
 #include "ingest/command/say.h"
 #include "ingest/command/signals.h"
+#include "ingest/command/sources.h"
 #include "ingest/command/summary.h"
-#include "ingest/file_source.h"
-#include "ingest/kafka/kafka_source.h"
 #include "ingest/keeper.h"
 #include "ingest/pipeline.h"
-#include "schema/nearest.h"
 #include "schema/policy.h"
 #include "store/generations.h"
 #include "store/ownership.h"
@@ -22,8 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GROUP_ID_BYTES (STORE_NAME_MAX + 16)
-
 struct ingestion {
 	struct ingestion_options options;
 	const struct config *config;
@@ -35,26 +31,6 @@ struct ingestion {
 	struct keeper *keeper;
 	struct control_server *control;
 };
-
-static bool takes_a_file(const struct config *config)
-{
-	return config->file.path != NULL;
-}
-
-static int check_kafka(const struct config *config, struct fault *fault)
-{
-	struct kafka_setting items[CONFIG_KAFKA_MAX];
-	struct kafka_settings settings = config_kafka_settings(config, items);
-	int rc = kafka_settings_check(&settings, fault);
-	if (rc < 0)
-		return rc;
-	if (takes_a_file(config) ||
-		config_kafka(config, "bootstrap.servers") != NULL)
-		return 0;
-	return fault_set(fault, FAULT_USAGE,
-		"kafka.bootstrap.servers is not set: name a broker as "
-		"HOST:PORT, or take a file (file.path and file.topic)");
-}
 
 struct store_options store_options_of(const struct config *all)
 {
@@ -149,92 +125,6 @@ static void tell_keys(const struct schema *schema)
 				schema->sources[i].topic);
 }
 
-static int refuse_topic(
-	const char *topic, const struct schema *schema, struct fault *fault)
-{
-	const char **names = calloc(schema->source_count + 1, sizeof *names);
-	if (names == NULL)
-		return fault_set(fault, FAULT_OOM, "out of memory");
-	for (size_t i = 0; i < schema->source_count; i++)
-		names[i] = schema->sources[i].topic;
-	const char *nearest = nearest_name(topic, names, schema->source_count);
-	if (nearest == NULL && schema->source_count > 0)
-		nearest = names[0];
-	int rc = fault_set(fault, FAULT_USAGE,
-		"file.topic %s is no source of the store's schema%s%s%s", topic,
-		nearest == NULL ? "" : ": did you mean ",
-		nearest == NULL ? "" : nearest, nearest == NULL ? "" : "?");
-	free(names);
-	return rc;
-}
-
-static int open_file(struct ingestion *ingestion, struct fault *fault)
-{
-	const struct config_file *file = &ingestion->config->file;
-	const struct schema *schema = store_schema(ingestion->store);
-	if (schema_source(schema, file->topic) == NULL)
-		return refuse_topic(file->topic, schema, fault);
-	struct file_source_options options = {
-		.path = file->path,
-		.topic = file->topic,
-		.clock = clock_system(),
-		.until_end = ingestion->options.until_end,
-	};
-	say(SAY_INFO, "taking %s as topic %s into %s", file->path, file->topic,
-		ingestion->config->store.path);
-	return file_source_open(&ingestion->source, &options, fault);
-}
-
-static bool is_still_ours(void *payload)
-{
-	struct ingestion *ingestion = payload;
-	return ownership_holds(ingestion->ownership);
-}
-
-static int open_topics(struct ingestion *ingestion, const char *const *topics,
-	struct fault *fault)
-{
-	const struct config *config = ingestion->config;
-	struct kafka_setting items[CONFIG_KAFKA_MAX];
-	char made_id[GROUP_ID_BYTES];
-	const char *group_id = config_kafka(config, CONFIG_GROUP_ID);
-	if (group_id == NULL && snprintf(made_id, sizeof made_id, "holdfast-%s",
-					store_id(ingestion->store)) > 0)
-		group_id = made_id;
-	struct kafka_source_options options = kafka_source_options_default();
-	options.settings = config_kafka_settings(config, items);
-	options.group_id = group_id;
-	options.topics = topics;
-	options.topic_count = store_schema(ingestion->store)->source_count;
-	options.clock = clock_system();
-	options.until_end = ingestion->options.until_end;
-	options.may_commit = is_still_ours;
-	options.payload = ingestion;
-	say(SAY_INFO, "taking %zu topics of %s as group %s into %s",
-		options.topic_count, config_kafka(config, "bootstrap.servers"),
-		group_id, config->store.path);
-	return kafka_source_open(&ingestion->source, &options, fault);
-}
-
-static int open_kafka(struct ingestion *ingestion, struct fault *fault)
-{
-	const struct schema *schema = store_schema(ingestion->store);
-	if (schema->source_count == 0)
-		return fault_set(fault, FAULT_USAGE,
-			"the store's schema has no sources: there is no topic "
-			"to take");
-	const char **topics = calloc(schema->source_count, sizeof *topics);
-	if (topics == NULL)
-		return fault_set(fault, FAULT_OOM, "out of memory");
-	for (size_t i = 0; i < schema->source_count; i++)
-		topics[i] = schema->sources[i].topic;
-	int rc = ownership_open(&ingestion->ownership, ingestion->store, fault);
-	if (rc == 0)
-		rc = open_topics(ingestion, topics, fault);
-	free(topics);
-	return rc;
-}
-
 static void notice(void *payload, const char *text)
 {
 	(void)payload;
@@ -270,22 +160,9 @@ static int attend(void *payload, struct fault *fault)
 
 static struct pipeline_options pipeline_options_of(struct ingestion *ingestion)
 {
-	const struct config_ingest *config = &ingestion->config->ingest;
-	struct pipeline_options options = pipeline_options_default();
+	struct pipeline_options options =
+		sources_pipeline_options(ingestion->config, ingestion->store);
 	options.source = ingestion->source;
-	options.store = ingestion->store;
-	options.decoder.schema = store_schema(ingestion->store);
-	memcpy(options.decoder.secret, store_secret(ingestion->store),
-		SECRET_BYTES);
-	options.decoder.value_bytes_max = (size_t)config->value_bytes_max;
-	options.decoder.depth_max = (uint32_t)config->depth_max;
-	options.decoder.max_skew_us = config->max_skew_us;
-	options.clock = clock_system();
-	options.threads = true;
-	options.linger_us = (uint32_t)config->linger_us;
-	options.batch_age_us = (uint32_t)config->batch_age_us;
-	options.batch_records = (size_t)config->batch_records;
-	options.batch_bytes = (size_t)config->batch_bytes;
 	options.stop = signals_stop();
 	options.notice = notice;
 	options.landed = landed;
@@ -313,10 +190,24 @@ static int open_keeper(struct ingestion *ingestion,
 	return keeper_open(&ingestion->keeper, &options, fault);
 }
 
+static bool is_still_ours(void *payload)
+{
+	const struct ingestion *ingestion = payload;
+	return ownership_holds(ingestion->ownership);
+}
+
 static int open_source(struct ingestion *ingestion, struct fault *fault)
 {
-	return takes_a_file(ingestion->config) ? open_file(ingestion, fault)
-					       : open_kafka(ingestion, fault);
+	const struct sources_options options = {.config = ingestion->config,
+		.store = ingestion->store,
+		.until_end = ingestion->options.until_end,
+		.may_commit = is_still_ours,
+		.payload = ingestion};
+	int rc = 0;
+	if (!sources_is_file(ingestion->config))
+		rc = ownership_open(
+			&ingestion->ownership, ingestion->store, fault);
+	return rc < 0 ? rc : sources_open(&ingestion->source, &options, fault);
 }
 
 /* Until it ends, or PIPELINE_LEAVE: the store is another generation. */
@@ -341,14 +232,16 @@ static int stream(struct ingestion *ingestion, struct fault *fault)
 			ingestion->options.json);
 	keeper_close(ingestion->keeper);
 	source_close(ingestion->source);
+	ownership_close(ingestion->ownership);
 	ingestion->keeper = NULL;
 	ingestion->source = NULL;
+	ingestion->ownership = NULL;
 	return rc;
 }
 
 static int begin(struct ingestion *ingestion, struct fault *fault)
 {
-	int rc = check_kafka(ingestion->config, fault);
+	int rc = sources_check(ingestion->config, fault);
 	if (rc == 0)
 		rc = open_store(ingestion, fault);
 	if (rc < 0)
