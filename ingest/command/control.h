@@ -71,6 +71,11 @@ void control_who(unsigned uid, char out[CONTROL_WHO_BYTES]);
 /* Actions, each in the file of its commands. */
 control_action control_pause, control_resume; /* operate_partition.c */
 control_action control_hold, control_release; /* operate_hold.c */
+/* switch_action.c */
+control_action control_switch_begin, control_switch_abandon, control_switch;
+
+/* No partition stands still for a switch any more. Errors: as store_apply(). */
+int switch_abandon(struct store *store, struct fault *fault);
 /* dead_action.c */
 control_action control_dead_retry, control_dead_drop, control_dead_exported;
 

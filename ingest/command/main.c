@@ -31,6 +31,8 @@ static const struct {
 		command_dead},
 	{"verify", "does the store hold what it says it holds?",
 		command_verify},
+	{"rebuild", "build the store anew from the log, beside the live one",
+		command_rebuild},
 	{"schema", "check a schema file", command_schema},
 	{"faults", "every error that can come, and what is done about it",
 		command_faults},
