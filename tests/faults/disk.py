@@ -218,6 +218,15 @@ def full_disk_with_ballast(rig):
     check(ballast["after"] == 4 << 20, f"the ballast is {ballast['after']} bytes again")
 
 
+@scenario("15d", "a disk full at 20,000 events a second", "a 160 MiB tmpfs kept full for 3 s by a file while a producer goes on, then room",
+          "lookups true and none fails, lag grows, no dead letter, no Kafka commit ahead of the store at any moment, the ballast given up "
+          "and made again, lag zero by itself, the undisturbed state (I4 I8)")
+def full_disk_at_speed(rig):
+    import full_disk as at_speed  # it stands on this module
+    rig.configure(store={"ballast_bytes": "16MiB", "wal_max_bytes": "16MiB"}, ingest={"batch_records": 20000})
+    at_speed.full(rig, rig.broker().address, "160m", (1, 3, 4))
+
+
 @scenario("16a", "no space while checkpointing", "strace: each pwrite64 to the database file returns ENOSPC for a while",
           "commits go on into the WAL; the checkpoint is made up for; same state (I8)")
 def no_space_for_checkpoint(rig):

@@ -3,10 +3,12 @@
 import json
 import random
 import signal
+import subprocess
+import sys
 import time
 
 from processes import ShiftedClock
-from rig import PATIENCE_S, TOPIC, await_true, check, equal, scenario, strace
+from rig import PATIENCE_S, PROJECT, TOPIC, await_true, check, equal, scenario, strace
 
 VIEW = {"views": {"v": {"entity": {"k": "string"}, "features": {"n": {"type": "int64", "merge": "sum"}, "word": {"type": "string"}}},
                   "w": {"entity": {"k": "string"}, "features": {"word": {"type": "string"}}}},
@@ -257,6 +259,25 @@ def much_poison(rig):
     equal(rig.total(), 20000, "records taken")
     rig.folded()
     check(rig.total("dead") > 4000, f"{rig.total('dead')} dead letters")
+
+
+@scenario("47e", "poison in 140 ways", "60,000 envelopes, one in a hundred broken in turn in every way of tests/bench/poison_events.py",
+          "exactly those are dead or parked, each for the reason written beside the way; all others are applied (I1)")
+def poison_in_every_way(rig):
+    bench = PROJECT / "tests/bench"
+    log, clean, expected = (rig.directory / name for name in ("poison", "clean", "expected"))
+    subprocess.run([sys.executable, bench / "poison_events.py", "60000", clean, log, expected], check=True)
+    rig.configure(bench / "poison_schema.json", ingest={"batch_records": 20000, "value_bytes_max": "8KiB"})
+    rig.holdfast("ingest", "--file", log, "--topic", "events.v1", "--until-end")
+    lists = []
+    for more in ((), ("--parked",)):
+        lists.append(rig.directory / f"letters{len(lists)}")
+        lists[-1].write_text(rig.holdfast("dead", "list", "--json", "--limit", 1000000, *more).stdout)
+    judged = subprocess.run([sys.executable, bench / "poison.py", log, *lists, expected], capture_output=True, text=True, check=False)
+    check(judged.returncode == 0, judged.stdout[-600:] + judged.stderr[-300:])
+    fates = [fate for fate, _ in json.loads(expected.read_text()).values()]
+    dispositions(rig, applied=60000 - 600, dead=fates.count("dead"), parked=fates.count("parked"))
+    rig.sound()
 
 
 @scenario("48", "an update that can't be applied yet", "an unknown view in the midst of the events of its entity",

@@ -164,13 +164,13 @@ class Rig:
     def environment(self, **more):
         return {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")} | more
 
-    def run(self, *arguments, program=None, before=(), environment=(), stdin=None):
+    def run(self, *arguments, program=None, before=(), environment=(), stdin=None, patience_s=PATIENCE_S):
         try:
             return subprocess.run([*map(str, before), program or self.program, *map(str, arguments)], cwd=self.directory,
                                   env=self.environment(**dict(environment)), capture_output=True, text=True, errors="replace",
-                                  input=stdin, timeout=PATIENCE_S, check=False)
+                                  input=stdin, timeout=patience_s, check=False)
         except subprocess.TimeoutExpired as late:
-            raise AssertionError(f"{arguments} is not over within {PATIENCE_S} s: {(late.stderr or b'')[-600:]}") from None
+            raise AssertionError(f"{arguments} is not over within {patience_s} s: {(late.stderr or b'')[-600:]}") from None
 
     def holdfast(self, *arguments, status=0, **more):
         done = self.run(*arguments, **more)
@@ -278,12 +278,12 @@ class Rig:
         equal(verdict.returncode, 0, f"verify ({verdict.stdout[-600:]}{verdict.stderr[-300:]})")
         self.accounts()
 
-    def undisturbed(self):
+    def undisturbed(self, batch_records=777, patience_s=PATIENCE_S):
         """The digest of a store that took the same records in peace, in batches of another size."""
         content = self.sent.read_bytes()
         if content not in self.reference:
             path = self.directory / f"undisturbed.{len(self.reference)}"
-            self.holdfast(*self.file_command("--set", f"store.path={path}", "--set", "ingest.batch_records=777"))
+            self.holdfast(*self.file_command("--set", f"store.path={path}", "--set", f"ingest.batch_records={batch_records}"), patience_s=patience_s)
             done = self.holdfast("verify", "--json", "--set", f"store.path={path}")
             self.reference[content] = json.loads(done.stdout)["digest"]
             shutil.rmtree(path)
