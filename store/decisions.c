@@ -432,6 +432,11 @@ static int run_export(
 		&noted, fault);
 	if (rc < 0 || change->ids[0] <= noted)
 		return rc < 0 ? rc : 1;
+	/* The cursor would pass over letters to come. */
+	if (change->ids[0] >= store->letters.next.dead)
+		return fault_set(fault, FAULT_USAGE,
+			"no dead letter had the id %" PRId64 " so far",
+			change->ids[0]);
 	return meta_put(store->db, META_EXPORTED, &id, fault);
 }
 

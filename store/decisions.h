@@ -111,7 +111,8 @@ int store_new_log(struct store *store, const struct log *log,
 
 /* Dead letters up to `id` are where the export puts them: it goes on behind
  * that, after a restart too, and no later letter has such an id. A smaller one
- * than before changes nothing. Errors: as store_apply(). */
+ * than before changes nothing. Errors: FAULT_USAGE (no letter had that id),
+ * else as store_apply(). */
 int store_note_export(struct store *store, int64_t id, struct fault *fault);
 
 /*

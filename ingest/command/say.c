@@ -4,15 +4,27 @@
 #include "schema/rfc3339.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #define LINE_BYTES 2048 /* a fault's text and what stands around it */
 
-static void flatten(char *text)
+/* U+0080 to U+009F are control characters to a terminal, too. */
+static bool is_c1(const char *at)
 {
-	for (; *text != '\0'; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = ' ';
+	return (unsigned char)at[0] == 0xc2 && (unsigned char)at[1] >= 0x80 &&
+	       (unsigned char)at[1] < 0xa0;
+}
+
+void say_plainly(char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (is_c1(text))
+			*text++ = ' ';
+		else if ((unsigned char)*text >= ' ' && *text != 0x7f)
+			continue;
+		*text = ' ';
+	}
 }
 
 void say(enum say_level level, const char *format, ...)
@@ -31,7 +43,7 @@ void say(enum say_level level, const char *format, ...)
 	if (vsnprintf(text, sizeof text, format, arguments) < 0)
 		text[0] = '\0';
 	va_end(arguments);
-	flatten(text);
+	say_plainly(text);
 	fprintf(stderr, "holdfast: %s %s %s\n", rfc3339_print(now_us, now),
 		names[level], text);
 }
@@ -39,7 +51,7 @@ void say(enum say_level level, const char *format, ...)
 int say_fault(const struct fault *fault)
 {
 	struct fault shown = *fault;
-	flatten(shown.text);
+	say_plainly(shown.text);
 	fprintf(stderr, "holdfast: %s\n", shown.text);
 	return fault_exit_status(fault->code);
 }

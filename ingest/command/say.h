@@ -13,6 +13,10 @@ enum say_level { SAY_INFO, SAY_WARNING, SAY_ERROR };
 void say(enum say_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Control characters become spaces: words of strangers don't talk to the
+ * terminal. */
+void say_plainly(char *text);
+
 /* A command that failed: "holdfast: <text>". Returns the exit status. */
 int say_fault(const struct fault *fault);
 

@@ -1,5 +1,7 @@
 #include "ingest/command/table.h"
 
+#include "ingest/command/say.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -42,14 +44,6 @@ static bool make_room(struct table *table)
 	return true;
 }
 
-/* Some cells are words of strangers: none may talk to the terminal. */
-static void flatten(char *text)
-{
-	for (; *text != '\0'; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = ' ';
-}
-
 void table_add(struct table *table, const char *format, ...)
 {
 	if (table->failed)
@@ -65,7 +59,7 @@ void table_add(struct table *table, const char *format, ...)
 		table->failed = true;
 		return;
 	}
-	flatten(text);
+	say_plainly(text);
 	table->cells[table->cell_count++] = text;
 }
 

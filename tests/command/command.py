@@ -391,14 +391,14 @@ class Looking(Case):
         schema.write_text(json.dumps({"views": {"v": {"entity": {"k": "int64"}, "features": {"n": {"type": "int64"}}}},
                                       "sources": {TOPIC: {}}}))
         self.configure(schema=schema)
-        names = ["plain", 'a"b\n\x1b[31m', 'a"b\n\x1b[31m']
+        names = ["plain", 'a"b\n\x1b[31m\x9b31m', 'a"b\n\x1b[31m\x9b31m']
         self.sent.write_text("".join(json.dumps({
             "id": number, "view": name, "entity": {"k": 1}, "event_time": "2026-11-23T08:20:48Z",
             "features": {"n": 1}}) + "\n" for number, name in enumerate(names)))
         self.take()
         reasons = self.status()["reasons"]
         self.assertEqual([(one["view"], one["parked"]) for one in reasons], [(names[1], 2), (names[0], 1)])
-        self.assertIn('a"b  [31m', self.holdfast("status").stdout)
+        self.assertIn('a"b  [31m  31m', self.holdfast("status").stdout)
 
     def test_what_is_not_there(self):
         closed = {"type": "card_closed", "id": "1", "at": "2026-11-23T08:20:48Z", "card": "c1"}

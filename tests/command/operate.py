@@ -372,6 +372,12 @@ class Socket(Operated):
         self.assertEqual([self.status()["total"][name] for name in ("applied", "dead")], [2, 0])
         self.holdfast("verify")
 
+    def test_an_export_is_not_ahead_of_the_letters(self):
+        self.owner()
+        for number in (1, 2**63 - 1):
+            told = self.talk(json.dumps({"action": "dead_exported", "arguments": {"id": number}}).encode() + b"\n")
+            self.assertEqual(json.loads(told)["code"], -2, told)
+
     def test_who_asks_while_another_is_served_gets_an_answer_too(self):
         """However long the other takes: its own five seconds to ask are over meanwhile."""
         self.configure(schema=self.directory / "schema.json", store={"path": str(self.store), "busy_timeout": "7s"})
