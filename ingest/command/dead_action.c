@@ -17,6 +17,7 @@
 struct aim {
 	int64_t *ids; /* owned; ids[0..count) */
 	size_t count;
+	int64_t least, most; /* of them */
 	struct decision decision;
 	char target[TARGET_BYTES];
 };
@@ -28,13 +29,15 @@ static int id_order(const void *left, const void *right)
 }
 
 /* One named twice would be taken up twice in one transaction. */
-static int check_distinct(const struct aim *aim, struct fault *fault)
+static int check_distinct(struct aim *aim, struct fault *fault)
 {
 	int64_t *sorted = calloc(aim->count, sizeof *sorted);
 	if (sorted == NULL)
 		return fault_set(fault, FAULT_OOM, "no memory for letters");
 	memcpy(sorted, aim->ids, aim->count * sizeof *sorted);
 	qsort(sorted, aim->count, sizeof *sorted, id_order);
+	aim->least = sorted[0];
+	aim->most = sorted[aim->count - 1];
 	int rc = 0;
 	for (size_t i = 1; rc == 0 && i < aim->count; i++)
 		if (sorted[i] == sorted[i - 1])
@@ -84,7 +87,7 @@ static int read_aim(const struct control *control, const json_t *arguments,
 	else
 		(void)snprintf(aim->target, TARGET_BYTES,
 			"%s %" PRId64 " to %" PRId64 " (%zu letters)", kind,
-			aim->ids[0], aim->ids[aim->count - 1], aim->count);
+			aim->least, aim->most, aim->count);
 	return 0;
 }
 

@@ -11,13 +11,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A letter, and where in its log it came. */
+struct place {
+	int64_t id, offset;
+	uint32_t log, place;
+};
+
 /* A change under way. */
 struct change {
 	const char *action;
 	struct options options;
 	struct dead_options own;
 	struct config config;
-	int64_t *ids; /* owned; ids[0..count) */
+	struct place *letters; /* owned; letters[0..count), in log order */
 	size_t count, capacity;
 	json_t *results; /* an array */
 	int64_t dropped;
@@ -38,22 +44,37 @@ static int check(const struct change *change, struct fault *fault)
 		       "--since, --until, or --all");
 }
 
-static int note_ids(struct change *change, const struct letter_whole *letters,
-	size_t count, struct fault *fault)
+static int note_letters(struct change *change,
+	const struct letter_whole *letters, size_t count, struct fault *fault)
 {
 	if (change->count + count > change->capacity) {
 		size_t capacity = 2 * (change->count + count);
-		int64_t *larger =
-			realloc(change->ids, capacity * sizeof *larger);
+		struct place *larger =
+			realloc(change->letters, capacity * sizeof *larger);
 		if (larger == NULL)
 			return fault_set(
 				fault, FAULT_OOM, "no memory for letters");
-		change->ids = larger;
+		change->letters = larger;
 		change->capacity = capacity;
 	}
 	for (size_t i = 0; i < count; i++)
-		change->ids[change->count++] = letters[i].letter.id;
+		change->letters[change->count++] = (struct place){
+			letters[i].letter.id, letters[i].record.offset,
+			letters[i].record.log->id, letters[i].letter.place};
 	return 0;
+}
+
+/* A delete that is retried behind what followed it would be refused. */
+static int log_order(const void *left, const void *right)
+{
+	const struct place *a = left, *b = right;
+	if (a->log != b->log)
+		return a->log < b->log ? -1 : 1;
+	if (a->offset != b->offset)
+		return a->offset < b->offset ? -1 : 1;
+	if (a->place != b->place)
+		return a->place < b->place ? -1 : 1;
+	return a->id < b->id ? -1 : a->id > b->id;
 }
 
 static int find_pages(struct change *change, struct reader *reader,
@@ -69,10 +90,13 @@ static int find_pages(struct change *change, struct reader *reader,
 		if (rc <= 0)
 			break;
 		filter->after_id = letters[rc - 1].letter.id;
-		if (note_ids(change, letters, (size_t)rc, fault) < 0)
+		if (note_letters(change, letters, (size_t)rc, fault) < 0)
 			rc = FAULT_OOM;
 	}
 	arena_finish(&arena);
+	if (change->count > 0)
+		qsort(change->letters, change->count, sizeof *change->letters,
+			log_order);
 	return rc;
 }
 
@@ -104,7 +128,7 @@ static json_t *arguments_of(
 	json_t *ids = json_array();
 	for (size_t i = 0; i < count; i++)
 		(void)json_array_append_new(
-			ids, json_integer(change->ids[first + i]));
+			ids, json_integer(change->letters[first + i].id));
 	return json_pack("{s:o, s:b, s:b, s:b, s:s}", "ids", ids, "parked",
 		own->parked, "dry_run", own->dry_run, "force", own->force,
 		"because", own->because == NULL ? "" : own->because);
@@ -237,7 +261,7 @@ static int run(struct change *change, const struct options_spec *spec, int argc,
 	else if (rc == 0)
 		tell_retried(change);
 	json_decref(change->results);
-	free(change->ids);
+	free(change->letters);
 	config_finish(&change->config);
 	options_finish(&change->options);
 	if (rc < 0)
@@ -276,11 +300,12 @@ int dead_retry(int argc, char **argv)
 			 "--reason REASON … | --all",
 		.summary =
 			"Reads the records of these letters anew and takes "
-			"them up at the versions they always had, as if\nthey "
-			"had come in time. Says for each: applied, superseded "
-			"(newer values stand there), duplicate (its\nevent "
-			"came meanwhile), overtaken (a correction did: "
-			"refused), or still broken and why.",
+			"them up in the order of their logs, at the\nversions "
+			"they always had, as if they had come in time. Says "
+			"for each: applied, superseded (newer\nvalues stand "
+			"there), duplicate (its event came meanwhile), "
+			"overtaken (a correction did: refused), or\nstill "
+			"broken and why.",
 		.fields = fields,
 		.field_count = sizeof fields / sizeof fields[0],
 		.configured = true,

@@ -107,6 +107,17 @@ class Letters(command.Case):
         self.assertEqual(self.decisions(), [(1, "dead retry", "dead 1 to 3 (3 letters)", "")])
         self.holdfast("verify")
 
+    def test_they_are_retried_in_the_order_of_the_log(self):
+        """Also one that was parked first, and died later than others: deletes come before what follows them."""
+        self.schema.write_text(json.dumps(SCHEMA | {"sources": {TOPIC: {"unknown_feature": "park"}}}))
+        late = json.loads(event(1, features={"unknown": 1}))
+        self.send(json.dumps({"timestamp": "2026-11-22T08:20:48Z", "value": late}), event(2, n=101))
+        self.take("--set", "ingest.max_skew=48h")
+        self.assertIn("event_time_in_future", self.dead("retry", "--parked", "--all").stdout)
+        self.assertEqual([(one["id"], one["offset"] == 0) for one in self.listed()], [(1, False), (2, True)])
+        told = json.loads(self.dead("retry", "--all", "--dry-run", "--json").stdout)
+        self.assertEqual([one["id"] for one in told["letters"]], [2, 1])
+
     def test_a_retried_event_is_superseded_by_newer_ones(self):
         late = json.dumps({"timestamp": "2026-11-22T08:20:48Z", "value": json.loads(event(1, n=7, features={"n": 7}))})
         self.send(late, event(2, n=9, at="2026-11-23T08:20:49Z"))
