@@ -18,7 +18,7 @@ static const char *const state_names[] = {
 	[KEY_DEAD] = "dead",
 };
 
-static uint64_t prefix_of(const unsigned char key[KEY_BYTES])
+uint64_t keys_prefix(const unsigned char key[KEY_BYTES])
 {
 	struct byte_reader reader =
 		byte_reader_of((struct slice){(const char *)key, KEY_BYTES});
@@ -81,7 +81,7 @@ static bool parse_state(struct slice name, enum key_state *out)
 }
 
 /* The row `statement` stands on. */
-static int read_holder(
+int keys_read_holder(
 	sqlite3_stmt *statement, struct key_holder *out, struct fault *fault)
 {
 	struct column row[COLUMNS];
@@ -109,7 +109,7 @@ static int read_holder(
 static int load_holder(
 	struct keys *keys, const struct key_holder *holder, struct fault *fault)
 {
-	if (!key_map_add(&keys->map, prefix_of(holder->key), holder->seq) ||
+	if (!key_map_add(&keys->map, keys_prefix(holder->key), holder->seq) ||
 		!key_segments_note(keys, holder))
 		return no_memory(fault);
 	keys->next_seq = holder->seq + 1;
@@ -126,7 +126,7 @@ int keys_load(struct keys *keys, struct fault *fault)
 		"SELECT * FROM " TABLE " ORDER BY seq", fault);
 	while (rc == 0 && (rc = sql_step(statement, fault)) == 1) {
 		struct key_holder holder;
-		rc = read_holder(statement, &holder, fault);
+		rc = keys_read_holder(statement, &holder, fault);
 		if (rc == 0)
 			rc = load_holder(keys, &holder, fault);
 	}
@@ -169,7 +169,7 @@ static int confirm(struct keys *keys, int64_t seq,
 		rc = fault_set(fault, FAULT_CORRUPT,
 			"table " TABLE ": row %" PRId64 " is missing", seq);
 	else if (rc == 1)
-		rc = read_holder(keys->get, &keys->found, fault);
+		rc = keys_read_holder(keys->get, &keys->found, fault);
 	sqlite3_reset(keys->get);
 	if (rc < 0 || gone)
 		return rc;
@@ -179,7 +179,7 @@ static int confirm(struct keys *keys, int64_t seq,
 int keys_find(struct keys *keys, const unsigned char key[KEY_BYTES],
 	struct key_holder **out, struct fault *fault)
 {
-	uint64_t prefix = prefix_of(key);
+	uint64_t prefix = keys_prefix(key);
 	*out = find_fresh(keys, prefix, key);
 	if (*out != NULL)
 		return 1;
@@ -216,7 +216,7 @@ int keys_take(struct keys *keys, const struct key_holder *holder, size_t *index,
 		sizeof *keys->fresh);
 	keys->fresh = items;
 	*index = keys->fresh_count;
-	if (!room || !key_map_add(&keys->fresh_map, prefix_of(holder->key),
+	if (!room || !key_map_add(&keys->fresh_map, keys_prefix(holder->key),
 			     (int64_t)keys->fresh_count + 1))
 		return no_memory(fault);
 	keys->fresh[keys->fresh_count++] = *holder;
@@ -244,7 +244,7 @@ static bool is_fresh(const struct keys *keys, const struct key_holder *holder)
 int keys_remove(
 	struct keys *keys, struct key_holder *holder, struct fault *fault)
 {
-	uint64_t prefix = prefix_of(holder->key);
+	uint64_t prefix = keys_prefix(holder->key);
 	int64_t seq = holder->seq;
 	int rc = 0;
 	if (seq != 0) {
@@ -304,7 +304,7 @@ static int let_go_rows(
 			rc = fault_set(fault, FAULT_CORRUPT,
 				"table " TABLE ": a row that is no key");
 		else
-			rc = note_gone(keys, prefix_of(key),
+			rc = note_gone(keys, keys_prefix(key),
 				sqlite3_column_int64(keys->list, 0), fault);
 		if (rc < 0)
 			break;
@@ -345,7 +345,7 @@ void keys_settle(struct keys *keys)
 		const struct key_holder *holder = &keys->fresh[i];
 		if (holder->seq <= 0)
 			continue;
-		bool added = key_map_add(&keys->map, prefix_of(holder->key),
+		bool added = key_map_add(&keys->map, keys_prefix(holder->key),
 				     holder->seq) &&
 			     key_segments_note(keys, holder);
 		/* keys_prepare() made room for all but a segment's few bytes

@@ -68,6 +68,14 @@ void keys_finish(struct keys *keys);
  * FAULT_OOM, as sql_fault(). */
 int keys_load(struct keys *keys, struct fault *fault);
 
+/* The row of `_key` that `statement`, a SELECT *, stands on.
+ * Errors: FAULT_CORRUPT, FAULT_OOM. */
+int keys_read_holder(
+	sqlite3_stmt *statement, struct key_holder *out, struct fault *fault);
+
+/* Where key_map.h looks for it. */
+uint64_t keys_prefix(const unsigned char key[KEY_BYTES]);
+
 /* Who holds the key? 1: *out, valid until the next call; 0: nobody. */
 int keys_find(struct keys *keys, const unsigned char key[KEY_BYTES],
 	struct key_holder **out, struct fault *fault);

@@ -45,12 +45,14 @@ static const char own_tables[] =
 	" offset INTEGER NOT NULL, form TEXT NOT NULL, timestamp INTEGER,"
 	" key BLOB, value BLOB, headers BLOB,"
 	" _checksum INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX _record_place ON _record (log, offset);"
 
 	"CREATE TABLE _dead (id INTEGER PRIMARY KEY, record INTEGER NOT NULL,"
 	" view TEXT NOT NULL, place INTEGER NOT NULL, reason TEXT NOT NULL,"
 	" detail TEXT NOT NULL, key BLOB, state TEXT NOT NULL,"
 	" acknowledged INTEGER, _checksum INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX _dead_record ON _dead (record);"
+	"CREATE INDEX _dead_key ON _dead (key);"
 
 	"CREATE TABLE _parked (id INTEGER PRIMARY KEY,"
 	" record INTEGER NOT NULL, view TEXT NOT NULL,"

@@ -18,6 +18,8 @@ struct twin {
 	size_t key_count;
 	struct twin_letter *letters;
 	size_t letter_count;
+	twin_told *told; /* NULL: nobody */
+	void *payload;
 };
 
 /* Tests run out of patience before they run out of memory. */
@@ -382,6 +384,9 @@ static void take_record(struct twin *twin, const struct store_record *input,
 			.record_time_us = time_us};
 		take_update(twin, &taking);
 		count_update(&taking, tally);
+		if (twin->told != NULL)
+			twin->told(twin->payload, record, taking.update,
+				taking.disposition);
 	}
 }
 
@@ -413,6 +418,12 @@ int twin_apply(struct twin *twin, const struct store_batch *batch,
 	struct store_tally unwanted;
 	take_batch(twin, batch, tally == NULL ? &unwanted : tally);
 	return STORE_DURABLE;
+}
+
+void twin_tell(struct twin *twin, twin_told *told, void *payload)
+{
+	twin->told = told;
+	twin->payload = payload;
 }
 
 struct digest twin_digest(const struct twin *twin)

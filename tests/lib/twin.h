@@ -34,6 +34,11 @@ int twin_apply(struct twin *twin, const struct store_batch *batch,
 	struct store_tally *tally, struct fault *fault);
 struct digest twin_digest(const struct twin *twin);
 
+/* Be told of each update what became of it. */
+typedef void twin_told(void *payload, const struct record *record,
+	const struct update *update, enum disposition disposition);
+void twin_tell(struct twin *twin, twin_told *told, void *payload);
+
 /* What the twin holds, to be looked at. */
 
 size_t twin_partition_count(const struct twin *twin);

@@ -1,0 +1,64 @@
+/*
+ * The trace of an update: what this store holds of a record that its log
+ * brings again.
+ *
+ * Reads beside a live writer, in snapshots that the caller keeps short, and
+ * changes nothing. Memory: 16 to 48 bytes for each key the store holds, as in
+ * the writer's key window, read when the trace is opened.
+ *
+ * Threads: as the reader. Source: design section 9, replay.
+ */
+#ifndef HOLDFAST_STORE_TRACE_H
+#define HOLDFAST_STORE_TRACE_H
+
+#include "schema/proof.h"
+#include "store/reader.h"
+
+struct trace; /* opaque */
+
+struct trace_options {
+	int64_t key_window_us; /* as the writer has them */
+	uint64_t key_window_keys;
+};
+
+/* `reader` is borrowed until trace_close(). On success the caller owns *out, on
+ * failure it is NULL. Errors: as reader_get(). */
+int trace_open(struct trace **out, struct reader *reader,
+	const struct trace_options *options, struct fault *fault);
+void trace_close(struct trace *trace); /* NULL is allowed */
+
+/* The store's own, for decoding: [SECRET_BYTES], borrowed. */
+const unsigned char *trace_secret(const struct trace *trace);
+
+/* One snapshot from here to trace_end(), which may come twice. Errors: as
+ * reader_get(). */
+int trace_begin(struct trace *trace, struct fault *fault);
+void trace_end(struct trace *trace);
+
+/* The newest incarnation of a partition as of the snapshot, or NULL. Borrowed:
+ * the log until trace_close(), the rest until trace_begin(). */
+const struct store_partition *trace_partition(
+	const struct trace *trace, const char *topic, int32_t partition);
+
+/*
+ * Judge updates of `record`, decoded under the reader's schema, within a
+ * snapshot: first trace_record(), then each of them, in the log's order.
+ * record->record.log is one of trace_partition(). Bytes are in `arena`.
+ * Errors: FAULT_CORRUPT (a table of the store's own), FAULT_IO, FAULT_BUSY,
+ * FAULT_OOM. A damaged row is no error, but missing.
+ */
+int trace_record(struct trace *trace, const struct store_record *record,
+	struct fault *fault);
+int trace_update(struct trace *trace, const struct store_record *record,
+	const struct update *update, struct arena *arena, struct proof *out,
+	struct fault *fault);
+
+/*
+ * When the store took the key of an update: its record's timestamp. 1: the key
+ * is held, *state is "taken", "parked" or "dead". 0: not, or not any more.
+ * A walk through the keys, in short snapshots of its own.
+ */
+int trace_key_of(struct trace *trace, const struct version *version,
+	int64_t *record_time_us, const char **state, struct fault *fault);
+
+#endif
