@@ -101,10 +101,10 @@ int store_check_room(struct store *store, struct fault *fault)
 
 int store_commit(struct store *store, struct fault *fault)
 {
-	failpoint("store_before_commit");
 	/* Whatever a record does to the process, it has done: a disk that takes
 	 * its time is not its fault. */
 	int rc = run_note_withdraw(&store->suspect.note, fault);
+	failpoint("store_before_commit");
 	if (rc == 0)
 		rc = sql_run(store->commit, fault);
 	if (rc == 0)

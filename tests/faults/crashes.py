@@ -6,7 +6,7 @@ import signal
 import time
 
 import kills
-from rig import TOPIC, await_true, check, equal, scenario
+from rig import TOPIC, await_true, check, equal, scenario, strace
 
 ABORTED = -signal.SIGABRT
 STARTS_MAX = 25  # 16 to a record at a time, 3 with it alone, and a few for chance
@@ -116,9 +116,8 @@ def by_somebody_else(rig):
     rig.whole()
 
 
-@scenario("69d", "killed again and again with one record at a time in flight",
-          "SIGKILL 10 to 60 ms after each start, 60 times, once batches are of one record", "as 69c: chance convicts nobody")
-def one_at_a_time(rig):
+def down_to_one(rig):
+    """Until one record is in flight at a time, behind the middle of 2,000."""
     rig.generate(2000)
     text = culprit(rig, 1500)
     for _ in range(STARTS_MAX):
@@ -126,6 +125,12 @@ def one_at_a_time(rig):
         if rig.status()["search"] and rig.status()["search"]["batch_records"] == 1:
             break
     equal(rig.status()["search"]["batch_records"], 1, "a record at a time")
+
+
+@scenario("69d", "killed again and again with one record at a time in flight",
+          "SIGKILL 10 to 60 ms after each start, 60 times, once batches are of one record", "as 69c: chance convicts nobody")
+def one_at_a_time(rig):
+    down_to_one(rig)
     chance = random.Random(70)
     for _ in range(60):
         service = rig.start("ingest", "--file", rig.sent, "--topic", TOPIC)
@@ -136,13 +141,26 @@ def one_at_a_time(rig):
     rig.whole()
 
 
+@scenario("69g", "a disk that hangs, and a watchdog that kills what hangs",
+          "one record at a time in flight; failpoint store_before_commit, at its 1st, 2nd and 3rd pass, 5 times each", "as 69c: the disk is no record's fault")
+def in_commit(rig):
+    down_to_one(rig)
+    for hit in (1, 2, 3):
+        for _ in range(5):
+            rig.take(status=-signal.SIGKILL, program=rig.failpoints,
+                     environment={"HOLDFAST_FAILPOINT": f"store_before_commit:{hit}"})
+            equal(rig.total("parked"), 0, "parked")
+    rig.take()
+    rig.whole()
+
+
 @scenario("69e", "the disk fails again and again", "strace lets each run's fdatasync fail with EIO from the 6th on, in 12 runs",
           "orderly exits convict nobody: nothing is searched for, nothing parked (I1 I13)")
 def failing_disk(rig):
     rig.generate()
     failed = 0
     for _ in range(12):
-        done = rig.take(status=None, before=kills.strace("fdatasync:error=EIO:when=6+"))
+        done = rig.take(status=None, before=strace("fdatasync:error=EIO:when=6+"))
         failed += done.returncode == 1
         check(not (rig.store / "generations/g1.db-running").exists(), "the note that it runs is taken back")
         status = rig.status()

@@ -28,6 +28,7 @@ struct rig {
 	/* Called for each script_order(), with nothing in flight. */
 	int (*attend)(struct rig *rig, int order);
 	int attended; /* the order before */
+	void *seen;   /* a test's own, for its callbacks */
 	bool insists; /* wants something all the time */
 };
 

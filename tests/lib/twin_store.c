@@ -26,6 +26,7 @@ struct store {
 	size_t fed[LOGS_MAX];	     /* by log id - 1: so often */
 	int64_t alone[TWIN_ALONE_MAX];
 	size_t alone_count;
+	atomic_bool alone_flies; /* noted, and not applied yet */
 };
 
 struct store_options store_options_default(void)
@@ -190,6 +191,7 @@ int store_alone(
 {
 	(void)fault;
 	assert(store->alone_count < TWIN_ALONE_MAX);
+	assert(!atomic_exchange(&store->alone_flies, true));
 	store->alone[store->alone_count++] = record->offset;
 	return 0;
 }
@@ -226,6 +228,7 @@ int store_apply(struct store *store, const struct store_batch *batch,
 	int rc = twin_apply(store->twin, batch, tally, fault);
 	note_ends(store, batch);
 	publish(store);
+	atomic_store(&store->alone_flies, false);
 	return rc;
 }
 

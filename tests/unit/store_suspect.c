@@ -187,6 +187,16 @@ static void progress_between_unclean_ends_keeps_them_harmless(void **state)
 	}
 }
 
+static void a_clean_run_that_got_on_in_between_begins_anew(void **state)
+{
+	struct store_rig *rig = *state;
+	begin(rig);
+	run_and_die(rig, takes_up, 1);
+	takes_one_in(rig, 1);
+	run_and_die(rig, takes_up, 2);
+	check_unsuspicious(rig);
+}
+
 static void an_end_without_records_counts_nothing(void **state)
 {
 	struct store_rig *rig = *state;
@@ -451,6 +461,7 @@ int main(void)
 		WITH_STORE(each_further_one_halves_it_again_down_to_one),
 		WITH_STORE(an_end_behind_progress_halves_it_too),
 		WITH_STORE(progress_between_unclean_ends_keeps_them_harmless),
+		WITH_STORE(a_clean_run_that_got_on_in_between_begins_anew),
 		WITH_STORE(an_end_without_records_counts_nothing),
 		WITH_STORE(orderly_ends_count_nothing),
 		WITH_STORE(an_end_is_counted_once),
