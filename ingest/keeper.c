@@ -16,13 +16,17 @@
  * of several may be what it comes from. */
 #define URGENT_PART 0.25
 #define CLEAR_EVERY_US (60 * SECOND_US)
+/* While a partition waits for it; each look walks through the letters. */
+#define CLEAR_FULL_EVERY_US (5 * SECOND_US)
 #define CLEAR_LETTERS 500 /* at once */
 
 /* A partition as it was when it was looked at last. */
 struct watched {
 	int64_t taken, dead, parked;
 	struct breaker breaker;
-	bool tripped, full; /* stopped for it, as far as we know */
+	/* stopped for it, as far as we know */
+	bool tripped;
+	bool full[2]; /* by letter_kind */
 };
 
 struct keeper {
@@ -36,15 +40,28 @@ struct keeper {
 	int64_t hindered_us; /* monotonic: nothing before that; else 0 */
 	/* since then */
 	int64_t batches, records, dead, parked;
-	int64_t room; /* so many more may be parked before a topic is full */
-	size_t full;  /* partitions that wait for room */
+	int64_t bytes[2];      /* by letter_kind */
+	int64_t room;	       /* so many more may be parked, and */
+	int64_t room_bytes[2]; /* so many bytes come, before a topic is full */
+	size_t full[2];	       /* partitions that wait for room */
 };
+
+static const char *const full_words[] = {
+	[LETTER_DEAD] = STOP_DEAD_FULL,
+	[LETTER_PARKED] = STOP_FULL,
+};
+
+static bool somebody_waits(const struct keeper *keeper)
+{
+	return keeper->full[LETTER_DEAD] + keeper->full[LETTER_PARKED] > 0;
+}
 
 struct keeper_options keeper_options_default(void)
 {
 	return (struct keeper_options){
 		.retry_attempts = KEEPER_RETRY_ATTEMPTS,
-		.parked_max = KEEPER_PARKED_MAX,
+		.limits = {KEEPER_PARKED_MAX, KEEPER_PARKED_MAX_BYTES,
+			KEEPER_DEAD_MAX_BYTES},
 		.dead_keep_us = KEEPER_DEAD_KEEP_US,
 		.dead_share_max = KEEPER_DEAD_SHARE_MAX,
 	};
@@ -82,15 +99,10 @@ static const struct store_partition *partition_at(
 	return store_partition_at(keeper->options.store, index);
 }
 
-static int64_t parked_of_topic(const struct keeper *keeper, const char *topic)
+static struct letter_load load_of(
+	const struct keeper *keeper, const struct log *log)
 {
-	int64_t parked = 0;
-	for (size_t i = 0; i < keeper->watched_count; i++)
-		if (strcmp(partition_at(keeper, i)->log.topic, topic) == 0)
-			parked += partition_at(keeper, i)
-					  ->accounts
-					  .dispositions[DISPOSITION_PARKED];
-	return parked;
+	return letter_load_of(keeper->options.store, log->topic);
 }
 
 static int why_stopped(struct keeper *keeper, const struct log *log,
@@ -128,8 +140,11 @@ static int watch_first(struct keeper *keeper, struct fault *fault)
 		const char *reason;
 		note(&keeper->watched[i], &partition->accounts);
 		rc = why_stopped(keeper, &partition->log, &reason, fault);
-		keeper->watched[i].full = strcmp(reason, STOP_FULL) == 0;
-		keeper->full += keeper->watched[i].full;
+		for (int kind = LETTER_DEAD; kind <= LETTER_PARKED; kind++) {
+			bool full = strcmp(reason, full_words[kind]) == 0;
+			keeper->watched[i].full[kind] = full;
+			keeper->full[kind] += full;
+		}
 	}
 	return rc < 0 ? rc : 0;
 }
@@ -149,6 +164,9 @@ int keeper_open(struct keeper **out, const struct keeper_options *options,
 	int rc = retry_queue_open(&keeper->queue, &queue, fault);
 	if (rc == 0)
 		rc = watch_first(keeper, fault);
+	/* Who waits for room is not started: is there some by now? */
+	if (somebody_waits(keeper))
+		keeper->attended_us -= BUSY_EVERY_US;
 	if (rc < 0)
 		keeper_close(keeper);
 	else
@@ -173,9 +191,17 @@ void keeper_landed(struct keeper *keeper, const struct store_tally *tally)
 	keeper->records += tally->records;
 	keeper->dead += tally->dispositions[DISPOSITION_DEAD];
 	keeper->parked += parked;
+	for (int kind = LETTER_DEAD; kind <= LETTER_PARKED; kind++)
+		keeper->bytes[kind] += tally->letter_bytes[kind];
 	if (parked > 0)
 		retry_queue_expect(
 			keeper->queue, wall_us(keeper) + RETRY_FIRST_US);
+}
+
+static bool is_short(const struct keeper *keeper, enum letter_kind kind)
+{
+	return keeper->bytes[kind] > 0 &&
+	       keeper->bytes[kind] >= keeper->room_bytes[kind];
 }
 
 /* May a partition have to stop at once? Each look costs what is in flight. */
@@ -185,7 +211,9 @@ static bool is_urgent(const struct keeper *keeper)
 		      (double)keeper->records;
 	bool flood =
 		keeper->dead >= BREAKER_DEAD_MIN && (double)keeper->dead > many;
-	return flood || (keeper->parked > 0 && keeper->parked >= keeper->room);
+	return flood ||
+	       (keeper->parked > 0 && keeper->parked >= keeper->room) ||
+	       is_short(keeper, LETTER_DEAD) || is_short(keeper, LETTER_PARKED);
 }
 
 bool keeper_wants(const struct keeper *keeper)
@@ -201,7 +229,7 @@ bool keeper_wants(const struct keeper *keeper)
 		return true;
 	bool busy = keeper->records >= BUSY_RECORDS;
 	return since_us >= (busy ? BUSY_EVERY_US : EVERY_US) &&
-	       (keeper->dead > 0 || keeper->full > 0 ||
+	       (keeper->dead > 0 || somebody_waits(keeper) ||
 		       at_us - keeper->cleared_us >= CLEAR_EVERY_US);
 }
 
@@ -246,24 +274,23 @@ static int stop_flood(struct keeper *keeper, size_t index, struct fault *fault)
 	return rc < 0 ? rc : 0;
 }
 
-static int stop_full(struct keeper *keeper, size_t index, struct fault *fault)
+static int stop_full(struct keeper *keeper, size_t index, enum letter_kind kind,
+	struct fault *fault)
 {
 	struct watched *watched = &keeper->watched[index];
 	const struct log *log = &partition_at(keeper, index)->log;
+	struct letter_load load = load_of(keeper, log);
 	struct fault detail;
-	fault_set(&detail, FAULT_LOG,
-		"%" PRId64 " updates of topic %s are parked, and "
-		"ingest.parked_max is %" PRId64
-		": it goes on by itself when fewer are; `holdfast dead list "
-		"--parked --topic %s` says what they wait for",
-		parked_of_topic(keeper, log->topic), log->topic,
-		keeper->options.parked_max, log->topic);
-	const struct store_stop full = {log, STOP_FULL, detail.text,
+	if (!letters_are_full(&load, &keeper->options.limits, kind))
+		return 0;
+	letters_describe_full(
+		&load, &keeper->options.limits, kind, log->topic, &detail);
+	const struct store_stop full = {log, full_words[kind], detail.text,
 		wall_us(keeper), LOG_START_UNKNOWN};
 	int rc = stop(keeper, &full, fault);
 	if (rc == 1) {
-		keeper->full += !watched->full;
-		watched->full = true;
+		keeper->full[kind] += !watched->full[kind];
+		watched->full[kind] = true;
 	}
 	return rc < 0 ? rc : 0;
 }
@@ -302,10 +329,10 @@ static int look(struct keeper *keeper, size_t index, struct fault *fault)
 	if (!watched->tripped && breaker_trips(&watched->breaker,
 					 keeper->options.dead_share_max))
 		rc = stop_flood(keeper, index, fault);
-	const char *topic = partition_at(keeper, index)->log.topic;
-	if (rc == 0 && parks &&
-		parked_of_topic(keeper, topic) >= keeper->options.parked_max)
-		rc = stop_full(keeper, index, fault);
+	if (rc == 0 && parks)
+		rc = stop_full(keeper, index, LETTER_PARKED, fault);
+	if (rc == 0 && dead > 0)
+		rc = stop_full(keeper, index, LETTER_DEAD, fault);
 	return rc;
 }
 
@@ -317,38 +344,52 @@ static int look_at_all(struct keeper *keeper, struct fault *fault)
 	return rc;
 }
 
-/* A tenth of the bound is free again: else it would stop and go. */
-static bool has_room(const struct keeper *keeper, const char *topic)
-{
-	int64_t most = keeper->options.parked_max;
-	return parked_of_topic(keeper, topic) <= most - most / 10 - 1;
-}
-
-static int go_on(struct keeper *keeper, size_t index, struct fault *fault)
+static int go_on(struct keeper *keeper, size_t index, enum letter_kind kind,
+	struct fault *fault)
 {
 	struct watched *watched = &keeper->watched[index];
 	const struct log *log = &partition_at(keeper, index)->log;
 	const char *reason;
-	if (!watched->full || !has_room(keeper, log->topic))
+	if (!watched->full[kind])
+		return 0;
+	struct letter_load load = load_of(keeper, log);
+	if (!letters_have_room(&load, &keeper->options.limits, kind))
 		return 0;
 	int rc = why_stopped(keeper, log, &reason, fault);
-	bool waits = rc == 1 && strcmp(reason, STOP_FULL) == 0;
+	bool waits = rc == 1 && strcmp(reason, full_words[kind]) == 0;
 	if (waits)
 		rc = store_resume_partition(
 			keeper->options.store, log, NULL, fault);
 	if (rc < 0)
 		return rc;
-	watched->full = false;
-	keeper->full--;
+	watched->full[kind] = false;
+	keeper->full[kind]--;
 	if (!waits) /* somebody resumed or paused it meanwhile */
 		return 0;
 	struct fault text;
 	fault_set(&text, FAULT_LOG,
-		"%s:%" PRId32 " goes on: there is room for "
-		"parked updates again",
-		log->topic, log->partition);
+		"%s:%" PRId32 " goes on: there is room for %s again",
+		log->topic, log->partition,
+		kind == LETTER_DEAD ? "dead letters" : "parked updates");
 	tell(keeper, text.text);
 	return 0;
+}
+
+/* A topic whose bytes are full already is not urgent: who brings more is found
+ * by the next look. */
+static void note_room(struct keeper *keeper, const struct log *log)
+{
+	const struct letter_limits *limits = &keeper->options.limits;
+	const int64_t most[] = {[LETTER_DEAD] = limits->dead_max_bytes,
+		[LETTER_PARKED] = limits->parked_max_bytes};
+	struct letter_load load = load_of(keeper, log);
+	if (load.parked > 0 && limits->parked_max - load.parked < keeper->room)
+		keeper->room = limits->parked_max - load.parked;
+	for (int kind = LETTER_DEAD; kind <= LETTER_PARKED; kind++) {
+		int64_t room = most[kind] - load.bytes[kind];
+		if (room > 0 && room < keeper->room_bytes[kind])
+			keeper->room_bytes[kind] = room;
+	}
 }
 
 /* The accounts after all was done are where the next look begins, and the
@@ -356,22 +397,35 @@ static int go_on(struct keeper *keeper, size_t index, struct fault *fault)
 static int finish(struct keeper *keeper, struct fault *fault)
 {
 	int rc = 0;
+	const struct letter_limits *limits = &keeper->options.limits;
 	keeper->batches = keeper->records = 0;
 	keeper->dead = keeper->parked = 0;
-	keeper->room = keeper->options.parked_max;
+	keeper->bytes[LETTER_DEAD] = keeper->bytes[LETTER_PARKED] = 0;
+	keeper->room = limits->parked_max;
+	keeper->room_bytes[LETTER_DEAD] = limits->dead_max_bytes;
+	keeper->room_bytes[LETTER_PARKED] = limits->parked_max_bytes;
 	for (size_t i = 0; rc == 0 && i < keeper->watched_count; i++) {
-		const struct store_partition *partition =
-			partition_at(keeper, i);
-		note(&keeper->watched[i], &partition->accounts);
-		rc = go_on(keeper, i, fault);
-		if (keeper->watched[i].parked == 0)
-			continue;
-		int64_t room = keeper->options.parked_max -
-			       parked_of_topic(keeper, partition->log.topic);
-		if (room < keeper->room)
-			keeper->room = room;
+		const struct store_partition *one = partition_at(keeper, i);
+		note(&keeper->watched[i], &one->accounts);
+		rc = go_on(keeper, i, LETTER_PARKED, fault);
+		if (rc == 0)
+			rc = go_on(keeper, i, LETTER_DEAD, fault);
+		if (keeper->watched[i].parked + keeper->watched[i].dead > 0)
+			note_room(keeper, &one->log);
 	}
 	return rc;
+}
+
+/* Where dead letters are full, what somebody acknowledged leaves right away. */
+static int64_t keep_us(const struct keeper *keeper)
+{
+	return keeper->full[LETTER_DEAD] > 0 ? 0 : keeper->options.dead_keep_us;
+}
+
+static int64_t clear_every_us(const struct keeper *keeper)
+{
+	return keeper->full[LETTER_DEAD] > 0 ? CLEAR_FULL_EVERY_US
+					     : CLEAR_EVERY_US;
 }
 
 /* Letters that were acknowledged long ago leave, counted. */
@@ -379,11 +433,11 @@ static int clear(struct keeper *keeper, struct fault *fault)
 {
 	int64_t ids[CLEAR_LETTERS];
 	struct retry_result results[CLEAR_LETTERS];
-	if (now_us(keeper) - keeper->cleared_us < CLEAR_EVERY_US)
+	if (now_us(keeper) - keeper->cleared_us < clear_every_us(keeper))
 		return 0;
 	int count = store_clearable(keeper->options.store,
-		wall_us(keeper) - keeper->options.dead_keep_us, 0, ids,
-		CLEAR_LETTERS, fault);
+		wall_us(keeper) - keep_us(keeper), 0, ids, CLEAR_LETTERS,
+		fault);
 	if (count < 0)
 		return count;
 	if (count < CLEAR_LETTERS)
@@ -404,7 +458,7 @@ static int clear(struct keeper *keeper, struct fault *fault)
 static int ask_what_is_due(struct keeper *keeper, struct fault *fault)
 {
 	int64_t due_us = 0;
-	if (now_us(keeper) - keeper->cleared_us < CLEAR_EVERY_US)
+	if (now_us(keeper) - keeper->cleared_us < clear_every_us(keeper))
 		return 0;
 	int rc = store_next_due(keeper->options.store, &due_us, fault);
 	if (rc == 0)

@@ -5,9 +5,11 @@
  * - takes up parked updates that are due (ingest/retry_queue.h);
  * - stops a partition that brings too many dead letters, `dead_letter_flood`,
  *   until somebody resumes it (ingest/breaker.h);
- * - stops the partitions that bring more while a topic has parked_max parked
- *   updates, `parked_full`, until there is room again;
- * - clears dead letters that somebody acknowledged `dead_keep` ago.
+ * - stops the partitions that bring more while a topic has as many parked
+ *   updates as it may, or bytes of them, `parked_full`, or bytes of dead
+ *   letters, `dead_letters_full`, until there is room again;
+ * - clears dead letters that somebody acknowledged `dead_keep` ago, or, where
+ *   these are full, at all.
  *
  * keeper_wants() and keeper_attend() are what the pipeline asks by its `wants`
  * and `attend`, keeper_landed() what it tells by `landed`.
@@ -18,6 +20,7 @@
 #define HOLDFAST_INGEST_KEEPER_H
 
 #include "ingest/clock.h"
+#include "ingest/letter_load.h"
 #include "ingest/retry_queue.h"
 
 /* A day: an update that comes before its view finds it where schemas are
@@ -26,6 +29,10 @@
 #define KEEPER_RETRY_ATTEMPTS 30
 /* Of a topic; with values of 1 kB some 150 MB of the store's file. */
 #define KEEPER_PARKED_MAX 100000
+/* Of a topic: as many of 10 kB each; with the largest values 1,000 of them. */
+#define KEEPER_PARKED_MAX_BYTES (INT64_C(1) << 30)
+/* Of a topic: what the key window may take, too. */
+#define KEEPER_DEAD_MAX_BYTES (INT64_C(8) << 30)
 #define KEEPER_DEAD_KEEP_US (30 * 24 * INT64_C(3600000000))
 /* Half: a producer whose every record is broken trips it within 5,000 records,
  * one broken kind of event out of several does not. */
@@ -37,7 +44,8 @@ struct keeper_options {
 	struct clock *clock;
 	uint64_t seed; /* of the dice */
 	int64_t retry_attempts;
-	int64_t parked_max;    /* of a topic; passed by batches under way */
+	/* Of a topic; passed by batches under way. */
+	struct letter_limits limits;
 	int64_t dead_keep_us;  /* acknowledged letters leave after */
 	double dead_share_max; /* 1: partitions never stop for it */
 	bool until_end; /* nobody waits: a partition that stops is a fault */

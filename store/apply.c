@@ -108,6 +108,9 @@ static void settle(struct batch *batch)
 	for (size_t i = 0; i < store->identity.schema->view_count; i++)
 		store->views[i].totals = batch->totals[i];
 	keys_settle(&store->keys);
+	struct letter_weight weight =
+		letter_bytes_settle(&store->letters.bytes);
+	memcpy(batch->tally.letter_bytes, weight.bytes, sizeof weight.bytes);
 }
 
 /* The batch never was: memory keeps what it held before. */
@@ -116,6 +119,7 @@ static void forget(struct store *store, const struct letter_ids *ids)
 	store_rollback(store);
 	keys_forget(&store->keys);
 	store->letters.next = *ids;
+	letter_bytes_forget(&store->letters.bytes);
 }
 
 static bool window_is_full(struct store *store, const struct store_batch *input)

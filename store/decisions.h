@@ -40,6 +40,10 @@ int store_release(struct store *store, const char *view, const char *feature,
 #define STOP_PAUSED "paused"
 #define STOP_FLOOD "dead_letter_flood"
 #define STOP_ROLLED_BACK "rolled_back"
+/* Those of letters (ingest/keeper.h) are over by themselves, too, when there is
+ * room: started before, each start would take some more. */
+#define STOP_FULL "parked_full"
+#define STOP_DEAD_FULL "dead_letters_full"
 /* While a generation is about to take this one's place. */
 #define STOP_SWITCHING "switching"
 /* What store_accept_gap() and store_new_log() end. */
@@ -48,7 +52,6 @@ int store_release(struct store *store, const char *view, const char *feature,
 
 #define LOG_START_UNKNOWN (-1)
 /* Found anew, and over by themselves or with `resume`: */
-#define STOP_FULL "parked_full"
 /* The key window is at store.key_window_max_bytes. Partitions whose record time
  * is ahead of the slowest one's wait until that has caught up, or there is room
  * (a quarter of the window). One that nobody is behind stops, since no other
@@ -62,7 +65,9 @@ static inline bool stop_lasts(const char *reason)
 {
 	return strcmp(reason, STOP_PAUSED) == 0 ||
 	       strcmp(reason, STOP_FLOOD) == 0 ||
-	       strcmp(reason, STOP_ROLLED_BACK) == 0;
+	       strcmp(reason, STOP_ROLLED_BACK) == 0 ||
+	       strcmp(reason, STOP_FULL) == 0 ||
+	       strcmp(reason, STOP_DEAD_FULL) == 0;
 }
 
 /* Why a partition takes no records: a word ("paused", "log_changed"), and a

@@ -74,6 +74,7 @@ void letters_finish(struct letters *letters)
 		sqlite3_finalize(letters->get[kind]);
 		sqlite3_finalize(letters->remove[kind]);
 	}
+	letter_bytes_finish(&letters->bytes);
 }
 
 int letters_load(struct letters *letters, sqlite3 *db, struct fault *fault)
@@ -277,9 +278,11 @@ int letters_put(
 	letter_columns(letter, row);
 	int rc = run(letters->put[letter->kind], tables[letter->kind], row,
 		LETTER_COLUMNS, fault);
-	if (rc == 0 && is_new)
-		(*next)++;
-	return rc;
+	if (rc < 0 || !is_new)
+		return rc;
+	(*next)++;
+	return letter_bytes_add(
+		&letters->bytes, letter->kind, letter->record, fault);
 }
 
 static bool parse_state(struct slice name, enum letter_state *out)
@@ -338,8 +341,12 @@ int letters_remove(struct letters *letters, const struct letter *letter,
 	struct fault *fault)
 {
 	const struct column id = column_integer(letter->id);
+	int rc = letter_bytes_remove(
+		&letters->bytes, letter->kind, letter->record, fault);
+	if (rc < 0)
+		return rc;
 	sql_bind(letters->remove[letter->kind], &id, 1);
-	int rc = sql_run(letters->remove[letter->kind], fault);
+	rc = sql_run(letters->remove[letter->kind], fault);
 	if (rc < 0)
 		return rc;
 	const struct column record = column_integer(letter->record);

@@ -6,7 +6,7 @@
 #ifndef HOLDFAST_STORE_LETTERS_H
 #define HOLDFAST_STORE_LETTERS_H
 
-#include "store/letter.h"
+#include "store/letter_bytes.h"
 #include "store/partitions.h"
 #include "store/sql.h"
 
@@ -19,6 +19,7 @@ struct letters {
 	sqlite3_stmt *put_record, *get_record, *remove_record;
 	sqlite3_stmt *put[2], *get[2], *remove[2]; /* by letter_kind */
 	struct letter_ids next;
+	struct letter_bytes bytes; /* the writer's alone loads it */
 };
 
 int letters_init(struct letters *letters, sqlite3 *db, struct fault *fault);

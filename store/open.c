@@ -168,6 +168,8 @@ static int load(struct store *store, struct fault *fault)
 	if (rc == 0)
 		rc = letters_init(&store->letters, store->db, fault);
 	if (rc == 0)
+		rc = letter_bytes_load(&store->letters.bytes, store->db, fault);
+	if (rc == 0)
 		rc = keys_init(&store->keys, store->db, fault);
 	return rc;
 }

@@ -196,7 +196,8 @@ struct store_batch {
 struct store_tally {
 	int64_t records, skipped, redelivered;
 	int64_t dispositions[DISPOSITION_COUNT];
-	int64_t commit_us; /* of the durable commit alone */
+	int64_t letter_bytes[2]; /* more, as store_letter_bytes() counts */
+	int64_t commit_us;	 /* of the durable commit alone */
 };
 
 enum store_outcome {
@@ -248,6 +249,12 @@ bool store_at_end(const struct store *store, const struct log *log);
  */
 int store_letter(struct store *store, enum letter_kind kind, int64_t id,
 	struct arena *arena, struct letter_whole *out, struct fault *fault);
+
+/* What the dead letters, or the parked updates, of a partition keep in the
+ * file: each record's key, value and headers, and what rows take beside. Looked
+ * up, not counted. As of the last durable batch. */
+int64_t store_letter_bytes(const struct store *store, const struct log *log,
+	enum letter_kind kind);
 
 /* Parked letters whose time has come (those without a time too), in log order:
  * ids[0..result), at most `max`. Those of a crash loop never are due, since

@@ -16,6 +16,12 @@ int store_letter(struct store *store, enum letter_kind kind, int64_t id,
 	return rc < 0 ? rc : 1;
 }
 
+int64_t store_letter_bytes(const struct store *store, const struct log *log,
+	enum letter_kind kind)
+{
+	return letter_bytes_of(&store->letters.bytes, log, kind);
+}
+
 /* The ids that `sql` finds, with three numbers bound. */
 static int list_ids(struct store *store, const char *sql,
 	const struct column numbers[3], int64_t *ids, struct fault *fault)

@@ -25,6 +25,8 @@ int store_reload(struct store *store, struct fault *fault)
 	if (rc == 0)
 		rc = letters_load(&store->letters, store->db, fault);
 	if (rc == 0)
+		rc = letter_bytes_load(&store->letters.bytes, store->db, fault);
+	if (rc == 0)
 		rc = keys_load(&store->keys, fault);
 	if (rc < 0)
 		return fault_wrap(fault, rc, "reading the store again");

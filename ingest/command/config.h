@@ -41,6 +41,8 @@ struct config {
 		int64_t depth_max;
 		int64_t retry_attempts;
 		int64_t parked_max;
+		int64_t parked_max_bytes;
+		int64_t dead_max_bytes;
 		double dead_share_max;
 		int64_t dead_keep_us;
 	} ingest;

@@ -182,7 +182,8 @@ static int open_keeper(struct ingestion *ingestion,
 	options.clock = pipeline->clock;
 	options.seed = (uint64_t)options.clock->wall_us(options.clock);
 	options.retry_attempts = config->retry_attempts;
-	options.parked_max = config->parked_max;
+	options.limits = (struct letter_limits){config->parked_max,
+		config->parked_max_bytes, config->dead_max_bytes};
 	options.dead_keep_us = config->dead_keep_us;
 	options.dead_share_max = config->dead_share_max;
 	options.notice = notice;

@@ -47,7 +47,11 @@ static void settings_and_rooms_agree(void **state)
 
 	struct keeper_options keeper = keeper_options_default();
 	assert_int_equal(config.ingest.retry_attempts, keeper.retry_attempts);
-	assert_int_equal(config.ingest.parked_max, keeper.parked_max);
+	assert_int_equal(config.ingest.parked_max, keeper.limits.parked_max);
+	assert_int_equal(
+		config.ingest.parked_max_bytes, keeper.limits.parked_max_bytes);
+	assert_int_equal(
+		config.ingest.dead_max_bytes, keeper.limits.dead_max_bytes);
 	assert_int_equal(config.ingest.dead_keep_us, keeper.dead_keep_us);
 	assert_true(config.ingest.dead_share_max == keeper.dead_share_max);
 

@@ -4,6 +4,7 @@
 #include "tests/lib/check.h"
 #include "tests/lib/letter_rig.h"
 
+#include <sqlite3.h>
 #include <string.h>
 
 #define SECOND_US INT64_C(1000000)
@@ -94,6 +95,12 @@ static int64_t count_of(const struct care *care, enum disposition disposition)
 		->accounts.dispositions[disposition];
 }
 
+static int64_t bytes_of(const struct care *care, enum letter_kind kind)
+{
+	return store_letter_bytes(care->store->store,
+		&letter_rig_partition(care->store)->log, kind);
+}
+
 static const char *why_stopped(struct care *care)
 {
 	struct fault fault = {0};
@@ -112,12 +119,18 @@ static void take(struct care *care, int count, enum fare fare)
 		const struct event event = {.id = id++, .who = 1, .n = 1};
 		int64_t parked = count_of(care, DISPOSITION_PARKED);
 		int64_t dead = count_of(care, DISPOSITION_DEAD);
+		int64_t bytes[] = {bytes_of(care, LETTER_DEAD),
+			bytes_of(care, LETTER_PARKED)};
 		letter_rig_take(care->store, &event, fare);
 		struct store_tally tally = {.records = 1};
 		tally.dispositions[DISPOSITION_PARKED] =
 			count_of(care, DISPOSITION_PARKED) - parked;
 		tally.dispositions[DISPOSITION_DEAD] =
 			count_of(care, DISPOSITION_DEAD) - dead;
+		for (int kind = LETTER_DEAD; kind <= LETTER_PARKED; kind++)
+			tally.letter_bytes[kind] =
+				bytes_of(care, (enum letter_kind)kind) -
+				bytes[kind];
 		keeper_landed(care->keeper, &tally);
 	}
 }
@@ -211,7 +224,7 @@ static void a_full_topic_waits_until_there_is_room(void **state)
 {
 	struct care care;
 	begin(&care, state);
-	care.options.parked_max = 10;
+	care.options.limits.parked_max = 10;
 	care.options.decoder.value_bytes_max = 1; /* nothing is taken up */
 	begin_again(&care);
 	attend_while_wanted(&care);
@@ -240,7 +253,7 @@ static void one_that_is_paused_meanwhile_stays_so(void **state)
 	struct care care;
 	struct fault fault = {0};
 	begin(&care, state);
-	care.options.parked_max = 10;
+	care.options.limits.parked_max = 10;
 	begin_again(&care);
 	attend_while_wanted(&care);
 	take(&care, 5, PARKED);
@@ -284,6 +297,129 @@ static void a_flood_of_dead_letters_stops_until_it_is_resumed(void **state)
 		0);
 	take(&care, 999, TOO_LONG);
 	care.hand.now_us += SECOND_US;
+	attend_while_wanted(&care);
+	assert_string_equal(why_stopped(&care), "");
+	end(&care);
+}
+
+/* What the tables hold, counted from outside; nobody else has them open. */
+static int64_t bytes_in(struct care *care, const char *table)
+{
+	char path[512], sql[512];
+	sqlite3 *db = NULL;
+	sqlite3_stmt *statement = NULL;
+	int length = snprintf(path, sizeof path, "%s/features.db",
+		care->store->directory.path);
+	assert_in_range(length, 1, sizeof path - 1);
+	length = snprintf(sql, sizeof sql,
+		"SELECT total(coalesce(length(key), 0) + length(value) + 256)"
+		" FROM _record WHERE EXISTS (SELECT 1 FROM %s"
+		" WHERE record = _record.id)",
+		table);
+	assert_in_range(length, 1, sizeof sql - 1);
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL),
+		SQLITE_OK);
+	assert_int_equal(
+		sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	int64_t bytes = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	sqlite3_close(db);
+	return bytes;
+}
+
+static void expect_bytes(struct care *care)
+{
+	const struct log *log = &letter_rig_partition(care->store)->log;
+	const struct store *store = care->store->store;
+	assert_int_equal(store_letter_bytes(store, log, LETTER_DEAD),
+		bytes_in(care, "_dead"));
+	assert_int_equal(store_letter_bytes(store, log, LETTER_PARKED),
+		bytes_in(care, "_parked"));
+}
+
+/* Whatever came and went, and after a restart. */
+static void bytes_of_letters_are_what_the_tables_hold(void **state)
+{
+	struct care care;
+	begin(&care, state);
+	expect_bytes(&care);
+	take(&care, 3, PARKED);
+	take(&care, 2, TOO_LONG);
+	expect_bytes(&care);
+	assert_true(bytes_in(&care, "_parked") > INT64_C(3) * 256);
+	attend_while_wanted(&care); /* what was parked is applied */
+	assert_int_equal(bytes_in(&care, "_parked"), 0);
+	expect_bytes(&care);
+	take(&care, 1, PARKED);
+	end(&care);
+	letter_rig_reopen(care.store);
+	expect_bytes(&care);
+}
+
+static void pass_a_second(struct care *care)
+{
+	care->hand.now_us += SECOND_US;
+	attend_while_wanted(care);
+}
+
+static void letters_that_take_too_much_stop_until_they_are_dropped(void **state)
+{
+	struct care care;
+	struct fault fault = {0};
+	const int64_t ids[] = {1, 2, 3, 4, 5, 6};
+	const struct decision decision = {
+		START_US, "somebody", "dead drop", "dead 1", "seen"};
+	begin(&care, state);
+	take(&care, 5, TOO_LONG);
+	care.options.limits.dead_max_bytes = bytes_in(&care, "_dead") + 1;
+	begin_again(&care);
+	pass_a_second(&care);
+	assert_string_equal(why_stopped(&care), "");
+	take(&care, 1, TOO_LONG);
+	pass_a_second(&care);
+	assert_string_equal(why_stopped(&care), STOP_DEAD_FULL);
+	assert_non_null(strstr(care.told.text, "holdfast dead export"));
+	assert_non_null(strstr(care.told.text, "holdfast dead drop"));
+	/* It is not started before there is room: it would take some more. */
+	assert_true(stop_lasts(STOP_DEAD_FULL));
+	begin_again(&care);
+	pass_a_second(&care);
+	assert_string_equal(why_stopped(&care), STOP_DEAD_FULL);
+	assert_int_equal(count_of(&care, DISPOSITION_DEAD), 6);
+	/* Somebody saw them: they need not stay for ingest.dead_keep. */
+	assert_int_equal(
+		store_acknowledge(care.store->store, ids, 6, &decision, &fault),
+		6);
+	care.hand.now_us += 10 * SECOND_US;
+	attend_while_wanted(&care);
+	assert_int_equal(letter_rig_partition(care.store)->accounts.cleared, 6);
+	assert_string_equal(why_stopped(&care), "");
+	expect_bytes(&care);
+	end(&care);
+}
+
+static void parked_updates_that_take_too_much_stop_until_there_is_room(
+	void **state)
+{
+	struct care care;
+	begin(&care, state);
+	care.options.decoder.value_bytes_max = 1; /* nothing is taken up */
+	begin_again(&care);
+	take(&care, 3, PARKED);
+	care.options.limits.parked_max_bytes = bytes_in(&care, "_parked") + 1;
+	begin_again(&care);
+	pass_a_second(&care);
+	assert_string_equal(why_stopped(&care), "");
+	take(&care, 1, PARKED);
+	pass_a_second(&care);
+	assert_string_equal(why_stopped(&care), STOP_FULL);
+	assert_non_null(strstr(care.told.text, "ingest.parked_max_bytes"));
+	assert_true(stop_lasts(STOP_FULL));
+	/* At the next start they can be read: there is room at once. */
+	care.options.decoder.value_bytes_max = VALUE_BYTES_MAX;
+	begin_again(&care);
+	assert_true(keeper_wants(care.keeper));
 	attend_while_wanted(&care);
 	assert_string_equal(why_stopped(&care), "");
 	end(&care);
@@ -383,6 +519,11 @@ int main(void)
 		WITH_LETTERS(one_that_is_paused_meanwhile_stays_so),
 		WITH_LETTERS(a_flood_of_dead_letters_stops_until_it_is_resumed),
 		cmocka_unit_test(what_a_person_makes_wait_again_is_tried_again),
+		WITH_LETTERS(bytes_of_letters_are_what_the_tables_hold),
+		WITH_LETTERS(
+			letters_that_take_too_much_stop_until_they_are_dropped),
+		WITH_LETTERS(
+			parked_updates_that_take_too_much_stop_until_there_is_room),
 		WITH_LETTERS(acknowledged_letters_leave_in_their_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
