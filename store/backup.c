@@ -154,15 +154,29 @@ static int prepare(struct store *store, struct backup *backup,
 	backup->began_us = store_monotonic_us();
 	atomic_store(&backup->stepped_us, backup->began_us);
 	atomic_store(&backup->phase, BACKUP_COPYING);
-	int rc = name_it(store, backup, request, fault);
+	return name_it(store, backup, request, fault);
+}
+
+/* It comes to nothing, and its room is free again. */
+static void fail(struct backup *backup, const struct fault *why)
+{
+	(void)close_copy(backup);
+	(void)unlink(backup->part);
+	backup->fault = *why;
+	atomic_store(&backup->phase, BACKUP_ENDED);
+}
+
+static void begin_copy(struct store *store, struct backup *backup)
+{
+	struct fault why = {0};
+	const struct layout *layout = &store->layout;
+	backups_clear_unfinished(layout->directory);
+	int rc = check_room(store, backup,
+		layout_file_bytes(layout) + layout_wal_bytes(layout), &why);
 	if (rc == 0)
-		rc = check_room(store, backup,
-			layout_file_bytes(&store->layout) +
-				layout_wal_bytes(&store->layout),
-			fault);
-	if (rc == 0)
-		rc = open_copy(store, backup, fault);
-	return rc;
+		rc = open_copy(store, backup, &why);
+	if (rc < 0)
+		fail(backup, &why);
 }
 
 int store_backup_begin(struct store *store,
@@ -176,24 +190,14 @@ int store_backup_begin(struct store *store,
 	if (backup == NULL)
 		return fault_set(fault, FAULT_OOM, "no memory for a backup");
 	pthread_mutex_init(&backup->mutex, NULL);
-	backups_clear_unfinished(store->layout.directory);
 	int rc = prepare(store, backup, request, fault);
 	if (rc < 0) {
 		backup_free(backup);
-		backups_clear_unfinished(store->layout.directory);
 		return rc;
 	}
+	begin_copy(store, backup);
 	store->backup = backup;
 	return 0;
-}
-
-/* It comes to nothing, and its room is free again. */
-static void fail(struct backup *backup, const struct fault *why)
-{
-	(void)close_copy(backup);
-	(void)unlink(backup->part);
-	backup->fault = *why;
-	atomic_store(&backup->phase, BACKUP_ENDED);
 }
 
 /* All is copied: the moment that the backup holds. */
@@ -321,16 +325,9 @@ bool store_backup_make_room(struct store *store)
 	return !made;
 }
 
-void store_backup_close(struct store *store)
+const struct backup_report *store_backup_last(const struct store *store)
 {
-	struct backup *backup = store->backup;
-	if (backup == NULL)
-		return;
-	backup_check_join(backup, true);
-	(void)close_copy(backup);
-	(void)unlink(backup->part);
-	backup_free(backup);
-	store->backup = NULL;
+	return &store->backup_last;
 }
 
 /* The report and, where somebody asked, the decision, in one transaction. */
@@ -348,7 +345,8 @@ static int put_on_record(
 	rc = backup_record_write(store->db, report, fault);
 	if (rc == 0)
 		rc = store_note(store, backup->asked ? &decision : NULL, "",
-			report->failed ? report->why : "made, checked", fault);
+			report->code < 0 ? report->why : "made, checked",
+			fault);
 	if (rc == 0)
 		return store_commit(store, fault);
 	store_rollback(store);
@@ -363,16 +361,35 @@ int store_backup_end(
 	backup_check_join(backup, false);
 	struct backup_report *report = &backup->report;
 	report->took_us = store_monotonic_us() - backup->began_us;
-	report->failed = backup->fault.code < 0;
-	if (report->failed) {
+	report->code = backup->fault.code;
+	if (report->code < 0) {
 		(void)unlink(backup->part);
 		keep_text(report->why, sizeof report->why, backup->fault.text);
 	} else if (backup->keep > 0) {
 		backups_prune(store->layout.directory, backup->keep);
 	}
-	*out = *report;
+	*out = store->backup_last = *report;
 	int rc = put_on_record(store, backup, fault);
 	backup_free(backup);
 	store->backup = NULL;
 	return rc;
+}
+
+/* One that is whole by now stays, and goes on the record if that is possible.
+ */
+void store_backup_close(struct store *store)
+{
+	struct backup *backup = store->backup;
+	struct backup_report report;
+	if (backup == NULL)
+		return;
+	backup_check_join(backup, true);
+	if (phase_of(backup) == BACKUP_ENDED && backup->fault.code == 0) {
+		(void)store_backup_end(store, &report, NULL);
+		return;
+	}
+	(void)close_copy(backup);
+	(void)unlink(backup->part);
+	backup_free(backup);
+	store->backup = NULL;
 }

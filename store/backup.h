@@ -29,7 +29,8 @@ struct backup_report {
 	int64_t took_us;	    /* until it was checked and durable */
 	int64_t copied_us;	    /* of that on the writer's thread */
 	int64_t bytes;		    /* of its file */
-	bool failed;		    /* then there is no such backup */
+	int code;		    /* 0, or of the fault it failed with: then
+				       there is no such backup */
 	char why[BACKUP_WHY_BYTES]; /* it failed */
 };
 
@@ -41,9 +42,9 @@ struct backup_request {
 	const struct decision *decision;
 };
 
-/* Begin one. Errors: FAULT_USAGE (name), FAULT_REFUSED (one is being made, or
- * has that name), FAULT_FULL (no room for it and the WAL), file_fault(),
- * sql_fault(). */
+/* Begin one. Where there is no room for it and the WAL, or for whatever reason
+ * of the disk's, it has ended at once. Errors: FAULT_USAGE (name),
+ * FAULT_REFUSED (one is being made, or has that name), FAULT_OOM. */
 int store_backup_begin(struct store *store,
 	const struct backup_request *request, struct fault *fault);
 
@@ -68,6 +69,10 @@ void store_backup_copy(struct store *store, int64_t most_us);
 
 /* Is it its turn, since no batches come, or has it ended? By any thread. */
 bool store_backup_wants(const struct store *store);
+
+/* How the newest one ended since the store was opened; its name is "" where
+ * none did. Borrowed until the next ends. */
+const struct backup_report *store_backup_last(const struct store *store);
 
 /*
  * It has ended: put on the record how, and forget it. A backup that nobody

@@ -54,7 +54,7 @@ static int write_failure(
 int backup_record_write(
 	sqlite3 *db, const struct backup_report *report, struct fault *fault)
 {
-	if (report->failed)
+	if (report->code < 0)
 		return write_failure(db, report, fault);
 	int rc = put_text(db, "backup_name", report->name, fault);
 	if (rc == 0)

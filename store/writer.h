@@ -4,6 +4,7 @@
 #ifndef HOLDFAST_STORE_WRITER_H
 #define HOLDFAST_STORE_WRITER_H
 
+#include "store/backup.h"
 #include "store/ballast.h"
 #include "store/generation_state.h"
 #include "store/keys.h"
@@ -78,6 +79,7 @@ struct store {
 	int64_t held_since_us; /* readers keep the WAL beyond its limit; or 0 */
 	int64_t page_bytes;
 	struct backup *backup; /* under way; else NULL */
+	struct backup_report backup_last;
 };
 
 int64_t store_monotonic_us(void);

@@ -14,6 +14,7 @@ enum {
 	STATUS_REFUSED = 4,
 };
 
+int command_backup(int argc, char **argv);
 int command_rebuild(int argc, char **argv);
 int command_broker(int argc, char **argv);
 int command_faults(int argc, char **argv);

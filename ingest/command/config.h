@@ -61,6 +61,10 @@ struct config {
 		int64_t waiting_max;
 		int64_t stop_time_us;
 	} serve;
+	struct config_backup {
+		int64_t every_us; /* 0: never by itself */
+		int64_t keep;
+	} backup;
 	struct config_file {
 		char *path, *topic; /* both or none */
 	} file;

@@ -24,8 +24,8 @@ static bool begins(const struct variable *variable, const char *prefix)
  * are not ours. */
 static bool in_a_section(const struct variable *variable)
 {
-	static const char *const prefixes[] = {
-		"STORE_", "INGEST_", "SERVE_", "FILE_", KAFKA_PREFIX};
+	static const char *const prefixes[] = {"STORE_", "INGEST_", "SERVE_",
+		"BACKUP_", "FILE_", KAFKA_PREFIX};
 	for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
 		if (begins(variable, prefixes[i]))
 			return true;

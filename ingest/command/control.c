@@ -19,6 +19,8 @@ static const struct {
 	{"switch_begin", control_switch_begin},
 	{"switch_abandon", control_switch_abandon},
 	{"switch", control_switch},
+	{"backup", control_backup},
+	{"backup_state", control_backup_state},
 	{"dead_retry", control_dead_retry},
 	{"dead_drop", control_dead_drop},
 	{"dead_exported", control_dead_exported},

@@ -32,6 +32,7 @@ struct control {
 	/* Where the owner keeps it: an action that turns to another generation
 	 * puts that there, and nobody touches `store` any more. */
 	struct store **owner;
+	bool alone; /* nobody owns it: no records wait, so take your time */
 	const struct config *config; /* of the process that runs the action */
 	const char *who;	     /* the user that asked: its name, or uid */
 	int64_t now_us;		     /* wall clock */
@@ -76,6 +77,7 @@ control_action control_switch_begin, control_switch_abandon, control_switch;
 
 /* No partition stands still for a switch any more. Errors: as store_apply(). */
 int switch_abandon(struct store *store, struct fault *fault);
+control_action control_backup, control_backup_state; /* backup_action.c */
 /* dead_action.c */
 control_action control_dead_retry, control_dead_drop, control_dead_exported;
 

@@ -112,8 +112,10 @@ static int act_here(const struct config *config, const json_t *request,
 	struct clock *clock = clock_system();
 	char who[CONTROL_WHO_BYTES];
 	struct store_options options = store_options_of(config);
-	struct control control = {
-		.config = config, .who = who, .now_us = clock->wall_us(clock)};
+	struct control control = {.alone = true,
+		.config = config,
+		.who = who,
+		.now_us = clock->wall_us(clock)};
 	control_who(getuid(), who);
 	struct store *store = NULL;
 	int rc = store_open(&store, &options, fault);

@@ -1,5 +1,6 @@
 #include "ingest/command/ingestion.h"
 
+#include "ingest/command/backup_duty.h"
 #include "ingest/command/control_server.h"
 #include "ingest/command/say.h"
 #include "ingest/command/signals.h"
@@ -29,6 +30,7 @@ struct ingestion {
 	struct ownership *ownership; /* of the store; Kafka's only */
 	struct source *source;
 	struct keeper *keeper;
+	struct backup_duty backups;
 	struct control_server *control;
 };
 
@@ -141,7 +143,8 @@ static bool wants(void *payload)
 {
 	struct ingestion *ingestion = payload;
 	return control_server_wants(ingestion->control) ||
-	       keeper_wants(ingestion->keeper);
+	       keeper_wants(ingestion->keeper) ||
+	       backup_duty_wants(&ingestion->backups);
 }
 
 static int attend(void *payload, struct fault *fault)
@@ -155,6 +158,8 @@ static int attend(void *payload, struct fault *fault)
 		return PIPELINE_LEAVE;
 	if (rc == 0 && keeper_wants(ingestion->keeper))
 		rc = keeper_attend(ingestion->keeper, fault);
+	if (rc == 0 && backup_duty_wants(&ingestion->backups))
+		rc = backup_duty_attend(&ingestion->backups, fault);
 	return rc;
 }
 
@@ -222,6 +227,8 @@ static int stream(struct ingestion *ingestion, struct fault *fault)
 	rc = open_keeper(ingestion, &options, fault);
 	if (rc < 0)
 		return rc;
+	backup_duty_init(&ingestion->backups, ingestion->store,
+		ingestion->config, options.clock);
 	int64_t began_us = options.clock->monotonic_us(options.clock);
 	rc = pipeline_run(&options, &result, fault);
 	int64_t elapsed_us =

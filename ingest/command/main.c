@@ -29,6 +29,8 @@ static const struct {
 	{"release", "serve it again", command_release},
 	{"dead", "updates that could not be applied: list, show, retry, drop",
 		command_dead},
+	{"backup", "make a copy of a running store, checked; list them",
+		command_backup},
 	{"verify", "does the store hold what it says it holds?",
 		command_verify},
 	{"rebuild", "build the store anew from the log, beside the live one",

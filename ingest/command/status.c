@@ -4,6 +4,7 @@
 #include "ingest/command/elapsed.h"
 #include "ingest/command/reading.h"
 #include "ingest/command/size.h"
+#include "ingest/command/status_backup.h"
 #include "ingest/command/status_search.h"
 #include "ingest/command/table.h"
 #include "ingest/command/value_text.h"
@@ -285,7 +286,7 @@ static int tell_people(const struct reading *reading,
 	digest_print(status->digest, digest);
 	printf("store %s in %s, generation %s, owner epoch %" PRId64 "\n"
 	       "file %s, WAL %s, ballast %s, %" PRId64 " keys in the window\n"
-	       "digest %s\n\n",
+	       "digest %s\n",
 		reader_store_id(reading->reader), reading->config.store.path,
 		reader_generation(reading->reader), status->owner_epoch,
 		size_print(status->file_bytes, file),
@@ -294,6 +295,8 @@ static int tell_people(const struct reading *reading,
 			? "none"
 			: size_print(status->ballast_bytes, ballast),
 		status->keys, digest);
+	backups_print(&status->backups);
+	fputc('\n', stdout);
 	print_wal_readers(&reading->config, status);
 	search_print(&status->search);
 	bool printed = print_partitions(status);
@@ -449,7 +452,9 @@ static void tell_programs(
 	fputs("}, \"reasons\": [", stdout);
 	reasons_print_json(status);
 	operations_print_json(status);
-	fputs("], ", stdout);
+	fputs("]", stdout);
+	backups_print_json(&status->backups);
+	fputs(", ", stdout);
 	search_print_json(&status->search);
 	fputs("}\n", stdout);
 }

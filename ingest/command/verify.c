@@ -1,18 +1,32 @@
 /* holdfast verify: does the store hold what it says it holds? */
 #include "store/verify.h"
+#include "ingest/command/backup_list.h"
 #include "ingest/command/command.h"
 #include "ingest/command/reading.h"
+#include "ingest/command/say.h"
 #include "ingest/command/table.h"
 #include "ingest/command/value_text.h"
 
 #include <inttypes.h>
 
+struct verify_options {
+	bool backups;
+};
+
+static const struct field fields[] = {
+	{"backups", FIELD_FLAG, offsetof(struct verify_options, backups), NULL,
+		0, 0, NULL, "check the backups, not the store itself"},
+};
+
 static const struct options_spec spec = {
-	.usage = "verify [--json]",
+	.usage = "verify [--backups] [--json]",
 	.summary = "Checks integrity, every row's checksum, every partition's "
 		   "accounts and the digest of every view,\nin one snapshot, "
-		   "beside a live writer if there is one. Exit status 3 when "
+		   "beside a live writer if there is one; or of every "
+		   "backup, with how far it is behind. Exit status 3\nwhen "
 		   "something is wrong.",
+	.fields = fields,
+	.field_count = sizeof fields / sizeof fields[0],
 	.configured = true,
 	.json = true,
 };
@@ -94,5 +108,17 @@ static int answer(struct reading *reading, struct fault *fault)
 
 int command_verify(int argc, char **argv)
 {
-	return reading_run(&spec, NULL, argc, argv, answer);
+	struct fault fault = {0};
+	struct options options;
+	struct verify_options own = {0};
+	int rc = options_parse(&options, &spec, &own, argc, argv, &fault);
+	int status = rc == OPTIONS_GO && own.backups
+			     ? backup_list_run(&options, true)
+			     : STATUS_GOOD;
+	options_finish(&options);
+	if (rc < 0)
+		return say_fault(&fault);
+	if (rc == OPTIONS_HELPED || own.backups)
+		return status;
+	return reading_run(&spec, &own, argc, argv, answer);
 }

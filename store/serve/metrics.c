@@ -338,6 +338,25 @@ static void write_operations(struct metrics *metrics)
 	}
 }
 
+static void write_backups(struct metrics *metrics)
+{
+	struct exposition *exposition = &metrics->exposition;
+	const struct reader_backups *backups =
+		&metrics->figures->status.backups;
+	single(metrics, "backup_failures_total", FAMILY_COUNTER,
+		"Backups that failed.", backups->failures);
+	if (backups->name[0] == '\0')
+		return;
+	exposition_family(exposition, "backup_made_timestamp_seconds",
+		FAMILY_GAUGE, "The moment that the newest good backup holds.");
+	exposition_seconds(exposition, NULL, backups->made_us);
+	exposition_family(exposition, "backup_duration_seconds", FAMILY_GAUGE,
+		"What it took to make and check it.");
+	exposition_seconds(exposition, NULL, backups->took_us);
+	single(metrics, "backup_bytes", FAMILY_GAUGE, "Size of its file.",
+		backups->bytes);
+}
+
 static void write_all(struct metrics *metrics)
 {
 	write_server(metrics);
@@ -357,6 +376,7 @@ static void write_all(struct metrics *metrics)
 		"Updates that can't be applied yet, by reason and view.",
 		offsetof(struct reader_reason_status, parked));
 	write_operations(metrics);
+	write_backups(metrics);
 }
 
 int metrics_write(struct exchange *exchange, struct fault *fault)

@@ -202,7 +202,7 @@ static void it_holds_one_moment_while_batches_are_committed(void **state)
 	int64_t at = bed->taken;
 	take(bed, BATCH); /* while it is checked */
 	struct backup_report report = end(rig);
-	assert_false(report.failed);
+	assert_int_equal(report.code, 0);
 	assert_int_equal(expect_one_moment(bed, "moment.db"), at);
 	assert_true(at > before);
 	assert_false(is_there(rig, "moment.db-wal"));
@@ -232,7 +232,7 @@ static void batches_that_were_given_up_leave_nothing_in_it(void **state)
 		store_backup_copy(rig->store, SECOND_US);
 	}
 	struct backup_report report = end(rig);
-	assert_false(report.failed);
+	assert_int_equal(report.code, 0);
 	assert_int_equal(expect_one_moment(bed, "undone.db"), bed->taken);
 	free(bed);
 }
@@ -248,7 +248,7 @@ static void checkpoints_between_batches_make_it(void **state)
 		good(store_checkpoint(rig->store, true, &fault), &fault);
 	}
 	struct backup_report report = end(rig);
-	assert_false(report.failed);
+	assert_int_equal(report.code, 0);
 	assert_string_equal(report.name, "20261123T082048Z");
 	assert_true(report.copied_us <= report.took_us);
 	expect_one_moment(bed, "20261123T082048Z.db");
@@ -321,7 +321,7 @@ static void a_damaged_store_gives_no_backup(void **state)
 	store_rig_tamper(rig, "UPDATE account SET count = 5 WHERE id = 77");
 	store_rig_open(rig);
 	struct backup_report report = make(rig, "bad");
-	assert_true(report.failed);
+	assert_true(report.code < 0);
 	assert_non_null(strstr(report.why, "holdfast verify"));
 	assert_false(is_there(rig, "bad.db"));
 	assert_false(is_there(rig, "bad.db.part"));
@@ -349,7 +349,7 @@ static void the_store_remembers_how_they_ended(void **state)
 	assert_int_equal(status.backups.failures, 0);
 	good(store_backup_begin(rig->store, &request, &fault), &fault);
 	struct backup_report report = end(rig);
-	assert_false(report.failed);
+	assert_int_equal(report.code, 0);
 	good(reader_status(reader, &arena, &status, &fault), &fault);
 	assert_string_equal(status.backups.name, "asked");
 	assert_int_equal(status.backups.bytes, report.bytes);
@@ -362,7 +362,7 @@ static void the_store_remembers_how_they_ended(void **state)
 	store_rig_tamper(rig, "UPDATE _meta SET value = 'x' WHERE name = "
 			      "'backup_name'");
 	report = make(rig, "failing");
-	assert_true(report.failed);
+	assert_true(report.code < 0);
 	store_rig_tamper(rig, "DELETE FROM _meta WHERE name = 'backup_name'");
 	good(reader_status(reader, &arena, &status, &fault), &fault);
 	assert_int_equal(status.backups.failures, 1);
@@ -386,7 +386,7 @@ static void names_are_checked(void **state)
 			store_backup_begin(rig->store, &request, &fault),
 			FAULT_USAGE);
 	}
-	assert_false(make(rig, "once").failed);
+	assert_int_equal(make(rig, "once").code, 0);
 	struct backup_request again = {.name = "once"};
 	assert_int_equal(
 		store_backup_begin(rig->store, &again, &fault), FAULT_REFUSED);
@@ -395,7 +395,7 @@ static void names_are_checked(void **state)
 	assert_int_equal(
 		store_backup_begin(rig->store, &again, &fault), FAULT_REFUSED);
 	assert_non_null(strstr(fault.text, "one"));
-	assert_false(end(rig).failed);
+	assert_int_equal(end(rig).code, 0);
 }
 
 static void a_close_gives_it_up(void **state)
@@ -419,7 +419,7 @@ static void a_close_gives_it_up(void **state)
 static void what_the_dead_left_is_removed(void **state)
 {
 	struct store_rig *rig = *state;
-	assert_false(make(rig, "a.db.part").failed);
+	assert_int_equal(make(rig, "a.db.part").code, 0);
 	store_rig_close(rig);
 	static const char *const left[] = {
 		"x.db.part", "x.db.part-journal", "y.db.part-wal"};
@@ -439,12 +439,12 @@ static void those_that_nobody_named_leave_in_time(void **state)
 	struct arena arena = ARENA_INIT;
 	struct fault fault = {0};
 	const struct backup_file *files;
-	assert_false(make(rig, "named").failed);
+	assert_int_equal(make(rig, "named").code, 0);
 	for (int i = 0; i < 4; i++) {
 		struct backup_request request = {
 			.at_us = STORE_RIG_TIME_US + i * SECOND_US, .keep = 2};
 		good(store_backup_begin(rig->store, &request, &fault), &fault);
-		assert_false(end(rig).failed);
+		assert_int_equal(end(rig).code, 0);
 	}
 	struct directory foreign = path_of(rig, "foreign.db");
 	file_write(foreign.path, "not ours");
@@ -467,8 +467,8 @@ static void the_newest_that_opens_is_read(void **state)
 		reader_open_newest_backup(&reader, rig->directory.path, &fault),
 		1);
 	assert_null(reader);
-	assert_false(make(rig, "older").failed);
-	assert_false(make(rig, "newer").failed);
+	assert_int_equal(make(rig, "older").code, 0);
+	assert_int_equal(make(rig, "newer").code, 0);
 	good(reader_open_newest_backup(&reader, rig->directory.path, &fault),
 		&fault);
 	assert_string_equal(reader_generation(reader), "g1@newer");
@@ -538,7 +538,7 @@ static void a_full_disk_ends_it_and_ingest_goes_on(void **state)
 		take(bed, 10);
 	}
 	struct backup_report report = end(rig);
-	assert_true(report.failed);
+	assert_true(report.code < 0);
 	assert_non_null(strstr(report.why, "full"));
 	assert_false(is_there(rig, "nowhere.db"));
 	assert_false(is_there(rig, "nowhere.db.part"));
@@ -566,7 +566,7 @@ static void ingest_that_needs_room_gets_that_of_the_backup(void **state)
 	assert_true(has_ballast(rig));
 	fill_disk(EVERYTHING_FITS);
 	struct backup_report report = end(rig);
-	assert_true(report.failed);
+	assert_true(report.code < 0);
 	assert_non_null(strstr(report.why, "ingest needs the room"));
 	good(store_apply(rig->store, &batch, NULL, &fault), &fault);
 	free(bed);

@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""backup.py HOLDFAST HOLDFAST_FAILPOINTS [unittest options]: backups of a running store, as its operators meet them.
+
+What a backup must hold is counted from the file that was sent, up to the offset that the backup names itself, with Python's
+own SQLite.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import sqlite3
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import command
+import operate
+from command import await_true
+from operate import TOPIC, Operated
+
+STEPS = ["backup_begun", "backup_step", "backup_copied", "backup_settled", "backup_sealed", "backup_checked"]
+
+
+class Backed(Operated):
+    def backup_file(self, name):
+        return self.store / "backups" / f"{name}.db"
+
+    def listed(self, *more, status=0):
+        return json.loads(self.holdfast("backup", "--list", "--json", *more, status=status).stdout)["backups"]
+
+    def verified(self, status=0):
+        return json.loads(self.holdfast("verify", "--backups", "--json", status=status).stdout)["backups"]
+
+    def expect_one_moment(self, path):
+        """It holds all lines below its own offset, and no other. Returns how many."""
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+            self.assertEqual(db.execute("PRAGMA integrity_check").fetchone(), ("ok",))
+            (offset,) = db.execute("SELECT next_offset FROM _partition").fetchone()
+            counted = dict(db.execute("SELECT id, count FROM account"))
+        db.close()
+        expected = {}
+        for line in self.sent.read_bytes()[:offset].decode().splitlines():
+            id = json.loads(line)["entity"]["id"]
+            expected[id] = expected.get(id, 0) + 1
+        self.assertEqual(counted, expected)
+        return sum(expected.values())
+
+    def take_all(self):
+        return self.holdfast("ingest", "--file", self.sent, "--topic", TOPIC, "--until-end")
+
+    def send_many(self, count, ids=500):
+        with self.sent.open("a") as out:
+            for _ in range(count):
+                self.numbers += 1
+                out.write(json.dumps({"id": self.numbers, "view": "account", "entity": {"id": self.numbers * 7 % ids},
+                                      "event_time": command.AT, "features": {"count": 1, "label": "x" * 100}}) + "\n")
+
+    def damage_live(self):
+        live = (self.store / "features.db").resolve()
+        for beside in ("-wal", "-shm"):
+            live.with_name(live.name + beside).unlink(missing_ok=True)
+        with live.open("r+b") as file:
+            file.write(b"\0" * 4096)
+
+
+class Making(Backed):
+    def test_beside_an_owner_that_takes_records(self):
+        self.send_many(5000)
+        owner = self.owner()
+        await_true("all are taken", lambda: self.taken() == 5000)
+        ended = threading.Event()
+
+        def go_on():
+            while not ended.is_set():
+                self.send_many(50)
+                time.sleep(0.01)
+
+        sending = threading.Thread(target=go_on)
+        sending.start()
+        try:
+            for name in ("one", "two", "three"):
+                told = self.asked("backup", name, "--because", "a test")
+                self.assertEqual((told["name"], told["state"]), (name, "made"))
+                self.assertEqual(told["bytes"], self.backup_file(name).stat().st_size)
+        finally:
+            ended.set()
+            sending.join()
+        held = [self.expect_one_moment(self.backup_file(name)) for name in ("one", "two", "three")]
+        self.assertEqual(held, sorted(held))
+        self.assertGreater(held[0], 4999)
+        self.assertGreater(held[2], held[0])
+        self.assertEqual(sorted(path.name for path in (self.store / "backups").iterdir()), ["one.db", "three.db", "two.db"])
+        await_true("the rest is taken", lambda: self.taken() == self.numbers)
+        self.assertEqual([one["what"] for one in self.status()["decisions"]], ["backup"] * 3)
+        last = self.status()["backups"]["last"]
+        self.assertEqual((last["name"], last["bytes"]), ("three", self.backup_file("three").stat().st_size))
+        self.assertEqual(self.end(owner, signal.SIGTERM), 0)
+        for one, size in zip(self.verified(), held[::-1]):
+            behind = len(self.sent.read_bytes()) - len(b"".join(self.sent.read_bytes().splitlines(True)[:size]))
+            self.assertEqual((one["state"], one["behind_offsets"], one["generation"]), ("good", behind, "g1"))
+            self.assertGreater(one["behind_ms"], 0)
+
+    def test_without_an_owner(self):
+        self.send_many(300)
+        self.take_all()
+        self.assertIn("backups/plain.db", self.holdfast("backup", "plain").stdout)
+        self.assertEqual(self.expect_one_moment(self.backup_file("plain")), 300)
+        self.assertIn("last backup plain", self.holdfast("status").stdout)
+        self.refused("already", "backup", "plain", status=4)
+        self.refused("a backup's name", "backup", "../plain")
+        name = self.asked("backup")["name"]
+        self.assertRegex(name, r"^\d{8}T\d{6}Z$")
+        self.assertEqual([one["name"] for one in self.listed()], [name, "plain"])
+
+    def test_there_are_none(self):
+        self.send()
+        self.take_all()
+        self.assertIn("there are no backups", self.holdfast("backup", "--list").stdout)
+        self.assertEqual(self.verified(), [])
+
+    def test_a_crash_at_any_step_leaves_nothing_that_looks_like_one(self):
+        self.send_many(2000)
+        self.take_all()
+        digest = self.status()["digest"]
+        for step in STEPS:
+            self.holdfast("backup", step, status=-signal.SIGKILL, program=command.FAILPOINTS, HOLDFAST_FAILPOINT=f"{step}:1")
+            self.assertFalse(self.backup_file(step).exists(), step)
+            self.assertTrue(self.backup_file(step).with_suffix(".db.part").exists(), step)
+            self.assertEqual(self.listed(), [])
+        self.holdfast("backup", "renamed", status=-signal.SIGKILL, program=command.FAILPOINTS, HOLDFAST_FAILPOINT="backup_renamed:1")
+        self.assertEqual([one["state"] for one in self.verified()], ["good"])
+        self.take_all()
+        self.assertEqual([path.name for path in (self.store / "backups").iterdir()], ["renamed.db"])
+        self.holdfast("backup", "whole")
+        self.assertEqual([one["state"] for one in self.verified()], ["good", "good"])
+        self.assertEqual(self.status()["digest"], digest)
+        self.holdfast("verify")
+
+    def test_by_themselves_and_only_the_newest_stay(self):
+        self.send_many(100)
+        owner = self.owner()
+        await_true("all are taken", lambda: self.taken() == 100)
+        self.holdfast("backup", "kept")
+        self.assertEqual(self.end(owner, signal.SIGTERM), 0)
+        owner = self.started("ingest", "--file", self.sent, "--topic", TOPIC, "--set", "backup.every=1s", "--set", "backup.keep=2")
+        seen = set()
+
+        def look():
+            seen.update(one["name"] for one in self.listed())
+            return len(seen) >= 5
+
+        await_true("four and the named one were there", look)
+        self.assertEqual(self.end(owner, signal.SIGTERM), 0)
+        names = [one["name"] for one in self.verified()]
+        self.assertEqual(len(names), 3)
+        self.assertIn("kept", names)
+        self.assertEqual(sorted(names[:2]), sorted(seen - {"kept"})[-2:])
+        self.assertEqual(self.status()["decisions"][0]["target"], "kept")
+
+    def test_one_that_fails_is_told_and_ends_nothing(self):
+        self.send_many(3000)
+        owner = self.owner()
+        await_true("all are taken", lambda: self.taken() == 3000)
+        self.end(owner)
+        path = (self.store / "features.db").resolve()
+        with sqlite3.connect(path) as db:
+            db.execute("UPDATE account SET count = 5 WHERE id = 77")
+        db.close()
+        owner = self.owner()
+        self.refused("holdfast verify", "backup", "bad", status=3)
+        self.assertEqual(list((self.store / "backups").iterdir()), [])
+        status = self.status()["backups"]
+        self.assertEqual((status["last"], status["failures"]), (None, 1))
+        self.assertIn("damaged", status["failed"]["why"])
+        self.assertIn("a backup failed at", self.holdfast("status").stdout)
+        self.send(5, id=4)
+        await_true("five more are taken", lambda: self.taken() == 3005)
+        self.assertEqual(self.end(owner, signal.SIGTERM), 0)
+
+
+class Checking(Backed):
+    def test_every_flipped_byte_is_found(self):
+        self.send_many(2000)
+        self.take_all()
+        self.holdfast("backup", "good")
+        self.holdfast("backup", "bad")
+        path = self.backup_file("bad")
+        whole = path.read_bytes()
+        for number in range(25):
+            at = (len(whole) - 1) * number // 24
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << number % 8)]) + whole[at + 1:])
+            told = {one["name"]: one for one in self.verified(status=3)}
+            self.assertTrue(told["bad"]["damaged"], at)
+            self.assertEqual(told["good"]["state"], "good")
+        path.write_bytes(whole[:-8192])
+        self.assertIn("not a whole one", self.holdfast("verify", "--backups", status=3).stdout)
+        path.write_bytes(whole)
+        self.holdfast("verify", "--backups")
+
+    def test_a_store_that_can_not_be_read_has_backups_all_the_same(self):
+        self.send_many(200)
+        self.take_all()
+        self.holdfast("backup", "kept")
+        self.damage_live()
+        self.refused("restore a backup", "verify", status=3)
+        (one,) = self.verified()
+        self.assertEqual((one["name"], one["state"], one["behind_offsets"]), ("kept", "good", None))
+
+
+if __name__ == "__main__":
+    command.PROGRAM, command.FAILPOINTS = map(os.path.abspath, sys.argv[1:3])
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
