@@ -318,7 +318,8 @@ int pipeline_run(const struct pipeline_options *options,
 {
 	assert(options->batch_records >= 1);
 	assert(options->batch_records <= STORE_BATCH_RECORDS_MAX);
-	struct pipeline pipeline = {.options = options, .arena = ARENA_INIT};
+	struct pipeline pipeline = {
+		.options = options, .arena = ARENA_INIT, .names = ARENA_INIT};
 	look_back(&pipeline);
 	int rc = stages_open(
 		&pipeline.stages, options, &pipeline.caution, fault);
@@ -330,7 +331,9 @@ int pipeline_run(const struct pipeline_options *options,
 	stages_close(pipeline.stages);
 	caution_finish(&pipeline.caution);
 	free(pipeline.partitions);
+	free(pipeline.announced);
 	arena_finish(&pipeline.arena);
+	arena_finish(&pipeline.names);
 	pipeline.result.stopped_partitions = (int64_t)pipeline.stopped;
 	if (result != NULL)
 		*result = pipeline.result;

@@ -50,14 +50,17 @@ struct pipeline {
 	size_t well;		 /* of them, and their stop still stands */
 	struct fault first_stop; /* why the first one stopped */
 	struct arena arena;	 /* of one question to the store */
-	bool done;		 /* the source has no more */
-	bool window_full;	 /* a batch did not fit: pipeline_window_clear()
-				    comes before the next poll */
-	bool to_the_brim;	 /* store_batch's, of what is sent */
-	size_t window_held;	 /* partitions with a window_hold */
-	int64_t window_us;	 /* monotonic: when it was last looked at */
-	bool attended;		 /* to a want, in the turn before */
-	bool leaves;		 /* the store is another one now */
+	struct store_announced *announced; /* and not started yet */
+	size_t announced_count;
+	struct arena names; /* theirs */
+	bool done;	    /* the source has no more */
+	bool window_full;   /* a batch did not fit: pipeline_window_clear()
+			       comes before the next poll */
+	bool to_the_brim;   /* store_batch's, of what is sent */
+	size_t window_held; /* partitions with a window_hold */
+	int64_t window_us;  /* monotonic: when it was last looked at */
+	bool attended;	    /* to a want, in the turn before */
+	bool leaves;	    /* the store is another one now */
 };
 
 void pipeline_tell(struct pipeline *pipeline, const char *text);

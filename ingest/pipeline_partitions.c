@@ -30,34 +30,15 @@ static bool can_wait(
 	return true;
 }
 
-/* The store's word on a partition, however long its disk is full. */
-static int find_partition(struct pipeline *pipeline,
-	const struct source_event *event, const struct store_partition **out,
-	struct fault *fault)
+/* The store's word on what was announced, however long its disk is full. */
+static int find_announced(struct pipeline *pipeline, struct fault *fault)
 {
 	struct fault why = {0};
 	bool told = false;
 	int rc;
 	do {
-		rc = store_partition(pipeline->options->store, event->topic,
-			event->partition, event->log_start, out, &why);
-	} while (can_wait(pipeline, rc, &why, &told));
-	return rc < 0 ? fault_set(fault, rc, "%s", why.text) : rc;
-}
-
-static int identify(struct pipeline *pipeline,
-	const struct store_partition *partition,
-	const struct source_event *event, struct fault *fault)
-{
-	if (event->cluster_id == NULL || event->cluster_id[0] == '\0' ||
-		strcmp(event->cluster_id, partition->cluster_id) == 0)
-		return 0;
-	struct fault why = {0};
-	bool told = false;
-	int rc;
-	do {
-		rc = store_identify(pipeline->options->store, &partition->log,
-			event->cluster_id, partition->topic_id, &why);
+		rc = store_partitions(pipeline->options->store,
+			pipeline->announced, pipeline->announced_count, &why);
 	} while (can_wait(pipeline, rc, &why, &told));
 	return rc < 0 ? fault_set(fault, rc, "%s", why.text) : rc;
 }
@@ -183,21 +164,55 @@ static int add_log(
 	return stages_add_log(pipeline->stages, log, source, fault);
 }
 
-/* Where to go on is the store's word. */
+static const char *keep_name(struct pipeline *pipeline, const char *name)
+{
+	return name == NULL ? ""
+			    : arena_copy(&pipeline->names, slice_of(name)).data;
+}
+
+static int keep_announced(struct pipeline *pipeline,
+	const struct source_event *event, struct fault *fault)
+{
+	size_t count = pipeline->announced_count + 1;
+	struct store_announced *larger = realloc(
+		pipeline->announced, count * sizeof *pipeline->announced);
+	if (larger == NULL)
+		return fault_set(fault, FAULT_OOM, "no memory for a partition");
+	pipeline->announced = larger;
+	struct store_announced *kept = &larger[count - 1];
+	*kept = (struct store_announced){
+		.topic = keep_name(pipeline, event->topic),
+		.partition = event->partition,
+		.log_start = event->log_start,
+		.cluster_id = keep_name(pipeline, event->cluster_id),
+	};
+	if (kept->topic == NULL || kept->cluster_id == NULL)
+		return fault_set(fault, FAULT_OOM, "no memory for a partition");
+	pipeline->announced_count = count;
+	return 0;
+}
+
+/* Where to go on is the store's word. Those that are announced together are
+ * noted together: each would be a commit of its own. */
 int pipeline_start(struct pipeline *pipeline, const struct source_event *event,
 	struct fault *fault)
 {
-	const struct store_partition *stored = NULL;
-	int rc = pipeline_settle(pipeline, fault);
-	if (rc == 0)
-		rc = find_partition(pipeline, event, &stored, fault);
-	if (rc < 0)
+	int rc = keep_announced(pipeline, event, fault);
+	if (rc < 0 || event->more)
 		return rc;
-	assert(stored != NULL);
-	rc = add_log(pipeline, &stored->log, fault);
+	rc = pipeline_settle(pipeline, fault);
 	if (rc == 0)
-		rc = announce(pipeline, stored, event->log_start, fault);
-	return rc < 0 ? rc : identify(pipeline, stored, event, fault);
+		rc = find_announced(pipeline, fault);
+	for (size_t i = 0; rc == 0 && i < pipeline->announced_count; i++) {
+		const struct store_announced *one = &pipeline->announced[i];
+		rc = add_log(pipeline, &one->stored->log, fault);
+		if (rc == 0)
+			rc = announce(
+				pipeline, one->stored, one->log_start, fault);
+	}
+	pipeline->announced_count = 0;
+	arena_reset(&pipeline->names);
+	return rc;
 }
 
 /* However long the disk is full. */

@@ -5,6 +5,7 @@
 int source_poll(struct source *source, struct source_event *event,
 	uint32_t timeout_ms, struct fault *fault)
 {
+	event->more = false;
 	return source->ops->poll(source, event, timeout_ms, fault);
 }
 

@@ -41,7 +41,9 @@ struct source_event {
 	int64_t next_offset;	/* END: position of the end */
 	int64_t as_of_us;	/* END: wall clock; all there was then came */
 	const char *cluster_id; /* PARTITION: "" while unknown */
-	struct fault fault;	/* STOPPED, NOTICE */
+	bool more; /* PARTITION: another one follows at once, without waiting
+		      for this one's source_start() */
+	struct fault fault; /* STOPPED, NOTICE */
 };
 
 /* What the store has taken of a partition. */

@@ -371,7 +371,7 @@ int store_new_log(struct store *store, const struct log *log,
 		return rc;
 	struct store_partition *added = partition_new(
 		&store->partitions, log->topic, log->partition, 0);
-	if (added == NULL || !store_grow_moods(store)) {
+	if (added == NULL || !store_grow_moods(store, 1)) {
 		partition_free(added);
 		return fault_set(
 			fault, FAULT_OOM, "no memory for %s", log->topic);

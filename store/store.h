@@ -111,6 +111,22 @@ int store_partition(struct store *store, const char *topic, int32_t partition,
 	int64_t log_start, const struct store_partition **out,
 	struct fault *fault);
 
+/* A partition as a source announced it: what store_partition() is asked. */
+struct store_announced {
+	const char *topic; /* borrowed during the call */
+	int32_t partition;
+	int64_t log_start;
+	const char *cluster_id; /* where its log lives now; borrowed; NULL or
+				   "": nobody says */
+	const struct store_partition *stored; /* set: as *out there */
+};
+
+/* The same for announced[0..count), each of another partition, in one
+ * transaction, which remembers where they live; none where nothing is new. On
+ * failure nothing is noted. Errors: as store_partition(). */
+int store_partitions(struct store *store, struct store_announced *announced,
+	size_t count, struct fault *fault);
+
 /* All that there are, older incarnations too: index 0..count-1. Borrowed as
  * above. */
 size_t store_partition_count(const struct store *store);

@@ -99,8 +99,8 @@ int store_reload(struct store *store, struct fault *fault);
  * every function that looks at memory or writes. Errors: as store_reload(). */
 int store_refresh(struct store *store, struct fault *fault);
 
-/* Room for the mood of one more partition. False: out of memory. */
-bool store_grow_moods(struct store *store);
+/* Room for the moods of so many more partitions. False: out of memory. */
+bool store_grow_moods(struct store *store, size_t more);
 
 /* Does this process still own the store? Errors: FAULT_FENCED, FAULT_BUSY,
  * FAULT_IO, FAULT_CORRUPT. */

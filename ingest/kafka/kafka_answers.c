@@ -95,6 +95,7 @@ static int take_partition(struct kafka_source *source,
 	event->partition = partition->number;
 	event->log_start = answer->low;
 	event->cluster_id = source->cluster_id;
+	event->more = answer->more;
 	return SOURCE_PARTITION;
 }
 

@@ -107,7 +107,7 @@ static struct kafka_bounds *pick_new(struct kafka_surveyed *topic,
 }
 
 static int announce(const struct look *look, size_t topic_index,
-	const struct kafka_bounds *bounds, const char *cluster_id,
+	const struct kafka_bounds *bounds, const char *cluster_id, bool more,
 	struct fault *fault)
 {
 	struct kafka_answer given = {
@@ -117,6 +117,7 @@ static int announce(const struct look *look, size_t topic_index,
 		.low = bounds->low,
 		.high = bounds->high,
 		.committed = bounds->committed,
+		.more = more,
 	};
 	memcpy(given.judgement.cluster_id, cluster_id, KAFKA_CLUSTER_ID_SIZE);
 	int rc = look->give(look->payload, &given, fault);
@@ -124,6 +125,14 @@ static int announce(const struct look *look, size_t topic_index,
 		look->survey->topics[topic_index].found[bounds->partition] =
 			true;
 	return rc;
+}
+
+static bool any_known(const struct kafka_bounds *bounds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (bounds[i].known)
+			return true;
+	return false;
 }
 
 static int announce_new(const struct look *look, size_t topic_index,
@@ -137,6 +146,7 @@ static int announce_new(const struct look *look, size_t topic_index,
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		if (bounds[i].known)
 			rc = announce(look, topic_index, &bounds[i], cluster_id,
+				any_known(bounds + i + 1, count - i - 1),
 				fault);
 		else
 			look->survey->topics[topic_index].whole = false;

@@ -21,9 +21,10 @@ struct kafka_answer {
 	enum kafka_answer_kind kind;
 	size_t topic_index;
 	int32_t partition;
-	int64_t low, high;		  /* PARTITION */
-	int64_t committed;		  /* PARTITION, by our group; or -1 */
-	uint64_t life;			  /* JUDGEMENT, as in the question */
+	int64_t low, high; /* PARTITION */
+	int64_t committed; /* PARTITION, by our group; or -1 */
+	bool more;	   /* PARTITION: another follows at once */
+	uint64_t life;	   /* JUDGEMENT, as in the question */
 	struct kafka_judgement judgement; /* PARTITION: the cluster's id only */
 };
 

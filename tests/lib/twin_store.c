@@ -95,6 +95,21 @@ int store_partition(struct store *store, const char *topic, int32_t partition,
 	return rc;
 }
 
+int store_partitions(struct store *store, struct store_announced *announced,
+	size_t count, struct fault *fault)
+{
+	int rc = 0;
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		struct store_announced *one = &announced[i];
+		rc = store_partition(store, one->topic, one->partition,
+			one->log_start, &one->stored, fault);
+		if (rc == 0 && one->cluster_id != NULL)
+			rc = twin_identify(store->twin, &one->stored->log,
+				one->cluster_id, one->stored->topic_id, fault);
+	}
+	return rc;
+}
+
 int store_identify(struct store *store, const struct log *log,
 	const char *cluster_id, const char *topic_id, struct fault *fault)
 {

@@ -286,10 +286,58 @@ static void a_partition_that_somebody_moved_is_fenced(void **state)
 	assert_int_equal(store_rig_ask(rig, "SELECT count(*) FROM _key"), 0);
 }
 
+static void partitions_are_noted_together_or_not_at_all(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	struct store_announced two[] = {
+		{.topic = "beta", .partition = 1, .log_start = 5},
+		{.topic = "beta", .partition = 2, .cluster_id = "c"}};
+	store_rig_tamper(rig,
+		"CREATE TRIGGER no BEFORE INSERT ON _partition WHEN"
+		" new.partition = 2 BEGIN SELECT raise(ABORT, 'no'); END");
+	assert_true(store_partitions(rig->store, two, 2, &fault) < 0);
+	assert_int_equal(store_partition_count(rig->store), 0);
+	assert_int_equal(
+		store_rig_ask(rig, "SELECT count(*) FROM _partition"), 0);
+	store_rig_tamper(rig, "DROP TRIGGER no");
+	assert_int_equal(store_partitions(rig->store, two, 2, &fault), 0);
+	assert_int_equal(store_partition_count(rig->store), 2);
+	assert_int_equal(two[0].stored->accounts.next_offset, 5);
+	assert_string_equal(two[0].stored->cluster_id, "");
+	assert_string_equal(two[1].stored->cluster_id, "c");
+	assert_int_equal(
+		store_rig_ask(rig, "SELECT sum(id * (cluster_id = 'c'))"
+				   " FROM _partition"),
+		two[1].stored->log.id);
+}
+
+static void where_a_partition_lives_now_is_noted(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	const struct log *log = &store_rig_partition(rig, 0)->log;
+	struct store_announced one = {.topic = log->topic,
+		.partition = log->partition,
+		.cluster_id = "elsewhere"};
+	assert_int_equal(store_partitions(rig->store, &one, 1, &fault), 0);
+	assert_ptr_equal(&one.stored->log, log);
+	assert_string_equal(one.stored->cluster_id, "elsewhere");
+	assert_int_equal(
+		store_rig_ask(rig, "SELECT cluster_id = 'elsewhere' FROM"
+				   " _partition"),
+		1);
+	one.cluster_id = ""; /* nobody says: it stays */
+	assert_int_equal(store_partitions(rig->store, &one, 1, &fault), 0);
+	assert_string_equal(one.stored->cluster_id, "elsewhere");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_STORE(a_second_writer_is_refused_and_the_first_goes_on),
+		WITH_STORE(partitions_are_noted_together_or_not_at_all),
+		WITH_STORE(where_a_partition_lives_now_is_noted),
 		WITH_STORE(a_foreign_database_is_left_alone),
 		WITH_STORE(a_foreign_database_keeps_its_wal),
 		WITH_STORE(what_is_no_database_is_left_alone),
