@@ -161,6 +161,10 @@ static void write_store(struct metrics *metrics)
 	single(metrics, "store_owner_epoch", FAMILY_GAUGE,
 		"How often a writer has opened the store.",
 		figures->status.owner_epoch);
+	single(metrics, "crash_search_records", FAMILY_GAUGE,
+		"Records that are taken at a time while one that ends the "
+		"process is searched for; 0: none is.",
+		figures->status.search.batch_records);
 }
 
 /* Labels of a partition; `number` is room for its number. */

@@ -4,9 +4,10 @@ import json
 import random
 import signal
 import time
+import urllib.request
 
 import kills
-from rig import TOPIC, await_true, check, equal, scenario, strace
+from rig import PATIENCE_S, TOPIC, await_true, check, equal, scenario, strace
 
 ABORTED = -signal.SIGABRT
 STARTS_MAX = 25  # 16 to a record at a time, 3 with it alone, and a few for chance
@@ -127,10 +128,20 @@ def down_to_one(rig):
     equal(rig.status()["search"]["batch_records"], 1, "a record at a time")
 
 
+def told(rig):
+    """status says it to people, and /metrics to Prometheus."""
+    check("a record that ends it is searched for, 1 at a time" in rig.holdfast("status").stdout, "status tells of the search")
+    server = rig.serve()
+    with urllib.request.urlopen(f"http://{server.address}/metrics", timeout=PATIENCE_S) as reply:
+        check("\nholdfast_crash_search_records 1\n" in reply.read().decode(), "the metric")
+    server.end(signal.SIGTERM)
+
+
 @scenario("69d", "killed again and again with one record at a time in flight",
           "SIGKILL 10 to 60 ms after each start, 60 times, once batches are of one record", "as 69c: chance convicts nobody")
 def one_at_a_time(rig):
     down_to_one(rig)
+    told(rig)
     chance = random.Random(70)
     for _ in range(60):
         service = rig.start("ingest", "--file", rig.sent, "--topic", TOPIC)

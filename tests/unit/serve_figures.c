@@ -193,6 +193,7 @@ static void metrics_tell_of_the_store(void **state)
 	expect(rig, "holdfast_view_deleted_entities{view=\"card\"}", 1);
 	expect(rig, "holdfast_view_rows{view=\"user\"}", 1);
 	expect(rig, "holdfast_view_lag_seconds{view=\"user\"}", 1);
+	expect(rig, "holdfast_crash_search_records", 0);
 	assert_true(exposition_value(rig->text, "holdfast_store_file_bytes") +
 			    exposition_value(
 				    rig->text, "holdfast_store_wal_bytes") >
