@@ -151,6 +151,11 @@ struct reader_backups {
 };
 
 #define KEYS_UNCOUNTED (-1)
+#define READER_RECENT_KEYS 10000
+#define READER_RATE_KEYS 1000 /* fewer are no rate */
+/* A row of the table with its share of the page, and its place in memory, which
+ * is half to fully used. */
+#define READER_KEY_BYTES 96
 
 struct reader_status {
 	const struct store_partition *partitions;
@@ -167,12 +172,20 @@ struct reader_status {
 	size_t decision_count;
 	struct reader_search search;
 	int64_t keys; /* held by the key window's table; or KEYS_UNCOUNTED */
+	/* The newest of them, at most READER_RECENT_KEYS, and the record time
+	 * between the oldest and the newest of these. */
+	int64_t recent_keys, recent_us;
 	int64_t file_bytes, wal_bytes;
 	int64_t ballast_bytes; /* 0: none is there */
 	int64_t owner_epoch;
 	struct reader_backups backups;
 	struct digest digest; /* of all views */
 };
+
+/* How many keys a whole key window holds at the rate of the recent ones, by
+ * record time. 0: too few came to say. */
+int64_t reader_window_need(
+	const struct reader_status *status, int64_t key_window_us);
 
 /* Takes no partition any records, because each is stopped? Then nothing is
  * stored, though ingest may be well. False where there is none yet.

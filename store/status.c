@@ -362,6 +362,36 @@ static int read_all(struct reader *reader, struct arena *arena,
 	return rc;
 }
 
+#define RECENT                                                                 \
+	" FROM (SELECT record_time FROM _key ORDER BY seq DESC "               \
+	"LIMIT " TEXT_OF(READER_RECENT_KEYS) ")"
+#define TEXT_OF(number) TEXT_OF_TOKEN(number)
+#define TEXT_OF_TOKEN(token) #token
+
+static int read_recent_keys(
+	struct reader *reader, struct reader_status *out, struct fault *fault)
+{
+	int rc = sql_integer(
+		reader->db, "SELECT count(*)" RECENT, &out->recent_keys, fault);
+	return rc < 0 ? rc
+		      : sql_integer(reader->db,
+				"SELECT coalesce(max(record_time)"
+				" - min(record_time), 0)" RECENT,
+				&out->recent_us, fault);
+}
+
+int64_t reader_window_need(
+	const struct reader_status *status, int64_t key_window_us)
+{
+	if (status->recent_keys < READER_RATE_KEYS || status->recent_us <= 0)
+		return 0;
+	double keys = (double)status->recent_keys * (double)key_window_us /
+		      (double)status->recent_us;
+	return keys < (double)INT64_MAX / READER_KEY_BYTES
+		       ? (int64_t)keys
+		       : INT64_MAX / READER_KEY_BYTES;
+}
+
 /* Of each partition the newest incarnation counts. */
 int reader_all_stopped(struct reader *reader, bool *out, struct fault *fault)
 {
@@ -401,6 +431,8 @@ int reader_status(struct reader *reader, struct arena *arena,
 	if (rc == 0)
 		rc = sql_integer(reader->db, "SELECT count(*) FROM _key",
 			&out->keys, fault);
+	if (rc == 0)
+		rc = read_recent_keys(reader, out, fault);
 	reader_end(reader);
 	return rc;
 }

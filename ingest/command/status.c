@@ -278,6 +278,25 @@ static void print_wal_readers(
 			names);
 }
 
+/* Warned of while there still is time: three quarters of the room. */
+static void print_window_need(
+	const struct config *config, const struct reader_status *status)
+{
+	char need[SIZE_TEXT], most[SIZE_TEXT];
+	int64_t keys = reader_window_need(status, config->store.key_window_us);
+	int64_t room = config->store.key_window_max_bytes;
+	if (keys == 0)
+		return;
+	bool tight = keys * READER_KEY_BYTES > room / 4 * 3;
+	printf("a full key window at the present rate: %" PRId64
+	       " keys, %s of %s%s\n\n",
+		keys, size_print(keys * READER_KEY_BYTES, need),
+		size_print(room, most),
+		tight ? ": partitions will have to wait or stop; raise "
+			"store.key_window_max_bytes or shorten store.key_window"
+		      : "");
+}
+
 static int tell_people(const struct reading *reading,
 	const struct reader_status *status, struct fault *fault)
 {
@@ -297,6 +316,7 @@ static int tell_people(const struct reading *reading,
 		status->keys, digest);
 	backups_print(&status->backups);
 	fputc('\n', stdout);
+	print_window_need(&reading->config, status);
 	print_wal_readers(&reading->config, status);
 	search_print(&status->search);
 	bool printed = print_partitions(status);
@@ -430,17 +450,23 @@ static void operations_print_json(const struct reader_status *status)
 static void tell_programs(
 	const struct reading *reading, const struct reader_status *status)
 {
+	const struct config_store *config = &reading->config.store;
+	int64_t need = reader_window_need(status, config->key_window_us);
 	char digest[2 * DIGEST_BYTES + 1];
 	struct store_accounts total = total_of(status);
 	digest_print(status->digest, digest);
 	printf("{\"store\": \"%s\", \"generation\": \"%s\", \"owner_epoch\": "
 	       "%" PRId64 ", \"file_bytes\": %" PRId64
 	       ", \"wal_bytes\": %" PRId64 ", \"ballast_bytes\": %" PRId64
-	       ", \"keys\": %" PRId64 ", \"digest\": \"%s\", \"total\": {",
+	       ", \"keys\": %" PRId64 ", \"window_need_keys\": %" PRId64
+	       ", \"window_need_bytes\": %" PRId64
+	       ", \"window_max_bytes\": %" PRId64
+	       ", \"digest\": \"%s\", \"total\": {",
 		reader_store_id(reading->reader),
 		reader_generation(reading->reader), status->owner_epoch,
 		status->file_bytes, status->wal_bytes, status->ballast_bytes,
-		status->keys, digest);
+		status->keys, need, need * READER_KEY_BYTES,
+		config->key_window_max_bytes, digest);
 	accounts_print_json(&total, 2); /* all but the offsets */
 	fputs("}, \"partitions\": [", stdout);
 	for (size_t i = 0; i < status->partition_count; i++) {

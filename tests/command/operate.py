@@ -152,6 +152,9 @@ class Partitions(Operated):
         (stop,) = self.status()["stops"]
         self.assertEqual(stop["reason"], "key_window_full")
         self.assertIn("store.key_window_max_bytes", stop["detail"])
+        status = self.status()
+        self.assertEqual(status["window_max_bytes"], 8 << 30)  # the default: status was told of no other
+        self.assertEqual(status["window_need_bytes"], 96 * status["window_need_keys"])
         taken = self.taken()
         self.assertGreater(taken, 5000)
         self.assertLess(taken, 20000)

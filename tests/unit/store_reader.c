@@ -338,6 +338,39 @@ static void status_tells_of_everything(void **state)
 	reader_close(reading.reader);
 }
 
+/* A key a second, and an hour's window: 3,600 of them. */
+static void status_tells_what_a_full_window_needs(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	struct reader_status status;
+	const int64_t hour_us = 3600 * SECOND_US;
+	struct reading reading = open_reader(rig);
+	for (unsigned key = 1; key <= 1001; key++) {
+		const struct store_rig_event event = {.offset = key - 1,
+			.record_s = key,
+			.key = key,
+			.id = 1};
+		if (key == 1000)
+			assert_int_equal(reader_status(reading.reader,
+						 &rig->arena, &status, &fault),
+				0);
+		store_rig_take(rig, &event);
+	}
+	assert_int_equal(reader_window_need(&status, hour_us), 0);
+	assert_int_equal(
+		reader_status(reading.reader, &rig->arena, &status, &fault), 0);
+	assert_int_equal(status.recent_keys, 1001);
+	assert_int_equal(status.recent_us, 1000 * SECOND_US);
+	assert_int_equal(reader_window_need(&status, hour_us), 3603);
+	status.recent_us = 1;
+	status.recent_keys = INT64_MAX;
+	assert_true(reader_window_need(&status, hour_us) > 0);
+	status.recent_us = 0; /* all at one moment */
+	assert_int_equal(reader_window_need(&status, hour_us), 0);
+	reader_close(reading.reader);
+}
+
 static void a_reader_knows_when_its_store_was_replaced(void **state)
 {
 	struct store_rig *rig = *state;
@@ -374,6 +407,7 @@ int main(void)
 		WITH_STORE(a_store_replaced_while_it_is_opened_is_never_mixed),
 		WITH_STORE(an_altered_table_is_not_read),
 		WITH_STORE(status_tells_of_everything),
+		WITH_STORE(status_tells_what_a_full_window_needs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
