@@ -8,6 +8,7 @@
 #include "ingest/command/status_search.h"
 #include "ingest/command/table.h"
 #include "ingest/command/value_text.h"
+#include "ingest/command/window_need.h"
 #include "schema/rfc3339.h"
 #include "store/decisions.h"
 #include "store/wal_readers.h"
@@ -278,25 +279,6 @@ static void print_wal_readers(
 			names);
 }
 
-/* Warned of while there still is time: three quarters of the room. */
-static void print_window_need(
-	const struct config *config, const struct reader_status *status)
-{
-	char need[SIZE_TEXT], most[SIZE_TEXT];
-	int64_t keys = reader_window_need(status, config->store.key_window_us);
-	int64_t room = config->store.key_window_max_bytes;
-	if (keys == 0)
-		return;
-	bool tight = keys * READER_KEY_BYTES > room / 4 * 3;
-	printf("a full key window at the present rate: %" PRId64
-	       " keys, %s of %s%s\n\n",
-		keys, size_print(keys * READER_KEY_BYTES, need),
-		size_print(room, most),
-		tight ? ": partitions will have to wait or stop; raise "
-			"store.key_window_max_bytes or shorten store.key_window"
-		      : "");
-}
-
 static int tell_people(const struct reading *reading,
 	const struct reader_status *status, struct fault *fault)
 {
@@ -316,7 +298,7 @@ static int tell_people(const struct reading *reading,
 		status->keys, digest);
 	backups_print(&status->backups);
 	fputc('\n', stdout);
-	print_window_need(&reading->config, status);
+	window_need_print(&reading->config, status);
 	print_wal_readers(&reading->config, status);
 	search_print(&status->search);
 	bool printed = print_partitions(status);
