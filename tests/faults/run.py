@@ -21,6 +21,7 @@ import processes  # noqa: F401
 import readers  # noqa: F401
 import rivals  # noqa: F401
 import topics  # noqa: F401
+import transactions  # noqa: F401
 
 AT_ONCE = 2
 DEADLINE_S = 100
