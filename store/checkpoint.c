@@ -6,12 +6,25 @@
 #include <inttypes.h>
 #include <time.h>
 
-/* Beyond its limit the WAL waits this long for the readers that were there
- * before the last commit. Snapshots last microseconds, but where readers are
- * busy there is always one of them: without waiting, no checkpoint would ever
- * come to its end, and the WAL would grow for ever. Long enough for a reader
- * that lost its processor; one that reads for seconds slows ingest down. */
-#define CHECKPOINT_WAIT_MS 200
+/*
+ * How the WAL stays short beside readers that never pause.
+ *
+ * Beyond its limit it is copied, so that the next transaction begins it anew: a
+ * RESTART checkpoint. For that it waits first for the snapshots from before the
+ * last commit, which keep its frames from being copied, then for those that
+ * read from it; who begins to read then leaves it alone (wal.c:
+ * walTryBeginRead, walRestartLog). It takes as long as the longest snapshot
+ * that is open, however many follow each other. TRUNCATE would stall by the
+ * WAL's length as well (design section 6) and have each page of it allocated
+ * again: what a peak leaves behind is cut off by journal_size_limit.
+ *
+ * A wait is no longer than the time since the one before: beside a reader that
+ * stays ingest goes on at half its speed, until the WAL is half as long again
+ * as it may be.
+ */
+#define WAIT_MAX_US 200000 /* a reader that lost its processor is back */
+#define LOOK_EVERY_US 500  /* most snapshots last less */
+#define CLOSE_WAIT_MS 1000 /* a clean stop waits so long for readers */
 
 #define NAMES_BYTES 512 /* of the processes that hold the WAL */
 
@@ -24,7 +37,8 @@ int64_t store_monotonic_us(void)
 }
 
 /* Not beside another owner: two who checkpoint can corrupt the file (faults.md
- * S1), and of a store that was lost not a byte is written. */
+ * S1), and of a store that was lost not a byte is written. 1: copied to its
+ * last frame. 0: not now. */
 static int checkpoint(struct store *store, int mode, struct fault *fault)
 {
 	failpoint("store_before_checkpoint");
@@ -32,26 +46,38 @@ static int checkpoint(struct store *store, int mode, struct fault *fault)
 	int rc = store->owner_epoch == 0 ? 0 : store_check_owner(store, fault);
 	if (rc < 0)
 		return rc == FAULT_BUSY ? 0 : rc;
-	int code =
-		sqlite3_wal_checkpoint_v2(store->db, "main", mode, NULL, NULL);
+	int pages = 0, copied = 0;
+	int code = sqlite3_wal_checkpoint_v2(
+		store->db, "main", mode, &pages, &copied);
 	if (code == SQLITE_FULL && (store_backup_make_room(store) ||
 					   ballast_give_up(&store->ballast)))
 		code = sqlite3_wal_checkpoint_v2(
-			store->db, "main", mode, NULL, NULL);
+			store->db, "main", mode, &pages, &copied);
 	if (code == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
 		store->wal_pages = 0;
+	if ((code == SQLITE_OK || code == SQLITE_BUSY) && pages >= 0 &&
+		copied == pages)
+		return 1;
 	/* BUSY: a reader holds it up. FULL: the file can't grow now. What is
 	 * durable stays so in the WAL; tried again between batches. */
 	if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY ||
 		code == SQLITE_FULL)
 		return 0;
 	rc = sql_fault(store->db, code, fault, "checkpoint");
+	store->broken |= rc == FAULT_IO;
 	return fault_wrap(fault, rc, "%s", store->layout.database);
 }
 
 int store_empty_wal(struct store *store, struct fault *fault)
 {
-	return checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, fault);
+	int rc = checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, fault);
+	return rc < 0 ? rc : 0;
+}
+
+void store_leave_wal(struct store *store)
+{
+	sqlite3_busy_timeout(store->db, CLOSE_WAIT_MS);
+	(void)store_empty_wal(store, NULL);
 }
 
 static uint64_t wal_bytes(const struct store *store)
@@ -59,24 +85,45 @@ static uint64_t wal_bytes(const struct store *store)
 	return (uint64_t)store->wal_pages * (uint64_t)store->page_bytes;
 }
 
-/* Beyond its limit: empty it, and note since when readers keep that from
- * happening. */
+static int64_t patience_us(const struct store *store)
+{
+	int64_t since_us = store_monotonic_us() - store->waited_us;
+	uint64_t limit = store->options.wal_max_bytes;
+	bool far = wal_bytes(store) > limit + limit / 2;
+	return far || since_us > WAIT_MAX_US ? WAIT_MAX_US : since_us;
+}
+
+/* SQLite's own waits ever longer between two looks, up to 100 ms. */
+static int look_again(void *payload, int looks)
+{
+	static const struct timespec between = {0, LOOK_EVERY_US * 1000};
+	const int64_t *until_us = payload;
+	(void)looks;
+	if (store_monotonic_us() >= *until_us)
+		return 0;
+	(void)nanosleep(&between, NULL);
+	return 1;
+}
+
+/* Beyond its limit: have it begun anew, and note since when readers keep it
+ * from being copied. */
 static int shorten(struct store *store, struct fault *fault)
 {
-	sqlite3_busy_timeout(store->db, CHECKPOINT_WAIT_MS);
-	int rc = store_empty_wal(store, fault);
+	int64_t until_us = store_monotonic_us() + patience_us(store);
+	sqlite3_busy_handler(store->db, look_again, &until_us);
+	int rc = checkpoint(store, SQLITE_CHECKPOINT_RESTART, fault);
 	sqlite3_busy_timeout(store->db, (int)store->options.busy_timeout_ms);
-	if (wal_bytes(store) <= store->options.wal_max_bytes)
+	store->waited_us = store_monotonic_us();
+	if (rc == 1)
 		store->held_since_us = 0;
 	else if (store->held_since_us == 0)
-		store->held_since_us = store_monotonic_us();
-	return rc;
+		store->held_since_us = store->waited_us;
+	return rc < 0 ? rc : 0;
 }
 
 /* While there is a backlog pages are rewritten again and again: copying them
  * rarely saves most of the work. Caught up, often and little keeps latency low.
- * TRUNCATE only after peaks: it stalls by the size of the WAL (design section
- * 6). */
+ */
 static int keep_wal_short(
 	struct store *store, bool caught_up, struct fault *fault)
 {
@@ -85,9 +132,10 @@ static int keep_wal_short(
 	uint64_t limit = store->options.wal_max_bytes;
 	if (wal_bytes(store) > limit)
 		return shorten(store, fault);
-	if (wal_bytes(store) > (caught_up ? limit / 50 : limit / 2))
-		return checkpoint(store, SQLITE_CHECKPOINT_PASSIVE, fault);
-	return 0;
+	if (wal_bytes(store) <= (caught_up ? limit / 50 : limit / 2))
+		return 0;
+	int rc = checkpoint(store, SQLITE_CHECKPOINT_PASSIVE, fault);
+	return rc < 0 ? rc : 0;
 }
 
 int store_checkpoint(struct store *store, bool caught_up, struct fault *fault)

@@ -49,17 +49,19 @@ static int check_pragma(
 }
 
 /* The writer's own settings, each read back (faults.md S2, S3). */
-static int configure(sqlite3 *db, struct fault *fault)
+static int configure(
+	sqlite3 *db, const struct store_options *options, struct fault *fault)
 {
-	char cache[64];
-	sqlite3_snprintf(
-		sizeof cache, cache, "PRAGMA cache_size = -%d", CACHE_KIB);
+	char sizes[128];
+	sqlite3_snprintf(sizeof sizes, sizes,
+		"PRAGMA cache_size = -%d; PRAGMA journal_size_limit = %lld",
+		CACHE_KIB, (long long)options->wal_max_bytes);
 	int on = 1;
 	int rc = check_pragma(db, "PRAGMA journal_mode = WAL", "wal", fault);
 	if (rc == 0)
 		rc = check_pragma(db, "PRAGMA synchronous", "2", fault);
 	if (rc == 0)
-		rc = sql_execute(db, cache, fault);
+		rc = sql_execute(db, sizes, fault);
 	if (rc == 0 && sqlite3_file_control(db, "main",
 			       SQLITE_FCNTL_PERSIST_WAL, &on) != SQLITE_OK)
 		rc = fault_set(fault, FAULT_INTERNAL,
@@ -206,7 +208,7 @@ static int connect_database(
 	if (rc == 0)
 		rc = tables_check(store->db, path, fault);
 	if (rc == 0)
-		rc = configure(store->db, fault);
+		rc = configure(store->db, &store->options, fault);
 	if (rc == 0)
 		rc = store_empty_wal(store, fault);
 	if (rc == 0)
@@ -326,14 +328,18 @@ int store_open(struct store **out, const struct store_options *options,
 }
 
 /* The last connection to close checkpoints. One who lost the store to another
- * process, or can't read it, writes nothing more: not that either. */
-static void spare_if_lost(struct store *store)
+ * process, or can't read it, writes nothing more: not that either. Nor does one
+ * whose write or fsync failed: what is there is the next start's to judge. */
+static void leave(struct store *store)
 {
 	int64_t epoch = 0;
-	if (store->db == NULL ||
-		(meta_read_epoch(store->db, &epoch, NULL) == 0 &&
-			epoch == store->owner_epoch))
+	if (store->db == NULL)
 		return;
+	if (!store->broken && meta_read_epoch(store->db, &epoch, NULL) == 0 &&
+		epoch == store->owner_epoch) {
+		store_leave_wal(store);
+		return;
+	}
 	(void)sqlite3_db_config(
 		store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 }
@@ -353,8 +359,8 @@ void store_close(struct store *store)
 	sqlite3_finalize(store->update_partition);
 	letters_finish(&store->letters);
 	keys_finish(&store->keys);
-	spare_if_lost(store);
 	suspect_finish(&store->suspect);
+	leave(store);
 	int code = sqlite3_close(store->db);
 	assert(code == SQLITE_OK); /* else a statement was left open */
 	partitions_finish(&store->partitions);

@@ -268,6 +268,13 @@ void reader_rest(struct reader *reader)
 	sqlite3_reset(reader->anchor);
 }
 
+bool reader_rest_if_old(struct reader *reader)
+{
+	if (!wal_watch_same(&reader->watch, &reader->state))
+		reader_rest(reader);
+	return sqlite3_stmt_busy(reader->anchor) != 0;
+}
+
 int reader_data_version(
 	struct reader *reader, uint32_t *out, struct fault *fault)
 {

@@ -77,6 +77,9 @@ bool reader_has_moved(struct reader *reader);
 #define READER_REST_US 20000 /* the WAL of so much ingest is a few MiB */
 void reader_keep(struct reader *reader, bool keep);
 void reader_rest(struct reader *reader);
+/* The same for one that is no longer the newest: no lookup goes on with it. A
+ * look at memory. True: one is kept. */
+bool reader_rest_if_old(struct reader *reader);
 
 /*
  * What differs after each batch that became durable, in whatever process; and

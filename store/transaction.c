@@ -114,8 +114,10 @@ int store_commit(struct store *store, struct fault *fault)
 	store_rollback(store);
 	/* After a failed write or fsync nobody knows what the disk holds:
 	 * exit, start clean (faults.md S4, S5). */
-	if (rc == FAULT_IO)
+	if (rc == FAULT_IO) {
+		store->broken = true;
 		return rc;
+	}
 	rc = store_reload(store, fault);
 	return rc < 0 ? rc : (int)STORE_OUTCOME_UNKNOWN;
 }

@@ -77,6 +77,8 @@ struct store {
 	bool stale;    /* memory must be read again before anything else */
 	int wal_pages; /* behind the last commit */
 	int64_t held_since_us; /* readers keep the WAL beyond its limit; or 0 */
+	int64_t waited_us;     /* for them, at last */
+	bool broken; /* a write or fsync failed, and nothing more is written */
 	int64_t page_bytes;
 	struct backup *backup; /* under way; else NULL */
 	struct backup_report backup_last;
@@ -130,6 +132,10 @@ int store_check_room(struct store *store, struct fault *fault);
 
 /* Empty the WAL, as far as readers and the disk allow. Errors: sql_fault(). */
 int store_empty_wal(struct store *store, struct fault *fault);
+
+/* The same at the end of a clean run, waiting a second for readers at most:
+ * those that stay read on, and the WAL stays as it is. */
+void store_leave_wal(struct store *store);
 
 /* Is the WAL beyond its limit, and held there by readers for too long?
  * Errors: FAULT_BUSY, naming them; as store_empty_wal(). */

@@ -35,7 +35,7 @@ static const struct field settings[] = {
 		MIB, 1024 * GIB, "SIZE", "ingest slows down before more"},
 	{"store.wal_max_bytes", FIELD_SIZE,
 		offsetof(struct config, store.wal_max_bytes), "200MiB", MIB,
-		64 * GIB, "SIZE", "the WAL is truncated beyond"},
+		64 * GIB, "SIZE", "the WAL is begun anew beyond"},
 	{"store.ballast_bytes", FIELD_SIZE,
 		offsetof(struct config, store.ballast_bytes), "200MiB", 0,
 		64 * GIB, "SIZE",

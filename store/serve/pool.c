@@ -202,14 +202,16 @@ void desk_give_reader(struct desk *desk, int code, int64_t now_us)
 	pthread_mutex_unlock(&desk->mutex);
 }
 
-void desk_rest(struct desk *desk, int64_t now_us)
+bool desk_rest(struct desk *desk, int64_t now_us)
 {
 	/* Its thread is at it: then it is no time to rest. */
 	if (pthread_mutex_trylock(&desk->mutex) != 0)
-		return;
+		return true;
 	if (desk->reader != NULL && now_us - desk->used_us > READER_REST_US)
 		reader_rest(desk->reader);
+	bool keeps = desk->reader != NULL && reader_rest_if_old(desk->reader);
 	pthread_mutex_unlock(&desk->mutex);
+	return keeps;
 }
 
 struct desk_memory *desk_take_memory(struct desk *desk)

@@ -87,8 +87,9 @@ void desk_finish(struct desk *desk); /* a zeroed desk is allowed */
 struct reader *desk_take_reader(struct desk *desk, int64_t now_us);
 void desk_give_reader(struct desk *desk, int code, int64_t now_us);
 
-/* Let go of a snapshot that is kept for nobody. By any thread. */
-void desk_rest(struct desk *desk, int64_t now_us);
+/* Let go of a snapshot that is kept for nobody. By any thread. True: one is
+ * kept on, or may be. */
+bool desk_rest(struct desk *desk, int64_t now_us);
 
 /* An empty arena; NULL when out of memory. Each is given back. */
 struct desk_memory *desk_take_memory(struct desk *desk);

@@ -10,8 +10,11 @@
 #include <string.h>
 
 /* How often the keeper looks: at snapshots kept for nobody (READER_REST_US);
- * whether the store changed; the same while requests wait for that. */
+ * the same while there are some, since the writer waits for old ones when its
+ * WAL is long; whether the store changed; the same while requests wait for
+ * that. */
 #define KEEP_EVERY_US INT64_C(20000)
+#define REST_EVERY_US INT64_C(4000)
 #define WATCH_EVERY_US INT64_C(250000)
 #define WAIT_EVERY_US INT64_C(2000)
 
@@ -137,27 +140,31 @@ static void admit(void *payload, int socket, const struct sockaddr *from,
 }
 
 /* Returns when to watch the store again. */
-static int64_t keep_once(struct serve *serve, int64_t watch_due_us)
+/* Returns whether a snapshot is kept. */
+static bool keep_once(struct serve *serve, int64_t *watch_due_us)
 {
 	int64_t now_us = monotonic_us();
-	if (now_us >= watch_due_us ||
+	bool keeps = false;
+	if (now_us >= *watch_due_us ||
 		atomic_load(&serve->counters.waiting) > 0) {
-		watch_due_us = now_us + WATCH_EVERY_US;
+		*watch_due_us = now_us + WATCH_EVERY_US;
 		pool_watch(&serve->pool, now_us);
 	}
 	waiting_wake(&serve->waiting, pool_changes(&serve->pool), now_us);
 	for (unsigned i = 0; i < serve->options.threads; i++)
-		desk_rest(&serve->workers[i].desk, now_us);
-	return watch_due_us;
+		keeps |= desk_rest(&serve->workers[i].desk, now_us);
+	return keeps;
 }
 
 static void *keep(void *payload)
 {
 	struct serve *serve = payload;
 	int64_t watch_due_us = 0;
+	bool keeps = false;
 	do
-		watch_due_us = keep_once(serve, watch_due_us);
-	while (waiting_sleep(&serve->waiting, KEEP_EVERY_US, WAIT_EVERY_US));
+		keeps = keep_once(serve, &watch_due_us);
+	while (waiting_sleep(&serve->waiting,
+		keeps ? REST_EVERY_US : KEEP_EVERY_US, WAIT_EVERY_US));
 	return NULL;
 }
 

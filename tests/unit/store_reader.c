@@ -170,6 +170,22 @@ static void a_kept_snapshot_does_not_hold_the_wal_back(void **state)
 	reader_close(reading.reader);
 }
 
+static void an_old_snapshot_is_let_go(void **state)
+{
+	struct store_rig *rig = *state;
+	take(rig, 0, 1, OPERATION_UPSERT, 5);
+	struct reading reading = open_reader(rig);
+	reader_keep(reading.reader, true);
+	assert_false(reader_rest_if_old(reading.reader));
+	assert_true(get(&reading, 1));
+	assert_true(reader_rest_if_old(reading.reader));
+	assert_true(holds_a_snapshot(&reading));
+	take(rig, 0, 2, OPERATION_UPSERT, 5);
+	assert_false(reader_rest_if_old(reading.reader));
+	assert_false(holds_a_snapshot(&reading));
+	reader_close(reading.reader);
+}
+
 /* Between the look into the view's table and the one into that of deleted
  * entities, the writer brings the entity back. */
 static int bring_back(unsigned event, void *payload, void *statement, void *sql)
@@ -403,6 +419,7 @@ int main(void)
 		WITH_STORE(a_snapshot_stands_still),
 		WITH_STORE(a_kept_snapshot_lasts_while_it_is_the_newest),
 		WITH_STORE(a_kept_snapshot_does_not_hold_the_wal_back),
+		WITH_STORE(an_old_snapshot_is_let_go),
 		WITH_STORE(an_entity_that_returns_meanwhile_is_not_overlooked),
 		WITH_STORE(a_store_replaced_while_it_is_opened_is_never_mixed),
 		WITH_STORE(an_altered_table_is_not_read),
