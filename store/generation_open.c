@@ -115,6 +115,46 @@ static int make(struct store *store, const char *live_path,
 	return rc;
 }
 
+static int found(const struct layout *layout, const char *base, int *lock,
+	struct fault *fault)
+{
+	struct layout again;
+	bool exists = false;
+	int rc = layout_make(layout, fault);
+	if (rc == 0)
+		rc = layout_lock(layout, lock, fault);
+	if (rc == 0) /* somebody may have made one before the lock was ours */
+		rc = layout_find(&again, layout->directory, &exists, fault);
+	if (rc == 0 && exists)
+		rc = fault_set(fault, FAULT_REFUSED, "%s holds a store",
+			layout->directory);
+	if (rc == 0)
+		rc = copy_base(layout, base, fault);
+	return rc < 0 ? rc : layout_publish(layout, fault);
+}
+
+int store_found(const struct store_options *options, const char *base,
+	struct fault *fault)
+{
+	struct layout layout;
+	struct identity nobody = {0};
+	struct arena arena = ARENA_INIT;
+	bool exists = false;
+	int lock = -1;
+	int rc = layout_find(&layout, options->path, &exists, fault);
+	if (rc == 0 && exists)
+		rc = fault_set(fault, FAULT_REFUSED, "%s holds a store",
+			options->path);
+	if (rc == 0)
+		rc = check_base(&nobody, base, &arena, fault);
+	if (rc == 0)
+		rc = found(&layout, base, &lock, fault);
+	if (lock >= 0)
+		close(lock);
+	arena_finish(&arena);
+	return rc;
+}
+
 static int find_build(struct store *store, const struct store_build *build,
 	struct fault *fault)
 {

@@ -42,6 +42,14 @@ struct store_build {
 int store_build(struct store **out, const struct store_options *options,
 	const struct store_build *build, struct fault *fault);
 
+/*
+ * Where there is no store yet: make one of a closed store's file, as a backup
+ * is, which becomes its first generation.
+ * Errors: FAULT_REFUSED (there is one), those of store_open().
+ */
+int store_found(const struct store_options *options, const char *base,
+	struct fault *fault);
+
 /* "g2". Borrowed until store_close(). */
 const char *store_generation(const struct store *store);
 

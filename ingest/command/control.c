@@ -21,6 +21,7 @@ static const struct {
 	{"switch", control_switch},
 	{"backup", control_backup},
 	{"backup_state", control_backup_state},
+	{"restore", control_restore},
 	{"dead_retry", control_dead_retry},
 	{"dead_drop", control_dead_drop},
 	{"dead_exported", control_dead_exported},

@@ -78,6 +78,7 @@ control_action control_switch_begin, control_switch_abandon, control_switch;
 /* No partition stands still for a switch any more. Errors: as store_apply(). */
 int switch_abandon(struct store *store, struct fault *fault);
 control_action control_backup, control_backup_state; /* backup_action.c */
+control_action control_restore;			     /* restore.c */
 /* dead_action.c */
 control_action control_dead_retry, control_dead_drop, control_dead_exported;
 

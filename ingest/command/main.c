@@ -31,6 +31,8 @@ static const struct {
 		command_dead},
 	{"backup", "make a copy of a running store, checked; list them",
 		command_backup},
+	{"restore", "go back to such a copy, and take the log on from there",
+		command_restore},
 	{"verify", "does the store hold what it says it holds?",
 		command_verify},
 	{"rebuild", "build the store anew from the log, beside the live one",

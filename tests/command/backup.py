@@ -210,6 +210,96 @@ class Checking(Backed):
         self.assertEqual((one["name"], one["state"], one["behind_offsets"]), ("kept", "good", None))
 
 
+class Restoring(Backed):
+    def backed_up(self, before=2000, after=1500):
+        """A backup `early`, then more records. Returns the digest of all of them."""
+        self.send_many(before)
+        self.take_all()
+        self.holdfast("backup", "early")
+        self.send_many(after)
+        self.take_all()
+        return self.status()["digest"]
+
+    def expect_all(self, digest, generation):
+        status = self.status()
+        self.assertEqual((status["digest"], status["generation"], status["total"]["taken"]), (digest, generation, self.numbers))
+        self.holdfast("verify")
+
+    def test_beside_an_owner_that_goes_on(self):
+        digest = self.backed_up()
+        owner = self.owner()
+        self.assertEqual(self.asked("restore", "early", "--because", "a bad deploy")["generation"], "g2")
+        await_true("all is taken again", lambda: self.taken() == self.numbers)
+        self.expect_all(digest, "g2")
+        self.assertIsNone(owner.poll())
+        decision = self.status()["decisions"][0]
+        self.assertEqual((decision["what"], decision["target"], decision["because"]), ("restore", "early", "a bad deploy"))
+        self.send_many(10)
+        await_true("and what is new", lambda: self.taken() == self.numbers)
+        self.assertEqual(self.end(owner, signal.SIGTERM), 0)
+
+    def test_without_an_owner_the_next_goes_on(self):
+        digest = self.backed_up()
+        self.assertIn("generation g2 is live", self.holdfast("restore", "early").stdout)
+        status = self.status()
+        self.assertEqual((status["generation"], status["total"]["taken"]), ("g2", 2000))
+        self.take_all()
+        self.expect_all(digest, "g2")
+
+    def test_where_the_live_one_can_not_be_opened(self):
+        digest = self.backed_up()
+        self.damage_live()
+        self.refused("restore a backup", "ingest", "--file", self.sent, "--topic", TOPIC, "--until-end", status=4)
+        self.holdfast("restore", "early")
+        self.take_all()
+        self.expect_all(digest, "g2")
+
+    def test_where_the_live_one_is_gone(self):
+        digest = self.backed_up()
+        (self.store / "features.db").resolve().unlink()
+        self.holdfast("restore", "early")
+        self.take_all()
+        self.expect_all(digest, "g2")
+
+    def test_where_there_is_no_store_yet(self):
+        digest = self.backed_up()
+        file = self.directory / "elsewhere.db"
+        self.backup_file("early").rename(file)
+        self.store.rename(self.directory / "lost")
+        self.assertEqual(self.asked("restore", "elsewhere.db")["generation"], "g1")
+        self.take_all()
+        self.expect_all(digest, "g1")
+
+    def test_a_damaged_backup_changes_nothing(self):
+        digest = self.backed_up()
+        path = self.backup_file("early")
+        whole = path.read_bytes()
+        path.write_bytes(whole[:50000] + b"?" + whole[50001:])
+        self.refused("is not as it was", "restore", "early", status=3)
+        self.refused("no such file", "restore", "late")
+        self.expect_all(digest, "g1")
+        self.assertEqual(sorted(one.name for one in (self.store / "generations").glob("*.db")), ["g1.db"])
+
+    def test_only_a_backup_of_this_store(self):
+        digest = self.backed_up()
+        copy = self.directory / "copied.db"
+        copy.write_bytes((self.store / "features.db").read_bytes())
+        self.refused("the file of a live store", "restore", copy, status=4)
+        other = self.store.rename(self.directory / "other")
+        self.send_many(10)
+        self.take_all()
+        self.refused("name a backup of this store", "restore", other / "backups" / "early.db", status=4)
+        self.assertNotEqual(self.status()["digest"], digest)
+        self.assertEqual(sorted(one.name for one in (self.store / "generations").glob("*.db")), ["g1.db"])
+
+    def test_a_crash_at_any_step_leaves_the_one_or_the_other(self):
+        digest = self.backed_up()
+        for step, live in (("switch_ready", "g1"), ("switch_sealed", "g3"), ("switch_linked", "g4")):
+            self.holdfast("restore", "early", status=-signal.SIGKILL, program=command.FAILPOINTS, HOLDFAST_FAILPOINT=f"{step}:1")
+            self.take_all()
+            self.expect_all(digest, live)
+
+
 if __name__ == "__main__":
     command.PROGRAM, command.FAILPOINTS = map(os.path.abspath, sys.argv[1:3])
     unittest.main(argv=[sys.argv[0], *sys.argv[3:]])

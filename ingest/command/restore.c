@@ -1,0 +1,290 @@
+/*
+ * holdfast restore: the store as a backup has it, as a new generation; ingest
+ * goes on from its offsets.
+ */
+#include "ingest/clock.h"
+#include "ingest/command/command.h"
+#include "ingest/command/control_client.h"
+#include "ingest/command/elapsed.h"
+#include "ingest/command/ingestion.h"
+#include "ingest/command/reading.h"
+#include "ingest/command/say.h"
+#include "ingest/command/value_text.h"
+#include "schema/rfc3339.h"
+#include "store/backups.h"
+#include "store/decisions.h"
+#include "store/generations.h"
+#include "store/verify.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct restore_options {
+	char *because;
+};
+
+static const struct field fields[] = {
+	{"because", FIELD_TEXT, offsetof(struct restore_options, because), NULL,
+		0, 0, "TEXT", "why, for the record"},
+};
+
+static const struct options_spec spec = {
+	.usage = "restore NAME|FILE [--because TEXT]",
+	.summary = "Checks the backup, copies it to a new generation and "
+		   "puts that in the live one's place; ingest goes on\nfrom "
+		   "the backup's offsets and catches up. Also where the live "
+		   "one can't be read any more, and where there is\nno store "
+		   "yet. The old one is kept. What operators decided since "
+		   "the backup was made is not in it.",
+	.fields = fields,
+	.field_count = sizeof fields / sizeof fields[0],
+	.arguments_min = 1,
+	.arguments_max = 1,
+	.configured = true,
+	.json = true,
+};
+
+struct restore {
+	const struct options *options;
+	const struct config *config;
+	struct arena arena;
+	const char *given;   /* NAME or FILE */
+	char file[PATH_MAX]; /* the backup */
+	char generation[GENERATION_NAME_BYTES];
+	int64_t made_us;
+	struct digest digest;
+};
+
+/* A name first: one that a file has as well is written ./FILE. */
+static int find_file(struct restore *restore, struct fault *fault)
+{
+	const char *directory = restore->config->store.path;
+	if (backup_name_is_good(restore->given) &&
+		backups_path(restore->file, directory, restore->given) &&
+		access(restore->file, F_OK) == 0)
+		return 0;
+	if (access(restore->given, F_OK) != 0)
+		return fault_set(fault, FAULT_USAGE,
+			"there is no backup %s, and no such file: `holdfast "
+			"backup --list` lists them",
+			restore->given);
+	return snprintf(restore->file, PATH_MAX, "%s", restore->given) <
+			       PATH_MAX
+		       ? 0
+		       : fault_set(fault, FAULT_USAGE, "%s: too long",
+				 restore->given);
+}
+
+static int verify(
+	struct restore *restore, struct reader *reader, struct fault *fault)
+{
+	struct verify_report report;
+	int rc = reader_verify(reader, &restore->arena, &report, fault);
+	if (rc == 0 && report.problem_count > 0)
+		rc = fault_set(fault, FAULT_CORRUPT,
+			"%s is damaged, and nothing was changed: %" PRId64
+			" of its rows are wrong: %s",
+			restore->file, report.problem_count,
+			report.problems[0]);
+	restore->made_us = reader_backup_made_us(reader);
+	restore->digest = report.digest;
+	return rc;
+}
+
+/* Nothing is changed before it is known to be good. */
+static int check(struct restore *restore, struct fault *fault)
+{
+	struct backup_seal seal;
+	struct reader *reader = NULL;
+	int rc = reader_open_backup(&reader, restore->file, fault);
+	if (rc == 0)
+		rc = backup_seal_check(restore->file, &seal, fault);
+	if (rc == 0)
+		rc = verify(restore, reader, fault);
+	reader_close(reader);
+	return rc;
+}
+
+static struct store_options options_of(const struct restore *restore)
+{
+	return store_options_of(restore->config);
+}
+
+/* The copy, as a generation that nobody reads yet. */
+static int build(struct restore *restore, struct fault *fault)
+{
+	struct store *store = NULL;
+	const struct store_options options = options_of(restore);
+	const char *origin =
+		arena_print(&restore->arena, "backup %s", restore->given);
+	const struct store_build build = {
+		.base = restore->file, .origin = origin};
+	int rc = store_build(&store, &options, &build, fault);
+	if (rc == 0)
+		(void)snprintf(restore->generation, sizeof restore->generation,
+			"%s", store_generation(store));
+	if (rc == 0 && !digest_equal(store_digest(store), restore->digest))
+		rc = fault_set(fault, FAULT_IO,
+			"the copy of %s is not what was copied: is the disk "
+			"well?",
+			restore->file);
+	if (rc == 0)
+		rc = store_complete(store, fault);
+	store_close(store);
+	return rc;
+}
+
+/* The live one can't be opened any more, and so has no owner who could be
+ * asked. */
+static int replace(struct restore *restore, struct fault *fault)
+{
+	char who[CONTROL_WHO_BYTES];
+	struct clock *clock = clock_system();
+	const struct restore_options *own = restore->options->own;
+	const struct store_options options = options_of(restore);
+	control_who(getuid(), who);
+	const struct decision decision = {.at_us = clock->wall_us(clock),
+		.who = who,
+		.what = "restore",
+		.target = restore->given,
+		.because = own->because == NULL ? "" : own->because};
+	const struct store_switch to = {
+		.generation = restore->generation, .decision = &decision};
+	return store_replace(&options, &to, fault);
+}
+
+static int ask_owner(struct restore *restore, struct fault *fault)
+{
+	const struct restore_options *own = restore->options->own;
+	json_t *reply = NULL;
+	json_t *arguments = json_pack("{s:s, s:s, s:s}", "generation",
+		restore->generation, "backup", restore->given, "because",
+		own->because == NULL ? "" : own->because);
+	int rc = arguments == NULL ? fault_set(fault, FAULT_USAGE,
+					     "names and reasons are UTF-8 text")
+				   : control_ask(restore->config, "restore",
+					     arguments, &reply, fault);
+	json_decref(arguments);
+	json_decref(reply);
+	return rc;
+}
+
+/* Who owns the store turns to the copy. Where it can't even be opened the link
+ * is renamed, which an owner would refuse by its lock. */
+static int turn(struct restore *restore, struct fault *fault)
+{
+	int rc = ask_owner(restore, fault);
+	bool unusable =
+		rc == FAULT_CORRUPT || rc == FAULT_IO || rc == FAULT_REFUSED;
+	return unusable && replace(restore, NULL) == 0 ? 0 : rc;
+}
+
+/* There is none: the backup becomes the first. */
+static bool is_first(const struct restore *restore)
+{
+	return reading_needs_store(restore->config, NULL) < 0;
+}
+
+static int found(struct restore *restore, struct fault *fault)
+{
+	const struct store_options options = options_of(restore);
+	memcpy(restore->generation, "g1", sizeof "g1");
+	return store_found(&options, restore->file, fault);
+}
+
+static void tell(const struct restore *restore)
+{
+	char made[RFC3339_SIZE], age[ELAPSED_SIZE];
+	struct clock *clock = clock_system();
+	rfc3339_print(restore->made_us, made);
+	if (!restore->options->json) {
+		printf("restored: generation %s is live, as backup %s has it "
+		       "(made %s, %s ago); ingest goes on from its offsets\n",
+			restore->generation, restore->given, made,
+			elapsed_print(
+				clock->wall_us(clock) - restore->made_us, age));
+		return;
+	}
+	fputs("{\"backup\": ", stdout);
+	string_print_json(slice_of(restore->given), stdout);
+	printf(", \"generation\": \"%s\", \"made\": \"%s\"}\n",
+		restore->generation, made);
+}
+
+/* What did not become the live one is of no use to anybody. */
+static int build_and_turn(struct restore *restore, struct fault *fault)
+{
+	int rc = build(restore, fault);
+	if (rc == 0)
+		rc = turn(restore, fault);
+	if (rc < 0 && restore->generation[0] != '\0')
+		(void)generation_drop(
+			restore->config->store.path, restore->generation, NULL);
+	return rc;
+}
+
+static int run(struct restore *restore, struct fault *fault)
+{
+	int rc = find_file(restore, fault);
+	if (rc == 0)
+		rc = check(restore, fault);
+	if (rc == 0)
+		rc = is_first(restore) ? found(restore, fault)
+				       : build_and_turn(restore, fault);
+	if (rc == 0)
+		tell(restore);
+	return rc;
+}
+
+static int restore_with(const struct options *options, struct fault *fault)
+{
+	struct config config = {0};
+	int rc = options_config(options, &config, fault);
+	struct restore restore = {.options = options,
+		.config = &config,
+		.arena = ARENA_INIT,
+		.given = options->arguments[0]};
+	if (rc == 0)
+		rc = run(&restore, fault);
+	arena_finish(&restore.arena);
+	config_finish(&config);
+	return rc;
+}
+
+int command_restore(int argc, char **argv)
+{
+	struct fault fault = {0};
+	struct options options;
+	struct restore_options own = {0};
+	int rc = options_parse(&options, &spec, &own, argc, argv, &fault);
+	if (rc == OPTIONS_GO)
+		rc = restore_with(&options, &fault);
+	options_finish(&options);
+	return rc < 0 ? say_fault(&fault) : STATUS_GOOD;
+}
+
+/* In the owner, or where there is none. */
+int control_restore(const struct control *control, const json_t *arguments,
+	json_t **reply, struct fault *fault)
+{
+	const char *generation =
+		json_string_value(json_object_get(arguments, "generation"));
+	const char *backup =
+		json_string_value(json_object_get(arguments, "backup"));
+	const char *because =
+		json_string_value(json_object_get(arguments, "because"));
+	(void)reply;
+	if (generation == NULL || backup == NULL)
+		return fault_set(fault, FAULT_USAGE,
+			"`generation` and `backup` name what is restored");
+	const struct decision decision = {.at_us = control->now_us,
+		.who = control->who,
+		.what = "restore",
+		.target = backup,
+		.because = because == NULL ? "" : because};
+	const struct store_switch to = {
+		.generation = generation, .decision = &decision};
+	return store_switch(control->owner, &to, fault);
+}
