@@ -77,6 +77,12 @@ void letters_finish(struct letters *letters)
 	letter_bytes_finish(&letters->bytes);
 }
 
+/* Behind all that there ever were, which SQLite keeps of such a table
+ * (sqlite.org/autoinc.html). */
+#define NEXT_ID(table)                                                         \
+	"SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = "       \
+	"'" table "'), 0) + 1"
+
 int letters_load(struct letters *letters, sqlite3 *db, struct fault *fault)
 {
 	const struct {
@@ -85,14 +91,8 @@ int letters_load(struct letters *letters, sqlite3 *db, struct fault *fault)
 	} numbers[] = {
 		{&letters->next.record,
 			"SELECT coalesce(max(id), 0) + 1 FROM _record"},
-		{&letters->next.dead,
-			/* Not one that was exported, though it left since:
-			 * the cursor would pass the new letter over. */
-			"SELECT max((SELECT coalesce(max(id), 0) FROM _dead),"
-			" coalesce((SELECT value FROM _meta"
-			" WHERE name = '" META_EXPORTED "'), 0)) + 1"},
-		{&letters->next.parked,
-			"SELECT coalesce(max(id), 0) + 1 FROM _parked"},
+		{&letters->next.dead, NEXT_ID("_dead")},
+		{&letters->next.parked, NEXT_ID("_parked")},
 	};
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < sizeof numbers / sizeof numbers[0];

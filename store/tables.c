@@ -47,14 +47,17 @@ static const char own_tables[] =
 	" _checksum INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX _record_place ON _record (log, offset);"
 
-	"CREATE TABLE _dead (id INTEGER PRIMARY KEY, record INTEGER NOT NULL,"
+	/* A letter's id is never given again: what operators did to it is on
+	 * the record by its id, and so is how far the export came. */
+	"CREATE TABLE _dead (id INTEGER PRIMARY KEY AUTOINCREMENT, record "
+	"INTEGER NOT NULL,"
 	" view TEXT NOT NULL, place INTEGER NOT NULL, reason TEXT NOT NULL,"
 	" detail TEXT NOT NULL, key BLOB, state TEXT NOT NULL,"
 	" acknowledged INTEGER, _checksum INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX _dead_record ON _dead (record);"
 	"CREATE INDEX _dead_key ON _dead (key);"
 
-	"CREATE TABLE _parked (id INTEGER PRIMARY KEY,"
+	"CREATE TABLE _parked (id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" record INTEGER NOT NULL, view TEXT NOT NULL,"
 	" place INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,"
 	" key BLOB, attempts INTEGER NOT NULL, due INTEGER,"

@@ -271,6 +271,29 @@ static void what_is_still_broken_keeps_its_letter(void **state)
 	expect_whole(rig);
 }
 
+static void a_letters_id_is_never_given_again(void **state)
+{
+	struct store_rig *rig = *state;
+	const struct store_retry_options clear = {
+		.attempts_max = 3, .clear = true};
+	take_broken(rig);
+	struct retrial dead = read_letter(rig, LETTER_DEAD, 1, &broken[2]);
+	assert_int_equal(retry(rig, &dead, &clear), RETRY_CLEARED);
+	struct retrial parked = read_letter(rig, LETTER_PARKED, 1, &broken[1]);
+	assert_int_equal(retry(rig, &parked, &options), RETRY_APPLIED);
+	store_rig_close(rig);
+	store_rig_open(rig);
+	for (int64_t offset = 4; offset < 6; offset++) {
+		struct store_rig_event event = broken[offset - 3];
+		event.offset = offset;
+		event.key += 10;
+		store_rig_take(rig, &event);
+	}
+	assert_int_equal(store_rig_ask(rig, "SELECT id FROM _dead"), 2);
+	assert_int_equal(store_rig_ask(rig, "SELECT id FROM _parked"), 2);
+	expect_whole(rig);
+}
+
 static struct retrial still_parked(struct store_rig *rig, bool has_update)
 {
 	struct retrial parked = read_letter(rig, LETTER_PARKED, 1, &broken[1]);
@@ -364,6 +387,7 @@ int main(void)
 		WITH_STORE(one_that_a_correction_overtook_is_refused),
 		WITH_STORE(a_reused_key_needs_force),
 		WITH_STORE(what_is_still_broken_keeps_its_letter),
+		WITH_STORE(a_letters_id_is_never_given_again),
 		WITH_STORE(parked_too_often_it_is_dead),
 		WITH_STORE(a_delete_behind_newer_contributions_is_refused),
 		WITH_STORE(what_is_due_comes_in_log_order),
