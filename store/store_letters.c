@@ -16,8 +16,8 @@ int store_letter(struct store *store, enum letter_kind kind, int64_t id,
 	return rc < 0 ? rc : 1;
 }
 
-int64_t store_letter_bytes(const struct store *store, const struct log *log,
-	enum letter_kind kind)
+int64_t store_letter_bytes(
+	const struct store *store, const struct log *log, enum letter_kind kind)
 {
 	return letter_bytes_of(&store->letters.bytes, log, kind);
 }
