@@ -289,28 +289,34 @@ static bool must_go_on(const struct pipeline *pipeline)
 	       !atomic_load(pipeline->options->stop);
 }
 
-/* Until there is nothing to do, and all that was polled is durable: where the
- * key window had no room for it, it is taken again. */
+/* Until there is nothing to do, and all that was polled has landed. */
+static int take_turns(struct pipeline *pipeline, struct fault *fault)
+{
+	int rc = 0;
+	while (rc == 0 && must_go_on(pipeline))
+		rc = turn(pipeline, fault);
+	assert(rc <= 0 || pipeline->leaves);
+	return rc == 0 ? pipeline_settle(pipeline, fault) : rc;
+}
+
+/* Where the key window had no room for it, it is taken again. */
+static int end_or_go_on(struct pipeline *pipeline, struct fault *fault)
+{
+	if (!pipeline->window_full)
+		return pipeline_window_look(pipeline, fault);
+	pipeline->done = false;
+	return pipeline_window_clear(pipeline, fault);
+}
+
 static int stream(struct pipeline *pipeline, struct fault *fault)
 {
-	for (;;) {
-		int rc = 0;
-		while (rc == 0 && must_go_on(pipeline))
-			rc = turn(pipeline, fault);
-		assert(rc <= 0 || pipeline->leaves);
-		if (rc == 0)
-			rc = pipeline_settle(pipeline, fault);
-		if (rc != 0 || atomic_load(pipeline->options->stop))
-			return rc;
-		if (pipeline->window_full) {
-			pipeline->done = false;
-			rc = pipeline_window_clear(pipeline, fault);
-		} else {
-			rc = pipeline_window_look(pipeline, fault);
-		}
-		if (rc < 0 || !must_go_on(pipeline))
-			return rc;
-	}
+	int rc;
+	do {
+		rc = take_turns(pipeline, fault);
+		if (rc == 0 && !atomic_load(pipeline->options->stop))
+			rc = end_or_go_on(pipeline, fault);
+	} while (rc == 0 && must_go_on(pipeline));
+	return rc;
 }
 
 int pipeline_run(const struct pipeline_options *options,
