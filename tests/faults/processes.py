@@ -176,7 +176,7 @@ class ShiftedClock:
             file.write(shift_s.to_bytes(8, "little", signed=True))
 
 
-def shifted(rig, jumps_s):
+def shifted(rig, jumps_s, least_as_of=""):
     clock = ShiftedClock(rig)
     broker = rig.broker()
     rig.client(broker.address)
@@ -190,16 +190,15 @@ def shifted(rig, jumps_s):
         with rig.sent.open("a") as more:
             more.write((rig.directory / "part.ndjson").read_text())
         rig.await_taken(rig.sent_count(), service)
-    as_of = rig.status()["partitions"][0]["as_of"]
+    await_true("its clock has jumped, as its next end tells", lambda: rig.status()["partitions"][0]["as_of"] > least_as_of)
     equal(service.end(signal.SIGTERM), 0, "exit status")
     equal(rig.total("dead"), 0, "dead letters")
     rig.whole()
-    return as_of
 
 
 @scenario("60a", "the wall clock jumps ahead", "the service's clock jumps by 1 h, then by 30 days", "no key let go early, nothing dead, no timer stuck (I2 I8)")
 def ahead(rig):
-    check(shifted(rig, (3600, 30 * 86400)) > time.strftime("%Y-%m-%d", time.gmtime(time.time() + 28 * 86400)), "its clock did not jump")
+    shifted(rig, (3600, 30 * 86400), time.strftime("%Y-%m-%d", time.gmtime(time.time() + 28 * 86400)))
 
 
 @scenario("60b", "the wall clock jumps back", "the service's clock jumps back by 1 h, then by 30 days, then to and fro", "nothing dead, no timer stuck, same state (I2 I8)")
