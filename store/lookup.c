@@ -124,8 +124,11 @@ static struct lookup_part_answer how_far(const struct looking *looking,
 	answer.as_of_us = feed_as_of_us(
 		&reader->feeds.views[index_of(reader, part->view)]);
 	answer.lag_us = lag_of(answer.as_of_us, looking->question->now_us);
-	answer.behind = terms->max_lag_us != LAG_ANY &&
-			answer.lag_us > terms->max_lag_us;
+	if (terms->max_lag_us != LAG_ANY && answer.lag_us > terms->max_lag_us)
+		answer.why_behind = VALUE_REASON_MAX_LAG;
+	else if (reader->made_us != TIMESTAMP_NONE)
+		answer.why_behind = VALUE_REASON_BACKUP;
+	answer.behind = answer.why_behind != VALUE_REASON_NONE;
 	return answer;
 }
 

@@ -46,7 +46,8 @@ struct lookup_part_answer {
 	const struct lookup_part *part;
 	int64_t as_of_us; /* of this view; TIMESTAMP_NONE: never read whole */
 	int64_t lag_us;	  /* or LAG_UNKNOWN; never negative */
-	bool behind;	  /* beyond the terms' max_lag */
+	bool behind;	  /* beyond the terms' max_lag, or of a backup */
+	enum value_reason why_behind;
 	/* values[0..part->entity_count * part->feature_count) */
 	const struct lookup_value *values;
 	/* row_event_time_us[0..part->entity_count): largest of the entity's

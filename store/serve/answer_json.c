@@ -195,7 +195,7 @@ static void write_part(struct buffer *out,
 	write_name(out, value_status_name(usual_status(answer)));
 	if (answer->behind) {
 		buffer_text(out, ",\"reason\":");
-		write_name(out, value_reason_name(VALUE_REASON_MAX_LAG));
+		write_name(out, value_reason_name(answer->why_behind));
 	}
 	buffer_byte(out, ',');
 	write_lag(out, answer->lag_us);

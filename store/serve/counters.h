@@ -56,6 +56,8 @@ struct counters {
 	/* Wall clock when the store was last seen to have changed: ingest
 	 * stores something at least once a second while it lives. 0: never. */
 	atomic_int_fast64_t ingest_seen_us;
+	atomic_uint_fast64_t damaged;	/* requests that met damage */
+	atomic_int_fast64_t damaged_us; /* wall clock, the last; 0: never */
 };
 
 /* All shards together, at one moment or nearly so. */

@@ -74,14 +74,46 @@ static int read_store(
 	return rc;
 }
 
+static void list_backup(struct buffer *text, const struct exchange *exchange)
+{
+	char time[RFC3339_SIZE];
+	buffer_print(text,
+		"[!]store degraded: lookups are answered from backup %s of %s, "
+		"as their views say when behind: %s\n",
+		reader_generation(exchange->reader),
+		rfc3339_print(reader_backup_made_us(exchange->reader), time),
+		exchange->why_unreadable == NULL ? "it can't be read"
+						 : exchange->why_unreadable);
+}
+
+#define DAMAGE_SHOWN_US INT64_C(60000000) /* after it was met last */
+
+static void list_damage(struct buffer *text, const struct exchange *exchange)
+{
+	char time[RFC3339_SIZE];
+	int64_t met_us = atomic_load(&exchange->counters->damaged_us);
+	if (met_us == 0 || exchange->now_us - met_us > DAMAGE_SHOWN_US)
+		return;
+	buffer_print(text,
+		"[!]store degraded: damage was met at %s; what it keeps from "
+		"being read is answered from the newest backup, if there is "
+		"one: run `holdfast verify`, then restore\n",
+		rfc3339_print(met_us, time));
+}
+
 static void list_store(
 	struct buffer *text, const struct exchange *exchange, const char *why)
 {
-	if (why == NULL)
+	if (why != NULL) {
+		buffer_print(text, "[-]store failed: %s\n", why);
+		return;
+	}
+	if (reader_backup_made_us(exchange->reader) == TIMESTAMP_NONE)
 		buffer_print(text, "[+]store ok: generation %s\n",
 			reader_generation(exchange->reader));
 	else
-		buffer_print(text, "[-]store failed: %s\n", why);
+		list_backup(text, exchange);
+	list_damage(text, exchange);
 }
 
 static void list_ingest(struct buffer *text, struct exchange *exchange)

@@ -133,6 +133,14 @@ static void write_state(struct metrics *metrics)
 	single(metrics, "store_readable", FAMILY_GAUGE,
 		"1 while lookups can be answered.",
 		metrics->figures->reader != NULL);
+	single(metrics, "store_from_backup", FAMILY_GAUGE,
+		"1 while the live store can't be read and a backup answers.",
+		metrics->figures->reader != NULL &&
+			reader_backup_made_us(metrics->figures->reader) !=
+				TIMESTAMP_NONE);
+	single(metrics, "requests_met_damage_total", FAMILY_COUNTER,
+		"Requests that met damage in the live store.",
+		(int64_t)atomic_load(&metrics->counters->damaged));
 	single(metrics, "ingest_up", FAMILY_GAUGE,
 		"0 while nothing was stored for 3 s: ingest stores something "
 		"at least once a second while it lives, unless every partition "

@@ -10,6 +10,12 @@
 /* The watcher must not be held up: requests that wait are woken by it. */
 #define WATCHER_BUSY_MS 50
 
+/* A newer backup than the one that answers is looked for so often. */
+#define BACKUP_EVERY_US INT64_C(10000000)
+
+/* Damage that was met is told so often. */
+#define DAMAGE_EVERY_US INT64_C(60000000)
+
 /* Replies on their way at once, mostly one a thread; more are freed. */
 #define SPARE_MAX 16
 
@@ -59,7 +65,8 @@ static void found_unreadable(struct pool *pool, const struct fault *fault)
 	char text[sizeof fault->text + 64];
 	if (pool->state == POOL_UNREADABLE)
 		return;
-	if (snprintf(text, sizeof text, "lookups get 503 for now: %s",
+	if (snprintf(text, sizeof text,
+		    "lookups get 503 for now, or what a backup holds: %s",
 		    fault->text) > 0)
 		notice(pool, text);
 	pool->state = POOL_UNREADABLE;
@@ -136,7 +143,8 @@ void desk_finish(struct desk *desk)
 	if (desk->pool != NULL)
 		pthread_mutex_destroy(&desk->mutex);
 	reader_close(desk->reader);
-	desk->reader = NULL;
+	reader_close(desk->backup);
+	desk->reader = desk->backup = NULL;
 	while (desk->spare != NULL) {
 		struct desk_memory *memory = desk->spare;
 		desk->spare = memory->next;
@@ -200,6 +208,46 @@ void desk_give_reader(struct desk *desk, int code, int64_t now_us)
 		close_reader(desk);
 	desk->used_us = now_us;
 	pthread_mutex_unlock(&desk->mutex);
+}
+
+/* Where no store ever was, or none of this program's, there is nothing that a
+ * backup could stand for; want of memory, or of a lock, passes. */
+static bool is_unreadable(const struct desk *desk)
+{
+	return desk->reader != NULL || desk->why.code == FAULT_CORRUPT ||
+	       desk->why.code == FAULT_IO || desk->why.code == FAULT_REFUSED;
+}
+
+struct reader *desk_turn_to_backup(struct desk *desk, int64_t now_us)
+{
+	if (!is_unreadable(desk))
+		return NULL;
+	if (now_us < desk->backup_due_us)
+		return desk->backup;
+	reader_close(desk->backup);
+	bool found = reader_open_newest_backup(&desk->backup,
+			     desk->pool->options.store_path, NULL) == 0;
+	desk->backup_due_us =
+		now_us + (found ? BACKUP_EVERY_US : POOL_RETRY_US);
+	return desk->backup;
+}
+
+void pool_met_damage(struct pool *pool, const struct fault *why, int64_t now_us)
+{
+	char text[sizeof why->text + 128];
+	struct counters *counters = pool->options.counters;
+	atomic_fetch_add(&counters->damaged, 1);
+	atomic_store(&counters->damaged_us, pool->options.wall_us());
+	int64_t told_us = atomic_load(&pool->damage_told_us);
+	if ((told_us != 0 && now_us - told_us < DAMAGE_EVERY_US) ||
+		!atomic_compare_exchange_strong(
+			&pool->damage_told_us, &told_us, now_us))
+		return;
+	if (snprintf(text, sizeof text,
+		    "a lookup met damage, and gets 503, or what a backup "
+		    "holds: %s",
+		    why->text) > 0)
+		notice(pool, text);
 }
 
 bool desk_rest(struct desk *desk, int64_t now_us)

@@ -4,7 +4,9 @@
  *
  * A desk opens its reader when it first needs one, and another one when the
  * store was replaced or the old one is not to be trusted. Without a store it
- * tries again once a second at most.
+ * tries again once a second at most. What the live store can't answer, since it
+ * can't be read or what was read is damaged, the newest backup answers, if
+ * there is one.
  *
  * Threads: a desk belongs to one thread, apart from desk_rest(); pool_watch()
  * to one; the rest to any.
@@ -37,6 +39,7 @@ struct pool {
 	/* Goes up when readers are to be opened again; when the store changed
 	 * or was replaced. */
 	atomic_uint_fast32_t generation, changes;
+	atomic_int_fast64_t damage_told_us; /* monotonic; 0: never */
 	/* of pool_watch() */
 	struct reader *watcher;
 	uint32_t seen_version;
@@ -73,6 +76,8 @@ struct desk {
 	uint32_t generation;   /* of the pool when it was opened */
 	int64_t retry_us;      /* monotonic: not opened before */
 	struct fault why;      /* there is none */
+	struct reader *backup; /* what answers then; NULL: none is open */
+	int64_t backup_due_us; /* monotonic: then a newer one is looked for */
 	struct desk_memory *spare;
 	size_t spare_count;
 	struct counters_shard shard; /* joins the pool's counters */
@@ -86,6 +91,15 @@ void desk_finish(struct desk *desk); /* a zeroed desk is allowed */
  * it is closed. */
 struct reader *desk_take_reader(struct desk *desk, int64_t now_us);
 void desk_give_reader(struct desk *desk, int code, int64_t now_us);
+
+/* The reader of the newest backup, in place of the desk's: between
+ * desk_take_reader() and desk_give_reader(). NULL: there is none. */
+struct reader *desk_turn_to_backup(struct desk *desk, int64_t now_us);
+
+/* What was read of the live store is damaged, as `why` says: counted, and told,
+ * not each time. By any thread. */
+void pool_met_damage(
+	struct pool *pool, const struct fault *why, int64_t now_us);
 
 /* Let go of a snapshot that is kept for nobody. By any thread. True: one is
  * kept on, or may be. */

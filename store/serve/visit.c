@@ -119,24 +119,48 @@ static void prepare(struct visit *visit, struct arena *arena, int64_t waited_us)
 	};
 }
 
-/* Run the exchange once. */
-static int ask(struct visit *visit, int64_t now_us, int64_t waited_us)
+static int run(struct visit *visit, struct reader *reader, int64_t waited_us,
+	struct fault *fault)
 {
-	struct desk *desk = &visit->worker->desk;
 	struct arena *arena = visit_fresh_arena(visit);
-	struct fault fault;
 	if (arena == NULL) {
 		visit_refuse(
 			visit, ERROR_OUT_OF_MEMORY, "no memory: try again");
 		return EXCHANGE_REPLY;
 	}
-	struct reader *reader = desk_take_reader(desk, now_us);
 	prepare(visit, arena, waited_us);
 	visit->exchange.reader = reader;
-	fault.code = 0;
-	fault.text[0] = '\0';
-	int rc = exchange_run(&visit->exchange, &fault);
-	desk_give_reader(desk, rc, now_us);
+	fault->code = 0;
+	fault->text[0] = '\0';
+	return exchange_run(&visit->exchange, fault);
+}
+
+/* What the live store could not answer, once more of the newest backup. */
+static int run_on_backup(struct visit *visit, int code, int64_t now_us,
+	int64_t waited_us, struct fault *fault)
+{
+	struct worker *worker = visit->worker;
+	pool_met_damage(&worker->serve->pool, fault, now_us);
+	struct reader *backup = desk_turn_to_backup(&worker->desk, now_us);
+	if (backup == NULL)
+		return code;
+	struct fault why;
+	return run(visit, backup, waited_us, &why);
+}
+
+/* Run the exchange, of the live store if it can be read. */
+static int ask(struct visit *visit, int64_t now_us, int64_t waited_us)
+{
+	struct desk *desk = &visit->worker->desk;
+	struct fault fault;
+	struct reader *live = desk_take_reader(desk, now_us);
+	struct reader *reader =
+		live == NULL ? desk_turn_to_backup(desk, now_us) : live;
+	int rc = run(visit, reader, waited_us, &fault);
+	int code = rc;
+	if (live != NULL && (rc == FAULT_CORRUPT || rc == FAULT_IO))
+		rc = run_on_backup(visit, rc, now_us, waited_us, &fault);
+	desk_give_reader(desk, code, now_us);
 	return rc;
 }
 

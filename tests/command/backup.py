@@ -5,6 +5,7 @@ What a backup must hold is counted from the file that was sent, up to the offset
 own SQLite.
 """
 
+import http.client
 import json
 import os
 import pathlib
@@ -62,8 +63,10 @@ class Backed(Operated):
         live = (self.store / "features.db").resolve()
         for beside in ("-wal", "-shm"):
             live.with_name(live.name + beside).unlink(missing_ok=True)
-        with live.open("r+b") as file:
-            file.write(b"\0" * 4096)
+        # As another file: what a process read of it before would stay good in its memory.
+        damaged = live.with_suffix(".damaged")
+        damaged.write_bytes(b"\0" * 4096 + live.read_bytes()[4096:])
+        damaged.rename(live)
 
 
 class Making(Backed):
@@ -298,6 +301,129 @@ class Restoring(Backed):
             self.holdfast("restore", "early", status=-signal.SIGKILL, program=command.FAILPOINTS, HOLDFAST_FAILPOINT=f"{step}:1")
             self.take_all()
             self.expect_all(digest, live)
+
+
+class Serving(Backed):
+    """Three views on the same events: one that says nothing of lag, one that serves what is behind, one that rather fails."""
+
+    def setUp(self):
+        super().setUp()
+        features = {"count": {"type": "int64", "merge": "sum", "default": 0}}
+        terms = {"plain": {}, "serves": {"max_lag": "1s", "when_behind": "serve"}, "fails": {"max_lag": "1s", "when_behind": "fail"}}
+        schema = self.directory / "schema.json"
+        schema.write_text(json.dumps({
+            "views": {name: {"entity": {"id": "int64"}, "features": features, "serve": serve} for name, serve in terms.items()},
+            "sources": {TOPIC: {"id": "/id", "event_time": "/event_time", "updates": [
+                {"view": name, "entity": {"id": "/entity/id"}, "features": {"count": {"const": 1}}} for name in terms]}}}))
+        self.send_many(3000)
+        self.take_all()
+        self.holdfast("backup", "early")
+        self.send_many(1000)
+        self.take_all()
+        listener = self.directory / "listener"
+        self.server = self.started("serve", "--port-file", listener)
+        await_true("it listens", lambda: listener.exists() or self.server.poll() is not None)
+        self.address = listener.read_text().strip()
+
+    def get(self, target):
+        connection = http.client.HTTPConnection(self.address, timeout=command.PATIENCE_S)
+        connection.request("GET", target)
+        reply = connection.getresponse()
+        body = reply.read().decode()
+        connection.close()
+        return reply.status, body
+
+    def look_up(self, view, id=7):
+        status, body = self.get(f"/v1/views/{view}/{id}")
+        return status, json.loads(body)
+
+    def counted(self, lines, id=7):
+        return sum(1 for line in self.sent.read_text().splitlines()[:lines] if json.loads(line)["entity"]["id"] == id)
+
+    def expect_live(self):
+        status, answer = self.look_up("plain")
+        self.assertEqual((status, answer["generation"]), (200, "g1"))
+        self.assertEqual(answer["views"]["plain"]["values"], [[self.counted(4000)]])
+        self.assertNotIn("backup", json.dumps(answer))
+
+    def expect_backup(self):
+        made = next(one for one in self.listed() if one["name"] == "early")
+        status, answer = self.look_up("plain")
+        self.assertEqual((status, answer["generation"]), (200, "g1@early"))
+        self.assertEqual(answer["views"]["plain"]["values"], [[self.counted(3000)]])
+        self.assertEqual((answer["views"]["plain"]["status"], answer["views"]["plain"]["reason"]), ("behind", "backup"))
+        self.assertLess(answer["as_of"], made["made"])
+        status, answer = self.look_up("serves")
+        self.assertEqual((status, answer["views"]["serves"]["values"]), (200, [[self.counted(3000)]]))
+        self.assertEqual((answer["views"]["serves"]["status"], answer["views"]["serves"]["reason"]), ("behind", "max_lag"))
+        self.assertGreater(answer["lag_ms"], 1000)
+        status, answer = self.look_up("fails")
+        self.assertEqual((status, answer["error"]["code"]), (412, "refused"))
+
+    def break_live(self):
+        """Its first page; what the server keeps of it in memory does not outlive its next look."""
+        live = (self.store / "features.db").resolve()
+        self.kept = {path: path.read_bytes() for path in live.parent.iterdir()}
+        self.damage_live()
+
+    def mend_live(self):
+        live = (self.store / "features.db").resolve()
+        for path, bytes in self.kept.items():
+            new = path.with_suffix(path.suffix + ".new")
+            new.write_bytes(bytes)
+            new.rename(path)
+        live.with_name(live.name + "-shm").unlink(missing_ok=True)
+
+    def test_where_the_live_file_can_not_be_read(self):
+        time.sleep(1.1)  # so that the backup is behind the views' max_lag
+        self.expect_live()
+        self.break_live()
+        await_true("a backup answers", lambda: self.look_up("plain")[1].get("generation") == "g1@early")
+        self.expect_backup()
+        status, text = self.get("/readyz?verbose")
+        self.assertEqual(status, 200)
+        self.assertIn("[!]store degraded: lookups are answered from backup g1@early", text)
+        self.assertEqual(self.get("/readyz")[0], 200)
+        self.assertIn("holdfast_store_from_backup 1\n", self.get("/metrics")[1])
+        self.mend_live()
+        await_true("each thread takes the live one again",
+                   lambda: all(self.look_up("plain")[1].get("generation") == "g1" for _ in range(20)))
+        self.expect_live()
+        self.assertIn("[+]store ok", self.get("/readyz?verbose")[1])
+        self.assertIn("holdfast_store_from_backup 0\n", self.get("/metrics")[1])
+
+    def test_until_another_generation_is_linked(self):
+        self.break_live()
+        await_true("a backup answers", lambda: self.look_up("plain")[1].get("generation") == "g1@early")
+        self.holdfast("restore", "early")
+        await_true("the restored one answers", lambda: self.look_up("plain")[1].get("generation") == "g2")
+        self.take_all()
+        status, answer = self.look_up("plain")
+        self.assertEqual((answer["generation"], answer["views"]["plain"]["values"]), ("g2", [[self.counted(4000)]]))
+
+    def test_where_there_is_no_backup(self):
+        self.backup_file("early").unlink()
+        self.break_live()
+        await_true("it is unreadable", lambda: self.look_up("plain")[0] == 503)
+        self.assertEqual(self.look_up("plain")[1]["error"]["code"], "store_unreadable")
+        self.assertEqual(self.get("/readyz")[0], 503)
+
+    def test_one_damaged_row_is_answered_from_the_backup_and_all_others_from_the_live_one(self):
+        time.sleep(1.1)
+        path = (self.store / "features.db").resolve()
+        with sqlite3.connect(path) as db:
+            for view in ("plain", "serves", "fails"):
+                db.execute(f"UPDATE {view} SET count = 5000000 WHERE id = 7")
+        db.close()
+        self.expect_backup()
+        status, answer = self.look_up("plain", 14)
+        self.assertEqual((status, answer["generation"], answer["views"]["plain"]["values"]), (200, "g1", [[self.counted(4000, 14)]]))
+        self.assertIn("damage was met", self.get("/readyz?verbose")[1])
+        self.assertRegex(self.get("/metrics")[1], "holdfast_requests_met_damage_total [1-9]")
+        self.backup_file("early").unlink()
+        await_true("what was open is let go", lambda: self.look_up("plain")[0] == 503)
+        self.assertNotIn("5000000", self.get("/v1/views/plain/7")[1])
+        self.assertEqual(self.look_up("plain", 14)[0], 200)
 
 
 if __name__ == "__main__":
