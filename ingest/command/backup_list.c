@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define OFFSETS_UNKNOWN (-1)
 
@@ -112,6 +113,8 @@ static int read_one(struct listing *listing, struct looked *looked,
 	return rc;
 }
 
+#define LEFT 1 /* it was removed meanwhile */
+
 /* Anything but want of memory is the backup's fault, and the others are looked
  * at, too. */
 static int look_at(struct listing *listing, const struct backup_file *file,
@@ -130,6 +133,8 @@ static int look_at(struct listing *listing, const struct backup_file *file,
 		return 0;
 	if (rc == FAULT_OOM)
 		return fault_set(fault, rc, "%s", why.text);
+	if (access(path, F_OK) != 0)
+		return LEFT;
 	out->damaged = true;
 	out->state = arena_print(&listing->arena, "damaged: %s", why.text);
 	listing->damaged++;
@@ -217,14 +222,17 @@ static int look_and_tell(struct listing *listing,
 	const struct backup_file *files, struct looked *all, size_t count,
 	struct fault *fault)
 {
-	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < count; i++)
-		rc = look_at(listing, &files[i], &all[i], fault);
-	if (rc == 0 && listing->json)
-		tell_programs(all, count);
-	else if (rc == 0)
-		rc = tell_people(all, count, fault);
-	return rc;
+	size_t looked = 0;
+	for (size_t i = 0; i < count; i++) {
+		int rc = look_at(listing, &files[i], &all[looked], fault);
+		if (rc < 0)
+			return rc;
+		looked += rc != LEFT;
+	}
+	if (!listing->json)
+		return tell_people(all, looked, fault);
+	tell_programs(all, looked);
+	return 0;
 }
 
 static int list(struct listing *listing, struct fault *fault)
