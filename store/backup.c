@@ -106,10 +106,15 @@ static void backup_free(struct backup *backup)
 	free(backup);
 }
 
-/* As much of it as there is room for. */
+/* As much of it as there is room for, in whole characters (RFC 3629). */
 static void keep_text(char *out, size_t size, const char *text)
 {
-	(void)snprintf(out, size, "%s", text);
+	size_t length = strnlen(text, size - 1);
+	while (length > 0 && text[length] != '\0' &&
+		((unsigned char)text[length] & 0xC0) == 0x80)
+		length--;
+	memcpy(out, text, length);
+	out[length] = '\0';
 }
 
 static int name_it(const struct store *store, struct backup *backup,

@@ -20,7 +20,7 @@
 #include "store/backups.h"
 #include "store/decisions.h"
 
-#define BACKUP_WHY_BYTES 512
+#define BACKUP_WHY_BYTES 1024 /* as struct fault */
 
 struct backup_report {
 	char name[BACKUP_NAME_MAX + 1];
