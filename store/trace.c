@@ -8,6 +8,7 @@
 
 #define LETTER_COLUMNS 9
 #define LETTER_PLACE 3
+#define LETTER_REASON 4
 #define LETTER_KEY 6
 
 /* A record that can't be decoded has one letter, another as many as updates. */
@@ -15,6 +16,7 @@ struct found_letter {
 	enum letter_kind kind;
 	uint32_t place;
 	bool whole_record;
+	bool crash_loop;
 };
 
 struct trace {
@@ -161,6 +163,12 @@ static bool keep_letter(struct trace *trace, const struct found_letter *letter)
 	return true;
 }
 
+static bool is_crash_loop(const struct column row[LETTER_COLUMNS])
+{
+	return reason_parse(column_as_bytes(&row[LETTER_REASON])) ==
+	       REASON_CRASH_LOOP;
+}
+
 static int find_letters(struct trace *trace, const struct record *record,
 	enum letter_kind kind, struct fault *fault)
 {
@@ -180,6 +188,7 @@ static int find_letters(struct trace *trace, const struct record *record,
 						  &row[LETTER_PLACE]),
 			.whole_record =
 				rc == 0 && row[LETTER_KEY].kind == COLUMN_NULL,
+			.crash_loop = rc == 0 && is_crash_loop(row),
 		};
 		if (rc == 0 && !keep_letter(trace, &letter))
 			rc = no_memory(fault);
@@ -216,18 +225,20 @@ static int find_time(struct trace *trace, const struct store_record *record,
 	return 0;
 }
 
-int trace_record(struct trace *trace, const struct store_record *record,
-	struct fault *fault)
+int trace_record(
+	struct trace *trace, const struct record *record, struct fault *fault)
 {
-	const struct log *log = record->record.log;
+	const struct log *log = record->log;
+	bool spared = false;
 	trace->found_count = 0;
 	trace->partition = trace_partition(trace, log->topic, log->partition);
-	int rc = find_time(trace, record, fault);
+	int rc = find_letters(trace, record, LETTER_DEAD, fault);
 	if (rc == 0)
-		rc = find_letters(trace, &record->record, LETTER_DEAD, fault);
-	if (rc == 0)
-		rc = find_letters(trace, &record->record, LETTER_PARKED, fault);
-	return rc;
+		rc = find_letters(trace, record, LETTER_PARKED, fault);
+	for (size_t i = 0; i < trace->found_count; i++)
+		spared |= trace->found[i].kind == LETTER_PARKED &&
+			  trace->found[i].crash_loop;
+	return rc < 0 ? rc : spared;
 }
 
 static void look_at_letters(const struct trace *trace,
@@ -380,7 +391,9 @@ int trace_update(struct trace *trace, const struct store_record *record,
 					: 0,
 	};
 	struct held_row held;
-	int rc = 0;
+	int rc = find_time(trace, record, fault);
+	if (rc < 0)
+		return rc;
 	look_at_letters(trace, update, &evidence);
 	if (evidence.taken && evidence.letter == PROOF_NO_LETTER) {
 		rc = look_at_key(trace, record, update, &evidence, fault);

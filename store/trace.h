@@ -41,14 +41,19 @@ const struct store_partition *trace_partition(
 	const struct trace *trace, const char *topic, int32_t partition);
 
 /*
- * Judge updates of `record`, decoded under the reader's schema, within a
- * snapshot: first trace_record(), then each of them, in the log's order.
- * record->record.log is one of trace_partition(). Bytes are in `arena`.
- * Errors: FAULT_CORRUPT (a table of the store's own), FAULT_IO, FAULT_BUSY,
- * FAULT_OOM. A damaged row is no error, but missing.
+ * Look a record of one of trace_partition()'s logs up, within a snapshot,
+ * before it is decoded. 1: it is parked for ending the process, and must not
+ * be decoded here either. Errors: FAULT_CORRUPT (a table of the store's own),
+ * FAULT_IO, FAULT_BUSY, FAULT_OOM.
  */
-int trace_record(struct trace *trace, const struct store_record *record,
-	struct fault *fault);
+int trace_record(
+	struct trace *trace, const struct record *record, struct fault *fault);
+
+/*
+ * Judge an update of the record last looked up, decoded under the reader's
+ * schema; in the log's order. Bytes are in `arena`. A damaged row is no error,
+ * but missing. Errors: as trace_record().
+ */
 int trace_update(struct trace *trace, const struct store_record *record,
 	const struct update *update, struct arena *arena, struct proof *out,
 	struct fault *fault);

@@ -25,6 +25,7 @@ int command_ingest(int argc, char **argv);
 int command_pause(int argc, char **argv);
 int command_produce(int argc, char **argv);
 int command_release(int argc, char **argv);
+int command_replay(int argc, char **argv);
 int command_restore(int argc, char **argv);
 int command_resume(int argc, char **argv);
 int command_run(int argc, char **argv);

@@ -37,6 +37,8 @@ static const struct {
 		command_verify},
 	{"rebuild", "build the store anew from the log, beside the live one",
 		command_rebuild},
+	{"replay", "does it hold what the log says? read a range of it again",
+		command_replay},
 	{"schema", "check a schema file", command_schema},
 	{"faults", "every error that can come, and what is done about it",
 		command_faults},

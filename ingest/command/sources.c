@@ -50,11 +50,17 @@ static int refuse_topic(
 	return rc;
 }
 
+static const struct schema *schema_of(const struct sources_options *options)
+{
+	return options->store == NULL ? options->schema
+				      : store_schema(options->store);
+}
+
 static int open_file(struct source **out, const struct sources_options *options,
 	struct fault *fault)
 {
 	const struct config_file *file = &options->config->file;
-	const struct schema *schema = store_schema(options->store);
+	const struct schema *schema = schema_of(options);
 	if (schema_source(schema, file->topic) == NULL)
 		return refuse_topic(file->topic, schema, fault);
 	struct file_source_options source = {
@@ -63,8 +69,9 @@ static int open_file(struct source **out, const struct sources_options *options,
 		.clock = clock_system(),
 		.until_end = options->until_end,
 	};
-	say(SAY_INFO, "taking %s as topic %s into %s", file->path, file->topic,
-		options->config->store.path);
+	if (options->store != NULL)
+		say(SAY_INFO, "taking %s as topic %s into %s", file->path,
+			file->topic, options->config->store.path);
 	return file_source_open(out, &source, fault);
 }
 
@@ -73,9 +80,10 @@ static void make_group_id(
 	const struct sources_options *options, char out[GROUP_ID_BYTES])
 {
 	const char *set = config_kafka(options->config, CONFIG_GROUP_ID);
+	const char *id = options->store == NULL ? options->store_id
+						: store_id(options->store);
 	(void)snprintf(out, GROUP_ID_BYTES, "%s%.180s%s",
-		set == NULL ? "holdfast-" : "",
-		set == NULL ? store_id(options->store) : set,
+		set == NULL ? "holdfast-" : "", set == NULL ? id : set,
 		options->group_suffix == NULL ? "" : options->group_suffix);
 }
 
@@ -91,21 +99,28 @@ static int open_topics(struct source **out,
 	source.settings = config_kafka_settings(config, items);
 	source.group_id = group_id;
 	source.topics = topics;
-	source.topic_count = store_schema(options->store)->source_count;
+	source.topic_count =
+		options->topic == NULL ? schema_of(options)->source_count : 1;
+	source.only_partition =
+		options->topic == NULL ? -1 : options->only_partition;
 	source.clock = clock_system();
 	source.until_end = options->until_end;
 	source.may_commit = options->may_commit;
 	source.payload = options->payload;
-	say(SAY_INFO, "taking %zu topics of %s as group %s into %s",
-		source.topic_count, config_kafka(config, "bootstrap.servers"),
-		group_id, config->store.path);
+	if (options->store != NULL)
+		say(SAY_INFO, "taking %zu topics of %s as group %s into %s",
+			source.topic_count,
+			config_kafka(config, "bootstrap.servers"), group_id,
+			config->store.path);
 	return kafka_source_open(out, &source, fault);
 }
 
 static int open_kafka(struct source **out,
 	const struct sources_options *options, struct fault *fault)
 {
-	const struct schema *schema = store_schema(options->store);
+	const struct schema *schema = schema_of(options);
+	if (options->topic != NULL)
+		return open_topics(out, options, &options->topic, fault);
 	if (schema->source_count == 0)
 		return fault_set(fault, FAULT_USAGE,
 			"the store's schema has no sources: there is no topic "

@@ -21,6 +21,11 @@ bool sources_is_file(const struct config *config);
 struct sources_options {
 	const struct config *config; /* outlives the source */
 	const struct store *store;   /* its schema's topics, its id */
+	/* Who only reads the log has no store: NULL, and these. */
+	const struct schema *schema;
+	const char *store_id;
+	const char *topic;	/* of these topics only this; NULL: all */
+	int32_t only_partition; /* with `topic`; -1: all */
 	bool until_end; /* done when all that was there at the start came */
 	/* Behind the group's id: for who takes the same topics beside the
 	 * store's owner. NULL: the owner. */

@@ -3,23 +3,30 @@
 #include "ingest/command/backup_list.h"
 #include "ingest/command/command.h"
 #include "ingest/command/reading.h"
+#include "ingest/command/replay.h"
 #include "ingest/command/say.h"
 #include "ingest/command/table.h"
 #include "ingest/command/value_text.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 struct verify_options {
 	bool backups;
+	char *log;
 };
 
 static const struct field fields[] = {
 	{"backups", FIELD_FLAG, offsetof(struct verify_options, backups), NULL,
 		0, 0, NULL, "check the backups, not the store itself"},
+	{"log", FIELD_TEXT, offsetof(struct verify_options, log), NULL, 0, 0,
+		"RANGE",
+		"then read the log again, as `replay` does: all, TOPIC or "
+		"TOPIC:PARTITION"},
 };
 
 static const struct options_spec spec = {
-	.usage = "verify [--backups] [--json]",
+	.usage = "verify [--backups | --log RANGE] [--json]",
 	.summary = "Checks integrity, every row's checksum, every partition's "
 		   "accounts and the digest of every view,\nin one snapshot, "
 		   "beside a live writer if there is one; or of every "
@@ -92,6 +99,21 @@ static void tell_programs(const struct verify_report *report)
 	fputs("]}\n", stdout);
 }
 
+/* Does it hold what the log says? */
+static int read_log(struct reading *reading, struct fault *fault)
+{
+	const struct verify_options *own = reading->options.own;
+	char list[] = "missing";
+	struct replay_request request = {.list = list};
+	if (own->log == NULL)
+		return STATUS_GOOD;
+	if (strcmp(own->log, "all") != 0)
+		request.target = own->log;
+	if (!reading->options.json)
+		fputs("\n", stdout);
+	return replay_answer(reading, &request, fault);
+}
+
 static int answer(struct reading *reading, struct fault *fault)
 {
 	struct verify_report report = {0};
@@ -103,7 +125,9 @@ static int answer(struct reading *reading, struct fault *fault)
 		rc = tell_people(&report, fault);
 	if (rc < 0)
 		return rc;
-	return report.problem_count == 0 ? STATUS_GOOD : STATUS_WRONG;
+	int status = report.problem_count == 0 ? STATUS_GOOD : STATUS_WRONG;
+	int replayed = read_log(reading, fault);
+	return replayed < 0 || replayed > status ? replayed : status;
 }
 
 int command_verify(int argc, char **argv)

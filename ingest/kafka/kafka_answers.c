@@ -105,6 +105,9 @@ static int take_answer(struct kafka_source *source,
 {
 	switch (answer->kind) {
 	case ANSWER_PARTITION:
+		if (source->only_partition >= 0 &&
+			answer->partition != source->only_partition)
+			return SOURCE_IDLE;
 		return take_partition(source, answer, event, fault);
 	case ANSWER_JUDGEMENT:
 		return take_judgement(source, answer, event, fault);

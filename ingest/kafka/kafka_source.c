@@ -20,6 +20,7 @@
 struct kafka_source_options kafka_source_options_default(void)
 {
 	return (struct kafka_source_options){
+		.only_partition = -1,
 		.clock = clock_system(),
 		.metadata_refresh_ms = 30000,
 		.identity_check_ms = 10000,
@@ -288,6 +289,7 @@ int kafka_source_open(struct source **out,
 	source->base.ops = &ops;
 	source->clock = options->clock;
 	source->until_end = options->until_end;
+	source->only_partition = options->only_partition;
 	source->identity_check_us = (int64_t)options->identity_check_ms * 1000;
 	source->topic_gone_us = (int64_t)options->topic_gone_ms * 1000;
 	source->close_timeout_ms = options->close_timeout_ms;

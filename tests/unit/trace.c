@@ -125,7 +125,7 @@ static struct proof trace_one(struct trace *trace, const struct reader *reader,
 	if (update.view != NULL)
 		update.view =
 			schema_view(reader_schema(reader), update.view_name);
-	good(trace_record(trace, &record, &fault), &fault);
+	good(trace_record(trace, &record.record, &fault), &fault);
 	good(trace_update(trace, &record, &update, arena, &proof, &fault),
 		&fault);
 	return proof;

@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""replay.py HOLDFAST [unittest options]: the log read again, with and without an owner of the store, and what went from it named.
+"""
+
+import datetime
+import json
+import os
+import pathlib
+import signal
+import sqlite3
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import command  # noqa: E402
+from command import TOPIC, await_true  # noqa: E402
+
+MERGED = ("applied", "superseded", "held")
+
+
+def time(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+class Replay(command.Case):
+    def taken(self, count=3000, *more):
+        self.generate(count, "--broken", 0.02, *more)
+        self.take("--set", "ingest.dead_share_max=1")
+
+    def replay(self, *arguments, status=0):
+        """Listed updates, and the summary."""
+        lines = self.holdfast("replay", TOPIC, "--file", self.sent, "--json", *arguments, status=status).stdout.splitlines()
+        return [json.loads(line) for line in lines[:-1]], json.loads(lines[-1])
+
+    def change(self, *statements):
+        with sqlite3.connect(self.store / "features.db") as file:
+            for statement in statements:
+                file.execute(statement)
+        file.close()
+
+    def ask(self, question):
+        with sqlite3.connect(f"file:{self.store / 'features.db'}?mode=ro", uri=True) as file:
+            return file.execute(question).fetchall()
+
+    def accounts(self):
+        partition, = self.status()["partitions"]
+        return partition
+
+
+class Answers(Replay):
+    def test_they_are_the_dispositions_of_each_update(self):
+        self.taken()
+        before, accounts = self.status(), self.accounts()
+        listed, end = self.replay("--list", "all")
+        answers = end["answers"]
+        self.assertEqual((answers["missing"], answers["ahead"]), (0, 0))
+        for name in ("duplicate", "parked", "dead"):
+            self.assertEqual(answers[name], accounts[name], name)
+        self.assertEqual(sum(answers[name] for name in MERGED), accounts["applied"] + accounts["superseded"])
+        self.assertGreater(answers["duplicate"], 0)
+        self.assertGreater(answers["dead"], 0)
+        self.assertEqual((len(listed), end["updates"], end["records"], end["whole"]),
+                         (accounts["updates"] if "updates" in accounts else len(listed), len(listed), accounts["taken"], True))
+        self.assertEqual(self.status()["digest"], before["digest"])
+        self.holdfast("verify")
+
+    def test_the_last_line_says_how_many_are_missing(self):
+        self.taken(200)
+        told = self.holdfast("replay", TOPIC, "--file", self.sent).stdout
+        self.assertEqual(told.splitlines()[-1], "0 missing")
+
+    def test_an_update_without_its_row_is_missing(self):
+        self.taken()
+        one = next(one for one in self.replay("--list", "applied")[0] if "entity" in one)
+        view, entity = one["view"], one["entity"]
+        where = " AND ".join(f'"{name}" = ' + (f"'{value}'" if isinstance(value, str) else str(value)) for name, value in entity.items())
+        self.change(f"DELETE FROM {view} WHERE {where}")
+        missing, end = self.replay(status=3)
+        self.assertGreater(end["answers"]["missing"], 0)
+        self.assertEqual({json.dumps([one["view"], one["entity"]]) for one in missing}, {json.dumps([view, entity])})
+        told = self.holdfast("replay", TOPIC, "--file", self.sent, status=3).stdout
+        self.assertEqual(told.splitlines()[-1], f"{len(missing)} missing")
+        self.assertIn("the entity has no row", told)
+
+    def test_a_dead_letter_that_went_is_missing(self):
+        self.taken()
+        # One that no other record is a copy of.
+        (letter, record, offset), *_ = self.ask("SELECT d.id, d.record, r.offset FROM _dead d JOIN _record r ON r.id = d.record WHERE d.key IS NULL")
+        self.change(f"DELETE FROM _dead WHERE id = {letter}", f"DELETE FROM _record WHERE id = {record}")
+        missing, _ = self.replay(status=3)
+        self.assertEqual([one["offset"] for one in missing], [offset])
+
+    def test_a_key_that_went_is_missed(self):
+        self.taken()
+        held = self.ask("SELECT seq, offset, place, key FROM _key WHERE state = 'taken' ORDER BY seq")
+        seq, offset, place, _ = held[len(held) // 2]
+        self.change(f"DELETE FROM _key WHERE seq = {seq}")
+        missing, _ = self.replay(status=3)
+        # Copies of it, which came later, have nothing to be copies of.
+        self.assertEqual((missing[0]["offset"], missing[0]["place"]), (offset, place))
+        self.assertEqual({one["why"] for one in missing}, {missing[0]["why"]})
+
+    def test_what_was_dropped_is_counted_and_not_missing(self):
+        self.taken()
+        dead = self.replay()[1]["answers"]["dead"]
+        self.holdfast("dead", "drop", "--all", "--because", "a test")
+        self.take("--set", "ingest.dead_share_max=1", "--set", "ingest.dead_keep=1ms")
+        end = self.replay()[1]
+        self.assertEqual((end["answers"]["missing"], end["answers"]["dead"]), (0, dead))
+
+    def test_what_was_retried_is_applied(self):
+        self.generate(2000, "--broken", 0.1)
+        self.take("--set", "ingest.dead_share_max=1")
+        self.holdfast("dead", "retry", "--all", "--set", "ingest.max_skew=365d")
+        self.assertEqual(self.replay("--set", "ingest.max_skew=365d")[1]["answers"]["missing"], 0)
+
+
+class Ranges(Replay):
+    def test_a_part_of_the_log_by_offset(self):
+        self.taken(500)
+        offsets = sorted({one["offset"] for one in self.replay("--list", "all")[0]})
+        first, last = offsets[100], offsets[200]
+        listed, _ = self.replay("--list", "all", "--from", first, "--to", last)
+        self.assertEqual(sorted({one["offset"] for one in listed}), offsets[100:200])
+
+    def test_a_part_of_the_log_by_time(self):
+        self.taken(500)
+        everything = [one for one in self.replay("--list", "all")[0] if one["record_time"]]
+        middle = sorted((one["record_time"] for one in everything), key=time)[len(everything) // 2]
+        later, _ = self.replay("--list", "all", "--from", middle)
+        self.assertEqual(later, [one for one in everything if time(one["record_time"]) >= time(middle)])
+        earlier, _ = self.replay("--list", "all", "--to", middle)
+        self.assertEqual([one for one in earlier if one["record_time"]], [one for one in everything if time(one["record_time"]) < time(middle)])
+
+    def test_what_is_not_taken_yet_is_ahead(self):
+        self.taken(500)
+        good = next(line for line in self.sent.read_bytes().splitlines() if b"card" in line)
+        with self.sent.open("ab") as file:
+            file.write(good + b"\n")
+        end = self.replay()[1]
+        self.assertEqual(end["answers"]["missing"], 0)
+        self.assertGreater(end["answers"]["ahead"], 0)
+
+    def test_verify_reads_the_log_too(self):
+        self.taken(500)
+        self.configure(file={"path": str(self.sent), "topic": TOPIC})
+        for log in ("all", TOPIC):
+            told = self.holdfast("verify", "--log", log).stdout
+            self.assertIn(": 0 wrong", told)
+            self.assertEqual(told.splitlines()[-1], "0 missing")
+        self.change("DELETE FROM card")
+        self.assertIn("missing", self.holdfast("verify", "--log", "all", status=3).stdout)
+
+    def test_nonsense_is_told(self):
+        self.taken(10)
+        file = ("--file", self.sent)
+        self.refused("is no source", "replay", "others", *file)
+        self.refused("--from is", "replay", TOPIC, *file, "--from", "yesterday")
+        self.refused("no answer", "replay", TOPIC, *file, "--list", "lost")
+        self.refused("--file needs", "replay", *file)
+
+    def test_another_file_is_no_log_of_this_store(self):
+        self.taken(500)
+        self.generate(500, "--seed", "99")
+        done = self.holdfast("replay", TOPIC, "--file", self.sent, status=4)
+        self.assertIn("log_changed", done.stderr)
+
+    def test_interrupted_it_goes_on_where_it_was(self):
+        self.taken(20000)
+        whole = self.replay("--list", "none")[1]
+        process = self.started_to_pipe("replay", TOPIC, "--file", self.sent, "--json", "--list", "all")
+        first = process.stdout.readline()  # and no more: it soon has to wait for us
+        process.send_signal(signal.SIGINT)
+        first += process.stdout.read()
+        self.assertEqual(process.wait(60), 1)
+        self.assertIn("goes on where it was", process.stderr.read())
+        so_far = json.loads(first.splitlines()[-1])
+        self.assertTrue(0 < so_far["records"] < whole["records"], so_far)
+        self.assertTrue((self.store / "replay.json").exists())
+        listed, end = self.replay("--list", "all")
+        self.assertEqual(end, whole)
+        self.assertEqual(len(listed), whole["updates"] - so_far["updates"])
+        self.assertFalse((self.store / "replay.json").exists())
+
+    def started_to_pipe(self, *arguments):
+        import subprocess
+        process = subprocess.Popen([command.PROGRAM, *map(str, arguments)], cwd=self.directory, env=command.environment(),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(self.end, process)
+        return process
+
+
+class Kafka(Replay):
+    def setUp(self):
+        super().setUp()
+        port_file = self.directory / "broker"
+        self.started("broker", "--topic", TOPIC, "--port-file", port_file)
+        await_true("the broker", port_file.exists)
+        self.configure(kafka={"bootstrap.servers": port_file.read_text().strip()}, ingest={"dead_share_max": 1})
+        self.generate(3000)
+        self.produced = 0
+
+    def produce(self):
+        self.holdfast("produce", self.sent, "--topic", TOPIC)
+
+    def replay(self, *arguments, status=0):
+        lines = self.holdfast("replay", "--json", *arguments, status=status).stdout.splitlines()
+        return [json.loads(line) for line in lines[:-1]], json.loads(lines[-1])
+
+    def test_every_partition_again_and_again(self):
+        self.produce()
+        self.holdfast("ingest", "--until-end")
+        digest = self.status()["digest"]
+        taken = sum(partition["taken"] for partition in self.status()["partitions"])
+        for _ in range(3):
+            end = self.replay()[1]
+            self.assertEqual((end["answers"]["missing"], end["records"]), (0, taken))
+        self.assertEqual(self.status()["digest"], digest)
+
+    def test_one_partition_from_an_offset(self):
+        self.produce()
+        self.holdfast("ingest", "--until-end")
+        fullest = max(self.status()["partitions"], key=lambda partition: partition["taken"])
+        target = f"{TOPIC}:{fullest['partition']}"
+        listed, end = self.replay(target, "--from", 3, "--to", 9, "--list", "all")
+        self.assertEqual(end["records"], 6)
+        self.assertEqual({(one["partition"], one["offset"]) for one in listed} - {(fullest["partition"], at) for at in range(3, 9)}, set())
+        self.refused("within one partition", "replay", TOPIC, "--from", 3)
+
+    def test_beside_a_running_service(self):
+        self.produce()
+        self.started("run")
+        await_true("all is taken", lambda: self.store.exists() and self.taken_so_far() == 3000)
+        self.assertEqual(self.replay()[1]["answers"]["missing"], 0)
+        self.produce()  # copies, while it is read
+        self.assertEqual(self.replay()[1]["answers"]["missing"], 0)
+
+    def taken_so_far(self):
+        try:
+            return sum(partition["taken"] for partition in self.status()["partitions"])
+        except AssertionError:  # there is no store yet
+            return 0
+
+
+if __name__ == "__main__":
+    command.PROGRAM = os.path.abspath(sys.argv[1])
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]])
