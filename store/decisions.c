@@ -390,6 +390,22 @@ int store_new_log(struct store *store, const struct log *log,
 	return rc;
 }
 
+static int run_nothing(
+	struct store *store, struct change *change, struct fault *fault)
+{
+	(void)store;
+	(void)change;
+	(void)fault;
+	return 0;
+}
+
+int store_decide(struct store *store, const struct decision *decision,
+	struct fault *fault)
+{
+	struct change change = {.run = run_nothing, .decision = decision};
+	return make(store, &change, fault);
+}
+
 static int run_acknowledge(
 	struct store *store, struct change *change, struct fault *fault)
 {

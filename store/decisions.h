@@ -114,6 +114,11 @@ int store_accept_gap(struct store *store, const struct log *log,
 int store_new_log(struct store *store, const struct log *log,
 	const struct decision *decision, struct fault *fault);
 
+/* Put on the record what was decided, where that changes nothing in this
+ * store's tables. Errors: as store_apply(). */
+int store_decide(struct store *store, const struct decision *decision,
+	struct fault *fault);
+
 /* Dead letters up to `id` are where the export puts them: it goes on behind
  * that, after a restart too, and no later letter has such an id. A smaller one
  * than before changes nothing. Errors: FAULT_USAGE (no letter had that id),

@@ -192,21 +192,39 @@ static int remove_files(const struct layout *layout, struct fault *fault)
 	return 0;
 }
 
+/* The lock of builders in *builders, -1 for none; the caller closes it. */
+static int claim_for_drop(struct layout *layout, const char *path,
+	const char *generation, int *builders, struct fault *fault)
+{
+	char live[GENERATION_NAME_MAX];
+	bool exists = false;
+	*builders = -1;
+	int rc = layout_find(layout, path, &exists, fault);
+	memcpy(live, layout->generation, sizeof live);
+	if (rc == 0)
+		rc = layout_lock_build(layout, builders, fault);
+	if (rc == 0)
+		rc = layout_turn_to(layout, generation, fault);
+	return rc < 0 ? rc : generation_check_there(layout, live, fault);
+}
+
+int generation_check_drop(
+	const char *path, const char *generation, struct fault *fault)
+{
+	struct layout layout;
+	int builders;
+	int rc = claim_for_drop(&layout, path, generation, &builders, fault);
+	if (builders >= 0)
+		close(builders);
+	return rc;
+}
+
 int generation_drop(
 	const char *path, const char *generation, struct fault *fault)
 {
 	struct layout layout;
-	bool exists = false;
-	int builders = -1;
-	int rc = layout_find(&layout, path, &exists, fault);
-	char live[GENERATION_NAME_MAX];
-	memcpy(live, layout.generation, sizeof live);
-	if (rc == 0)
-		rc = layout_lock_build(&layout, &builders, fault);
-	if (rc == 0)
-		rc = layout_turn_to(&layout, generation, fault);
-	if (rc == 0)
-		rc = generation_check_there(&layout, live, fault);
+	int builders;
+	int rc = claim_for_drop(&layout, path, generation, &builders, fault);
 	if (rc == 0)
 		rc = remove_files(&layout, fault);
 	if (builders >= 0)

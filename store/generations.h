@@ -120,6 +120,10 @@ struct generation {
 int generations_list(const char *path, struct arena *arena,
 	const struct generation **out, size_t *count, struct fault *fault);
 
+/* Would generation_drop() be refused? Errors: as there. */
+int generation_check_drop(
+	const char *path, const char *generation, struct fault *fault);
+
 /*
  * Remove a generation that is neither live nor being built, for good.
  * Errors: FAULT_USAGE (no such one), FAULT_REFUSED (live, or being built),

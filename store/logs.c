@@ -1,3 +1,4 @@
+#include "store/decisions.h"
 #include "store/writer.h"
 
 #include <stdlib.h>
@@ -41,6 +42,26 @@ struct newcomers {
 	size_t count;
 };
 
+/* While a rollback lasts nothing is taken: what that generation did not know,
+ * either. */
+static int stop_newcomer(
+	struct store *store, const struct log *log, struct fault *fault)
+{
+	int64_t since_us = -1;
+	int rc = sql_integer(store->db,
+		"SELECT coalesce(max(since), -1) FROM _stop"
+		" WHERE reason = '" STOP_ROLLED_BACK "'",
+		&since_us, fault);
+	if (rc < 0 || since_us < 0)
+		return rc;
+	const struct store_stop stop = {.log = log,
+		.reason = STOP_ROLLED_BACK,
+		.detail = "new since the rollback; to go on: holdfast resume",
+		.since_us = since_us,
+		.log_start = LOG_START_UNKNOWN};
+	return store_put_stop(store, &stop, fault);
+}
+
 static int insert(struct store *store, const struct store_announced *announced,
 	struct newcomers *newcomers, struct fault *fault)
 {
@@ -53,7 +74,8 @@ static int insert(struct store *store, const struct store_announced *announced,
 	if (announced->cluster_id != NULL)
 		copy_name(added->cluster_id, announced->cluster_id);
 	newcomers->items[newcomers->count++] = added;
-	return partition_insert(store->db, added, fault);
+	int rc = partition_insert(store->db, added, fault);
+	return rc < 0 ? rc : stop_newcomer(store, &added->log, fault);
 }
 
 static int insert_or_locate(struct store *store,

@@ -83,13 +83,39 @@ static int check_exactly(const struct store *live,
 	return rc;
 }
 
+/* Only the newest incarnation takes records. Where somebody stopped it before,
+ * that lasts: no resume of what was rolled back ends it. */
+static int is_ours_to_stop(struct store *store,
+	const struct store_partition *partition, struct fault *fault)
+{
+	const char *reason;
+	const struct log *log = &partition->log;
+	if (partitions_find(&store->partitions, log->topic, log->partition) !=
+		partition)
+		return 0;
+	int rc = store_why_stopped(
+		store, log, &store->batch_arena, &reason, fault);
+	if (rc <= 0)
+		return rc < 0 ? rc : 1;
+	return strcmp(reason, STOP_PAUSED) != 0 &&
+	       strcmp(reason, STOP_FLOOD) != 0;
+}
+
 static int stop_all(
 	struct store *store, const struct store_switch *to, struct fault *fault)
 {
 	int64_t now_us = to->decision == NULL ? 0 : to->decision->at_us;
 	int rc = 0;
+	if (store->partitions.count == 0)
+		return fault_set(fault, FAULT_REFUSED,
+			"generation %s has taken no record of any partition: "
+			"there is nothing to go back to",
+			store->layout.generation);
 	for (size_t i = 0; rc == 0 && i < store->partitions.count; i++) {
 		const struct log *log = &store->partitions.items[i]->log;
+		rc = is_ours_to_stop(store, store->partitions.items[i], fault);
+		if (rc <= 0)
+			continue;
 		const struct store_stop stop = {.log = log,
 			.reason = to->stop_reason,
 			.detail = to->stop_detail,

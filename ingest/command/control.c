@@ -22,6 +22,8 @@ static const struct {
 	{"backup", control_backup},
 	{"backup_state", control_backup_state},
 	{"restore", control_restore},
+	{"generation_drop", control_generation_drop},
+	{"rollback", control_rollback},
 	{"dead_retry", control_dead_retry},
 	{"dead_drop", control_dead_drop},
 	{"dead_exported", control_dead_exported},

@@ -39,6 +39,9 @@ static const struct {
 		command_rebuild},
 	{"replay", "does it hold what the log says? read a range of it again",
 		command_replay},
+	{"generations", "builds of the store: list them, drop one",
+		command_generations},
+	{"rollback", "go back to an older one", command_rollback},
 	{"schema", "check a schema file", command_schema},
 	{"faults", "every error that can come, and what is done about it",
 		command_faults},
@@ -55,7 +58,7 @@ static void help(FILE *out)
 	      "exactly once in effect,\nand answers lookups from it.\n\n",
 		out);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		fprintf(out, "  %-9s %s\n", commands[i].name,
+		fprintf(out, "  %-11s %s\n", commands[i].name,
 			commands[i].summary);
 	fputs("\n`holdfast COMMAND --help` tells its options, and every "
 	      "setting "

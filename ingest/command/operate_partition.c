@@ -57,7 +57,8 @@ static int pause_one(struct quest *quest, struct fault *fault)
 	return store_stop_partition(store, &stop, decision, fault);
 }
 
-/* Unnamed, only what somebody paused: the rest wants to be looked at. */
+/* Unnamed, what somebody decided, to pause or to roll back: the rest wants to
+ * be looked at. */
 static int resume_one(struct quest *quest, struct fault *fault)
 {
 	struct store *store = quest->control->store;
@@ -69,7 +70,8 @@ static int resume_one(struct quest *quest, struct fault *fault)
 	quest->state = "was not stopped";
 	if (rc == 0)
 		return 0;
-	bool ours = quest->named || strcmp(reason, STOP_PAUSED) == 0;
+	bool ours = quest->named || strcmp(reason, STOP_PAUSED) == 0 ||
+		    strcmp(reason, STOP_ROLLED_BACK) == 0;
 	quest->state = arena_print(&quest->arena,
 		ours ? "resumed, was %s" : "still stopped: %s", reason);
 	if (!ours)
@@ -339,7 +341,8 @@ int command_resume(int argc, char **argv)
 			 "[--because TEXT]",
 		.summary = "Takes records again, where the store says: of one "
 			   "partition, whatever it was stopped for, or\nof all "
-			   "that are paused. What was found wrong with a log "
+			   "that are paused or rolled back. What was found "
+			   "wrong with a log "
 			   "is looked at anew.",
 		.fields = fields,
 		.field_count = sizeof fields / sizeof fields[0],

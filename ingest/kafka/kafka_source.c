@@ -109,8 +109,9 @@ static void compare_committed(
 		" was taken up to offset %" PRId64
 		", says the group's commit in Kafka, and the store holds only "
 		"what is below %" PRId64 ": offsets %" PRId64 " to %" PRId64
-		" are read again. The store lost commits, or is an older "
-		"copy: check its disk, and run `holdfast verify`",
+		" are read again. Unless the store was restored or rolled "
+		"back, it lost commits: check its disk, and run `holdfast "
+		"verify`",
 		partition->topic, partition->number, committed,
 		partition->expected, partition->expected, committed - 1);
 	kafka_tell(source, NOTICE_ONCE, &text);
@@ -174,7 +175,10 @@ static void kafka_commit(
 	struct kafka_source *source = (struct kafka_source *)base;
 	struct kafka_partition *partition = kafka_partitions_find(
 		&source->partitions, log->topic, log->partition);
-	assert(partition != NULL); /* it was started */
+	assert(partition != NULL); /* it was announced */
+	/* Whoever lowers it knows why: the store did not lose what lies
+	 * between. */
+	partition->found_committed = -1;
 	kafka_commits_want(&source->commits, partition, next_offset);
 }
 

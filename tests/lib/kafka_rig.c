@@ -101,7 +101,9 @@ static void note_partition(
 	assert_false(partition->announced);
 	partition->announced = true;
 	partition->log_start = event->log_start;
-	if (partition->start.log == NULL)
+	if (partition->held_at > 0)
+		source_commit(rig->source, &partition->log, partition->held_at);
+	else if (partition->start.log == NULL)
 		rig_start_now(rig, event->partition, event->log_start);
 	else
 		start(rig, event->partition, &partition->start);

@@ -20,6 +20,8 @@ struct rig_partition {
 	int records, ends;	      /* how many came */
 	int64_t as_of_us;	      /* of the last END */
 	bool stopped;
+	int64_t held_at;    /* announced, it is not started: this is committed;
+			       0: it is started */
 	struct fault fault; /* of STOPPED */
 };
 

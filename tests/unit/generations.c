@@ -286,6 +286,14 @@ static void going_back_stops_every_partition_until_it_is_resumed(void **state)
 		1);
 	assert_string_equal(reason, STOP_ROLLED_BACK);
 	assert_true(stop_lasts(reason));
+	/* what appears meanwhile waits, too */
+	const struct store_partition *added = NULL;
+	check_ok(store_partition(rig->store, "appeared", 3, 0, &added, &fault),
+		&fault);
+	assert_int_equal(store_why_stopped(rig->store, &added->log, &rig->arena,
+				 &reason, &fault),
+		1);
+	assert_string_equal(reason, STOP_ROLLED_BACK);
 	/* what was rolled back does not come back by itself */
 	store_rig_close(rig);
 	store_rig_open(rig);

@@ -436,6 +436,28 @@ static void a_store_that_went_back_is_told_and_reads_the_range_again(
 	assert_int_equal(rig->partitions[1].records, 0);
 }
 
+static bool one_has_started(const struct kafka_rig *rig)
+{
+	return rig->partitions[0].announced && rig->partitions[1].ends > 0;
+}
+
+static void what_was_lowered_on_purpose_is_nothing_to_tell(void **state)
+{
+	struct kafka_rig *rig = *state;
+	take_and_commit(rig, 30);
+	rig_start_at(rig, 1, 30, NULL);
+	rig_open(rig);
+	rig->partitions[0].held_at = 12;
+	rig_until(rig, one_has_started);
+	rig_start_now(rig, 0, 12);
+	rig_until(rig, two_have_started);
+	assert_int_equal(rig->notices, 0);
+	assert_int_equal(rig->partitions[0].records, 18);
+	rig_close(rig);
+	assert_int_equal(
+		mock_kafka_committed(&rig->mock, "holdfast-test", "t", 0), 12);
+}
+
 static void a_store_that_is_ahead_of_its_commits_is_nothing_to_tell(
 	void **state)
 {
@@ -624,6 +646,8 @@ int main(void)
 		TEST(who_may_not_commit_does_not_at_the_end_either,
 			one_partition),
 		TEST(a_failed_commit_is_told_and_tried_again, one_partition),
+		TEST(what_was_lowered_on_purpose_is_nothing_to_tell,
+			four_partitions),
 		TEST(a_store_that_went_back_is_told_and_reads_the_range_again,
 			four_partitions),
 		TEST(a_store_that_is_ahead_of_its_commits_is_nothing_to_tell,
