@@ -14,14 +14,13 @@
 
 #define COPY_BYTES (1024 * 1024)
 
-/* The identity of a store's file that nobody here has open. */
+/* The identity of a store's file, which this process may have open: so it is
+ * not opened by hand (tables_check_file). */
 static int read_identity(const char *path, struct identity *out,
 	struct arena *arena, struct fault *fault)
 {
 	sqlite3 *db = NULL;
-	int rc = tables_check_file(path, fault);
-	if (rc == 0)
-		rc = sql_open(&db, path, SQL_READ, 0, fault);
+	int rc = sql_open(&db, path, SQL_READ, 0, fault);
 	if (rc == 0)
 		rc = tables_check(db, path, fault);
 	if (rc == 0)
@@ -80,7 +79,9 @@ static int check_base(const struct identity *live, const char *base,
 	struct arena *arena, struct fault *fault)
 {
 	struct identity identity = {0};
-	int rc = read_identity(base, &identity, arena, fault);
+	int rc = tables_check_file(base, fault);
+	if (rc == 0)
+		rc = read_identity(base, &identity, arena, fault);
 	schema_free(identity.schema);
 	if (rc == 0 && live->schema != NULL &&
 		strcmp(identity.store_id, live->store_id) != 0)

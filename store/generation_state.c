@@ -61,7 +61,10 @@ int generation_is_sealed(
 	const char *state =
 		rc == 1 ? (const char *)sqlite3_column_text(statement, 0)
 			: NULL;
-	*sealed = state != NULL && strcmp(state, names[GENERATION_SEALED]) == 0;
+	/* Also once it is sealed no longer: it may be built on, or be on its
+	 * way back. */
+	*sealed = state != NULL && state[0] != '\0' &&
+		  strcmp(state, names[GENERATION_LIVE]) != 0;
 	sqlite3_reset(statement);
 	return rc < 0 ? rc : 0;
 }

@@ -120,6 +120,12 @@ void library_keep_current(struct holdfast *store, int64_t now_us)
 	(void)refresh(store, NULL);
 }
 
+bool library_follow(struct holdfast *store)
+{
+	return reader_saw_seal(store->reader) &&
+	       refresh(store, NULL) == HOLDFAST_REOPENED;
+}
+
 void holdfast_keep(struct holdfast *store, bool keep)
 {
 	store->keeps = keep;

@@ -77,6 +77,11 @@ int library_failed(struct holdfast_error *error, const struct fault *fault);
 /* Once a second: go on with another reader where the store was replaced. */
 void library_keep_current(struct holdfast *store, int64_t now_us);
 
+/* After a lookup: did another generation take the place of the one it read?
+ * Then the store's reader is another one now, and the lookup is to be made
+ * again. */
+bool library_follow(struct holdfast *store);
+
 /* Find what the query wants in the schema of the store's present reader.
  * Errors: FAULT_USAGE where that has it no more, or differently. */
 int query_resolve(struct holdfast_query *query, struct fault *fault);

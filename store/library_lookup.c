@@ -102,6 +102,24 @@ static bool is_distrustful(int rc)
 	return rc == FAULT_CORRUPT || rc == FAULT_IO || rc == FAULT_INTERNAL;
 }
 
+/* What is asked, of the schema of the store's present reader. */
+static int prepare(struct holdfast_query *query, const char *position,
+	struct position *at_least, struct lookup_question *question,
+	struct fault *fault)
+{
+	arena_reset(&query->scratch);
+	int rc = query->opening == query->store->openings
+			 ? 0
+			 : query_resolve(query, fault);
+	if (rc == 0)
+		rc = ask(query, question, fault);
+	if (rc < 0 || position == NULL)
+		return rc;
+	question->at_least = at_least;
+	return position_parse(
+		slice_of(position), &query->scratch, at_least, fault);
+}
+
 static int look_up(struct holdfast_query *query, const char *position,
 	const struct holdfast_answer **out, struct fault *fault)
 {
@@ -109,22 +127,15 @@ static int look_up(struct holdfast_query *query, const char *position,
 	struct lookup_question question = {.now_us = library_wall_us()};
 	struct lookup_answer found;
 	struct position at_least;
-	arena_reset(&query->scratch);
+	int rc;
 	library_keep_current(store, question.now_us);
-	int rc = query->opening == store->openings
-			 ? 0
-			 : query_resolve(query, fault);
-	if (rc == 0)
-		rc = ask(query, &question, fault);
-	if (rc == 0 && position != NULL) {
-		rc = position_parse(
-			slice_of(position), &query->scratch, &at_least, fault);
-		question.at_least = &at_least;
-	}
-	if (rc < 0)
-		return rc;
-	rc = reader_look_up(
-		store->reader, &question, &query->scratch, &found, fault);
+	do {
+		rc = prepare(query, position, &at_least, &question, fault);
+		if (rc < 0)
+			return rc;
+		rc = reader_look_up(store->reader, &question, &query->scratch,
+			&found, fault);
+	} while (rc >= 0 && library_follow(store));
 	store->distrusted |= is_distrustful(rc);
 	if (rc == LOOKUP_ANSWERED)
 		return answer_put(

@@ -194,15 +194,30 @@ static int claim(struct store *store, struct fault *fault)
 		      : rc;
 }
 
+/* May this process have the file open already, and so hold SQLite's locks on
+ * it, which closing any descriptor of it drops? Not at a start. A successor may
+ * be the generation that its readers were on before. Both were opened for
+ * writing since whatever failed: the kernel's pages are the disk's. */
+static bool may_be_open(const struct store *store, const struct place *place)
+{
+	return place->again || store->role == ROLE_SUCCESSOR;
+}
+
+static int check_by_hand(struct store *store, struct fault *fault)
+{
+	int rc = tables_check_file(store->layout.database, fault);
+	if (rc == 0)
+		layout_drop_cache(&store->layout);
+	return rc;
+}
+
 static int connect_database(
-	struct store *store, bool again, struct fault *fault)
+	struct store *store, const struct place *place, struct fault *fault)
 {
 	const char *path = store->layout.database;
-	int rc = again ? 0 : tables_check_file(path, fault);
+	int rc = may_be_open(store, place) ? 0 : check_by_hand(store, fault);
 	if (rc < 0)
 		return rc;
-	if (!again)
-		layout_drop_cache(&store->layout);
 	rc = sql_open(&store->db, path, SQL_WRITE,
 		store->options.busy_timeout_ms, fault);
 	if (rc == 0)
@@ -253,7 +268,7 @@ static int open_all(
 {
 	int rc = open_directory(store, place, fault);
 	if (rc == 0)
-		rc = connect_database(store, place->again, fault);
+		rc = connect_database(store, place, fault);
 	if (rc == 0) /* what is missing since: now it is known to be ours */
 		rc = layout_make(&store->layout, fault);
 	if (rc == 0 && store->role == ROLE_LIVE) /* nobody else makes one */

@@ -57,17 +57,22 @@ int reader_connect(struct reader *reader, enum sql_mode mode,
 	return rc;
 }
 
+#define REPLACED 1
+#define OPENINGS 3 /* one switch after another takes longer than these */
+
 /* SQLite opens the WAL by its path and later than the file. Were the store
- * replaced in between, the one would be read with the other's pages. */
+ * replaced in between, the one would be read with the other's pages. REPLACED:
+ * it was, and the fault says so. */
 static int connect_current(
 	struct reader *reader, uint32_t busy_timeout_ms, struct fault *fault)
 {
 	int rc = reader_connect(reader, SQL_READ, busy_timeout_ms, fault);
 	if (rc == FAULT_OOM || reader_is_current(reader))
 		return rc;
-	return fault_set(fault, FAULT_BUSY,
+	(void)fault_set(fault, FAULT_BUSY,
 		"%s was replaced while it was opened: try again",
 		reader->layout.database);
+	return REPLACED;
 }
 
 struct reader *reader_new(struct fault *fault)
@@ -113,7 +118,7 @@ static int open_reader(struct reader **out, const char *path,
 			     ? connect_current(reader, busy_timeout_ms, fault)
 			     : reader_connect(reader, SQL_READ, busy_timeout_ms,
 				       fault);
-	if (rc < 0)
+	if (rc != 0)
 		reader_close(reader);
 	else
 		*out = reader;
@@ -123,7 +128,10 @@ static int open_reader(struct reader **out, const char *path,
 int reader_open(struct reader **out, const char *path, uint32_t busy_timeout_ms,
 	struct fault *fault)
 {
-	return open_reader(out, path, NULL, busy_timeout_ms, fault);
+	int rc = REPLACED;
+	for (int i = 0; rc == REPLACED && i < OPENINGS; i++)
+		rc = open_reader(out, path, NULL, busy_timeout_ms, fault);
+	return rc == REPLACED ? FAULT_BUSY : rc;
 }
 
 int reader_open_generation(struct reader **out, const char *path,
@@ -201,11 +209,15 @@ bool reader_is_current(const struct reader *reader)
 	return layout_is_current(&reader->layout);
 }
 
+bool reader_saw_seal(const struct reader *reader)
+{
+	return reader->sealed;
+}
+
 bool reader_has_moved(struct reader *reader)
 {
 	int rc = reader_begin(reader, NULL);
-	bool moved = rc == 0 && reader->sealed &&
-		     !layout_is_current(&reader->layout);
+	bool moved = rc == 0 && reader->sealed && !reader_is_current(reader);
 	reader_end(reader);
 	return moved;
 }

@@ -67,6 +67,11 @@ bool reader_is_current(const struct reader *reader);
  * False also where nobody can tell. */
 bool reader_has_moved(struct reader *reader);
 
+/* The same question in two halves, for who asks after the answer: was the
+ * newest snapshot's generation sealed? Then reader_is_current() says whether to
+ * ask another reader again. A look at memory. */
+bool reader_saw_seal(const struct reader *reader);
+
 /*
  * For a reader that answers many lookups: keep a lookup's snapshot for the
  * next, which goes on with it exactly as long as it is the newest. Answers are

@@ -153,6 +153,27 @@ static int open_successor(struct store **out,
 	return rc;
 }
 
+/* The switch failed with `rc`: the live one goes on, unless it is sealed and
+ * stays so. Then nobody may go on: the next start knows which of the two is
+ * the live one, and this process does not. */
+static int lift_seal(struct store *live, int rc, struct fault *fault)
+{
+	enum generation_state state;
+	const char *peer;
+	arena_reset(&live->batch_arena);
+	int read = generation_read(
+		live->db, &state, &peer, &live->batch_arena, NULL);
+	if (read == 0 &&
+		(state != GENERATION_SEALED ||
+			note_state(live, GENERATION_LIVE, "", NULL) == 0))
+		return rc;
+	return fault_set(fault, FAULT_IO,
+		"generation %s is sealed, its successor did not take its "
+		"place, and the seal can't be lifted: the next start does "
+		"either",
+		live->layout.generation);
+}
+
 /* From here on a crash leaves the one or the other. */
 static int turn(struct store *live, struct store *successor,
 	const struct store_switch *to, struct fault *fault)
@@ -160,19 +181,19 @@ static int turn(struct store *live, struct store *successor,
 	const char *name = successor->layout.generation;
 	int rc = make_ready(successor, live->layout.generation, to, fault);
 	failpoint("switch_ready");
-	if (rc == 0)
-		rc = note_state(live, GENERATION_SEALED, name, fault);
+	if (rc < 0) /* a successor without a seal on its peer means nothing */
+		return rc;
+	rc = note_state(live, GENERATION_SEALED, name, fault);
 	failpoint("switch_sealed");
 	if (rc == 0)
 		rc = layout_relink(&successor->layout, fault);
 	failpoint("switch_linked");
-	if (rc == 0)
-		return note_state(successor, GENERATION_LIVE, "", fault);
-	/* The live one goes on; best effort, since its next owner does the
-	 * same: a successor without a seal on its peer means nothing. */
-	if (rc != FAULT_IO)
-		(void)note_state(live, GENERATION_LIVE, "", NULL);
-	return rc;
+	if (rc < 0)
+		return rc == FAULT_IO ? rc : lift_seal(live, rc, fault);
+	/* It is the live one already; where this fails, the next start notes
+	 * it. */
+	rc = note_state(successor, GENERATION_LIVE, "", fault);
+	return rc == FAULT_IO ? rc : 0;
 }
 
 /* A builder must not have it open. */
