@@ -53,6 +53,24 @@ int store_found(const struct store_options *options, const char *base,
 /* "g2". Borrowed until store_close(). */
 const char *store_generation(const struct store *store);
 
+/* What store_carry() took over. */
+struct carried {
+	int64_t decisions, holds, stops;
+	int64_t letters; /* that both have, and those copied */
+	int64_t copied;	 /* of them: the log no longer holds their records */
+	int64_t cleared; /* the live one let them go: here, too */
+};
+
+/*
+ * Take over from the live generation, as of one snapshot of it, what the log
+ * does not hold: decisions, holds, stops that last, how far letters were
+ * exported, ids and fates of letters, letters whose records the log no longer
+ * holds. Once more is as if only once. A store_switch() that is `exactly`
+ * wants that nothing of it changed since. `out` may be NULL.
+ * Errors: as store_apply().
+ */
+int store_carry(struct store *store, struct carried *out, struct fault *fault);
+
 /* It holds all that it was built for: only such a one takes the live one's
  * place. What a build goes on with is incomplete again.
  * Errors: as store_apply(). */
@@ -61,7 +79,8 @@ int store_complete(struct store *store, struct fault *fault);
 struct store_switch {
 	const char *generation;
 	/* Whether it must stand exactly where the live one stands, in every
-	 * partition that both have: not for a rollback or a restore. */
+	 * partition that both have, and hold what that decided (store_carry()):
+	 * not for a rollback or a restore. */
 	bool exactly;
 	/* Its partitions take no records until they are resumed, for this
 	 * reason, with these words (store/decisions.h). NULL: they go on. */

@@ -40,6 +40,8 @@ int keys_init(struct keys *keys, sqlite3 *db, struct fault *fault)
 		{&keys->get, "SELECT * FROM " TABLE " WHERE seq = ?"},
 		{&keys->put, "INSERT INTO " TABLE " VALUES"
 			     " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+		{&keys->put_over, "REPLACE INTO " TABLE " VALUES"
+				  " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
 		{&keys->remove, "DELETE FROM " TABLE " WHERE seq = ?"},
 		{&keys->list, "SELECT seq, key FROM " TABLE " WHERE seq BETWEEN"
 			      " ? AND ? AND state = 'taken'"},
@@ -60,6 +62,7 @@ void keys_finish(struct keys *keys)
 {
 	sqlite3_finalize(keys->get);
 	sqlite3_finalize(keys->put);
+	sqlite3_finalize(keys->put_over);
 	sqlite3_finalize(keys->remove);
 	sqlite3_finalize(keys->list);
 	sqlite3_finalize(keys->let_go);
@@ -261,13 +264,9 @@ int keys_remove(
 	return rc < 0 ? rc : note_gone(keys, prefix, seq, fault);
 }
 
-int keys_write(struct keys *keys, size_t index, struct fault *fault)
+static int write_row(sqlite3_stmt *statement, const struct key_holder *holder,
+	struct fault *fault)
 {
-	struct key_holder *holder = &keys->fresh[index];
-	assert(holder->state != KEY_PENDING);
-	if (holder->seq == -1)
-		return 0;
-	holder->seq = keys->batch_seq;
 	const struct column row[COLUMNS] = {
 		column_integer(holder->seq),
 		column_blob(
@@ -281,9 +280,28 @@ int keys_write(struct keys *keys, size_t index, struct fault *fault)
 		holder->letter == 0 ? column_null()
 				    : column_integer(holder->letter),
 	};
-	if (!sql_bind_row(keys->put, TABLE, row, COLUMNS))
+	if (!sql_bind_row(statement, TABLE, row, COLUMNS))
 		return no_memory(fault);
-	int rc = sql_run(keys->put, fault);
+	return sql_run(statement, fault);
+}
+
+int keys_point(struct keys *keys, const struct key_holder *holder,
+	int64_t letter, struct fault *fault)
+{
+	struct key_holder pointed = *holder;
+	assert(!is_fresh(keys, holder));
+	pointed.letter = letter;
+	return write_row(keys->put_over, &pointed, fault);
+}
+
+int keys_write(struct keys *keys, size_t index, struct fault *fault)
+{
+	struct key_holder *holder = &keys->fresh[index];
+	assert(holder->state != KEY_PENDING);
+	if (holder->seq == -1)
+		return 0;
+	holder->seq = keys->batch_seq;
+	int rc = write_row(keys->put, holder, fault);
 	if (rc == 0)
 		keys->batch_seq++;
 	return rc;

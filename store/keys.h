@@ -44,7 +44,7 @@ struct key_segment;
 
 struct keys {
 	sqlite3 *db;
-	sqlite3_stmt *get, *put, *remove, *list, *let_go;
+	sqlite3_stmt *get, *put, *put_over, *remove, *list, *let_go;
 	struct key_map map;
 	struct key_segment *segments;
 	size_t segment_count, segment_capacity;
@@ -88,6 +88,11 @@ int keys_take(struct keys *keys, const struct key_holder *holder, size_t *index,
 /* A holder gives way to another: its row goes. */
 int keys_remove(
 	struct keys *keys, struct key_holder *holder, struct fault *fault);
+
+/* What is durable holds its key for another letter from now on: its row is
+ * written over. `holder` is of keys_find(), without an open batch. */
+int keys_point(struct keys *keys, const struct key_holder *holder,
+	int64_t letter, struct fault *fault);
 
 /* Append fresh[index], whose state and letter are known now. */
 int keys_write(struct keys *keys, size_t index, struct fault *fault);

@@ -2,8 +2,9 @@
  * `_meta`: facts about the store itself, by name.
  *
  * store_id, secret, schema, owner_epoch; exported_dead once there was an
- * export; state, peer and origin of a generation (store/generations.h);
- * backup_… once there was a backup (store/backup_record.h).
+ * export; state, peer, origin and carried of a generation
+ * (store/generations.h); backup_… once there was a backup
+ * (store/backup_record.h).
  */
 #ifndef HOLDFAST_STORE_META_H
 #define HOLDFAST_STORE_META_H

@@ -1,10 +1,12 @@
 /* The switch: the owner turns from one generation to another. */
+#include "store/carry.h"
 #include "store/decisions.h"
 #include "store/failpoint.h"
 #include "store/writer.h"
 
 #include <assert.h>
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 /* One change of a generation's own file, in a transaction. */
@@ -70,8 +72,26 @@ static int check_stands(const struct store *successor,
 		live->accounts.next_offset);
 }
 
-static int check_exactly(const struct store *live,
-	const struct store *successor, struct fault *fault)
+/* Nobody decided anything since. */
+static int check_carried(
+	struct store *live, struct store *successor, struct fault *fault)
+{
+	const char *now = "", *then = "";
+	struct arena arena = ARENA_INIT;
+	int rc = carry_stamp(live->db, &now, &arena, fault);
+	if (rc == 0)
+		rc = meta_get_text(
+			successor->db, META_CARRIED, &then, &arena, fault);
+	if (rc == 0 && strcmp(now, then) != 0)
+		rc = fault_set(fault, FAULT_REFUSED,
+			"what is live changed since generation %s took it over",
+			successor->layout.generation);
+	arena_finish(&arena);
+	return rc;
+}
+
+static int check_exactly(
+	struct store *live, struct store *successor, struct fault *fault)
 {
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < live->partitions.count; i++) {
@@ -80,7 +100,7 @@ static int check_exactly(const struct store *live,
 			    one->log.partition) == one)
 			rc = check_stands(successor, one, fault);
 	}
-	return rc;
+	return rc < 0 ? rc : check_carried(live, successor, fault);
 }
 
 /* Only the newest incarnation takes records. Where somebody stopped it before,

@@ -75,6 +75,13 @@ control_action control_hold, control_release; /* operate_hold.c */
 /* switch_action.c */
 control_action control_switch_begin, control_switch_abandon, control_switch;
 
+/* An owner that stands still for a switch goes on by itself after so long:
+ * comparing and taking over are a matter of seconds. */
+#define SWITCH_PATIENCE_US (60 * INT64_C(1000000))
+
+/* 1: some partition stands still for a switch. Errors: as store_letter(). */
+int switch_stands(struct store *store, struct fault *fault);
+
 /* No partition stands still for a switch any more. Errors: as store_apply(). */
 int switch_abandon(struct store *store, struct fault *fault);
 control_action control_backup, control_backup_state; /* backup_action.c */

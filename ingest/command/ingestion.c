@@ -32,6 +32,8 @@ struct ingestion {
 	struct keeper *keeper;
 	struct backup_duty backups;
 	struct control_server *control;
+	int64_t goes_on_us; /* monotonic: whoever it stands still for is gone;
+			       0: it does not */
 };
 
 struct store_options store_options_of(const struct config *all)
@@ -139,23 +141,61 @@ static void landed(void *payload, const struct store_tally *tally)
 	keeper_landed(ingestion->keeper, tally);
 }
 
+static int64_t now_us(void)
+{
+	struct clock *clock = clock_system();
+	return clock->monotonic_us(clock);
+}
+
+/* While another generation is about to take this one's place nothing is to
+ * change but what operators ask for. */
 static bool wants(void *payload)
 {
 	struct ingestion *ingestion = payload;
-	return control_server_wants(ingestion->control) ||
-	       keeper_wants(ingestion->keeper) ||
+	if (control_server_wants(ingestion->control))
+		return true;
+	if (ingestion->goes_on_us != 0)
+		return now_us() >= ingestion->goes_on_us;
+	return keeper_wants(ingestion->keeper) ||
 	       backup_duty_wants(&ingestion->backups);
+}
+
+/* A request may have been to stand still for a switch, or to go on. */
+static int attend_control(struct ingestion *ingestion, struct fault *fault)
+{
+	const struct store *before = ingestion->store;
+	int rc = control_server_attend(ingestion->control, fault);
+	if (rc == 0 && ingestion->store != before) {
+		ingestion->goes_on_us = 0;
+		return PIPELINE_LEAVE;
+	}
+	if (rc == 0)
+		rc = switch_stands(ingestion->store, fault);
+	ingestion->goes_on_us = rc == 1 ? now_us() + SWITCH_PATIENCE_US : 0;
+	return rc < 0 ? rc : 0;
+}
+
+/* Whoever builds the generation has died, or can't be heard. */
+static int go_on(struct ingestion *ingestion, struct fault *fault)
+{
+	say(SAY_WARNING,
+		"ingest stood still for %lld s, and no other generation took "
+		"this one's place: going on with this one",
+		(long long)(SWITCH_PATIENCE_US / 1000000));
+	ingestion->goes_on_us = 0;
+	return switch_abandon(ingestion->store, fault);
 }
 
 static int attend(void *payload, struct fault *fault)
 {
 	struct ingestion *ingestion = payload;
-	const struct store *before = ingestion->store;
 	int rc = 0;
 	if (control_server_wants(ingestion->control))
-		rc = control_server_attend(ingestion->control, fault);
-	if (rc == 0 && ingestion->store != before)
-		return PIPELINE_LEAVE;
+		rc = attend_control(ingestion, fault);
+	if (rc == 0 && ingestion->goes_on_us != 0)
+		return now_us() >= ingestion->goes_on_us
+			       ? go_on(ingestion, fault)
+			       : 0;
 	if (rc == 0 && keeper_wants(ingestion->keeper))
 		rc = keeper_attend(ingestion->keeper, fault);
 	if (rc == 0 && backup_duty_wants(&ingestion->backups))

@@ -3,10 +3,12 @@
  *
  * It follows the live generation and never runs ahead of it. When it is near,
  * the live one's owner stands still; it takes the log exactly to there, the
- * digests are compared, and it takes the live one's place.
+ * digests are compared, what the log does not hold is taken over, and it takes
+ * the live one's place.
  * Source: design section 9.
  */
-#include "ingest/bounded_source.h"
+#include "ingest/command/rebuild.h"
+
 #include "ingest/command/command.h"
 #include "ingest/command/control_client.h"
 #include "ingest/command/ingestion.h"
@@ -14,56 +16,54 @@
 #include "ingest/command/say.h"
 #include "ingest/command/signals.h"
 #include "ingest/command/sources.h"
-#include "store/generations.h"
-#include "store/reader.h"
+#include "store/failpoint.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
-#define LOOK_EVERY_US INT64_C(200000)
-#define READER_BUSY_MS 5000
-/* So near, the live one is asked to stand still: about a second's work. */
-#define NEAR_RECORDS 20000
+/* What is live may change between taking it over and the switch, by an
+ * operator's hand: so often it is done again. */
+#define TRIES 3
 
-enum course { COURSE_FOLLOWS, COURSE_LAST_PART, COURSE_THERE };
-
-struct rebuild {
-	const struct config *config;
-	struct store *store; /* being built */
-	struct reader *live;
-	struct bounded_source *source;
-	struct arena arena;
-	enum course course;
-	int64_t looked_us;    /* monotonic */
-	int64_t stopped_us;   /* monotonic: when the owner was asked to */
-	struct digest digest; /* of the live one where it stands */
-};
-
-static int64_t now_us(void)
+int64_t rebuild_now_us(void)
 {
 	struct clock *clock = clock_system();
 	return clock->monotonic_us(clock);
 }
 
-static void notice(void *payload, const char *text)
+int rebuild_look(struct rebuild *rebuild, struct fault *fault)
 {
-	(void)payload;
-	say(SAY_WARNING, "%s", text);
+	int rc = 0;
+	if (rebuild->live == NULL || reader_has_moved(rebuild->live)) {
+		reader_close(rebuild->live);
+		rc = reader_open(&rebuild->live, rebuild->config->store.path,
+			REBUILD_BUSY_MS, fault);
+	}
+	if (rc < 0)
+		return rc;
+	const char *live = reader_generation(rebuild->live);
+	if (rebuild->live_name[0] == '\0')
+		(void)snprintf(rebuild->live_name, sizeof rebuild->live_name,
+			"%s", live);
+	return strcmp(live, rebuild->live_name) == 0
+		       ? 0
+		       : fault_set(fault, FAULT_REFUSED,
+				 "generation %s took the place of %s meanwhile",
+				 live, rebuild->live_name);
 }
 
-static bool wants(void *payload)
-{
-	const struct rebuild *rebuild = payload;
-	return now_us() - rebuild->looked_us >= LOOK_EVERY_US;
-}
-
-/* Ask the live one's owner, or be it for a moment. */
-static int ask(struct rebuild *rebuild, const char *action, struct fault *fault)
+/* Where no owner runs, the action opens the store here: the reader is closed
+ * before (store/layout.h, layout_drop_cache). */
+int rebuild_ask(struct rebuild *rebuild, const char *action,
+	const char *because, struct fault *fault)
 {
 	json_t *reply = NULL;
 	json_t *arguments = json_pack(
-		"{s:s}", "generation", store_generation(rebuild->store));
+		"{s:s, s:s}", "generation", rebuild->name, "because", because);
+	reader_close(rebuild->live);
+	rebuild->live = NULL;
 	int rc = arguments == NULL
 			 ? fault_set(fault, FAULT_OOM, "out of memory")
 			 : control_ask(rebuild->config, action, arguments,
@@ -73,67 +73,55 @@ static int ask(struct rebuild *rebuild, const char *action, struct fault *fault)
 	return rc;
 }
 
-static const struct store_partition *find_built(
-	const struct rebuild *rebuild, const struct log *log)
+/* Twice the live file for a while: the new one, and what is written to it. */
+static int check_room(struct rebuild *rebuild, struct fault *fault)
 {
-	for (size_t i = store_partition_count(rebuild->store); i-- > 0;) {
-		const struct store_partition *one =
-			store_partition_at(rebuild->store, i);
-		if (one->log.partition == log->partition &&
-			strcmp(one->log.topic, log->topic) == 0)
-			return one;
-	}
-	return NULL;
+	const char *path = rebuild->config->store.path;
+	struct reader_status status = {0};
+	struct statvfs disk;
+	int rc = rebuild_look(rebuild, fault);
+	if (rc == 0)
+		rc = reader_summary(
+			rebuild->live, &rebuild->arena, &status, fault);
+	if (rc < 0 || statvfs(path, &disk) != 0)
+		return rc;
+	int64_t free_bytes = (int64_t)(disk.f_bavail * disk.f_frsize);
+	int64_t wanted = status.file_bytes + status.wal_bytes;
+	return free_bytes >= wanted
+		       ? 0
+		       : fault_set(fault, FAULT_REFUSED,
+				 "%s: %" PRId64 " MiB are free, and the live "
+				 "generation takes %" PRId64
+				 ": make room for another one, or drop one "
+				 "(`holdfast generations`)",
+				 path, free_bytes >> 20, wanted >> 20);
 }
 
-/* Where the live one is bounds this one. How many offsets lie between, in
- * *behind. */
-static int follow(struct rebuild *rebuild, int64_t *behind, struct fault *fault)
+static int open_build(
+	struct rebuild *rebuild, const char *go_on, struct fault *fault)
 {
-	struct reader_status status = {0};
-	arena_reset(&rebuild->arena);
-	int rc = reader_summary(rebuild->live, &rebuild->arena, &status, fault);
-	*behind = 0;
-	for (size_t i = 0; rc == 0 && i < status.partition_count; i++) {
-		const struct store_partition *live = &status.partitions[i];
-		const struct store_partition *built =
-			find_built(rebuild, &live->log);
-		const struct source_limit limit = {.topic = live->log.topic,
-			.partition = live->log.partition,
-			.next_offset = live->accounts.next_offset,
-			.as_of_us = live->as_of_us};
-		rc = bounded_source_limit(rebuild->source, &limit, fault);
-		*behind += limit.next_offset -
-			   (built != NULL ? built->accounts.next_offset
-					  : live->accounts.first_offset);
-	}
-	rebuild->digest = status.digest;
+	struct store_options options = store_options_of(rebuild->config);
+	options.schema = rebuild->schema;
+	const struct store_build what = {.generation = go_on,
+		.origin = rebuild->options->partial ? "what is left of the log"
+						    : "the log"};
+	reader_close(rebuild->live);
+	rebuild->live = NULL;
+	int rc = store_build(&rebuild->store, &options, &what, fault);
+	if (rc < 0)
+		return rc;
+	(void)snprintf(rebuild->name, sizeof rebuild->name, "%s",
+		store_generation(rebuild->store));
+	failpoint("rebuild_begun");
+	rc = rebuild_look(rebuild, fault);
+	rebuild->other_schema =
+		rc == 0 && strcmp(reader_schema(rebuild->live)->text,
+				   store_schema(rebuild->store)->text) != 0;
 	return rc;
 }
 
-/* With nothing in flight. */
-static int attend(void *payload, struct fault *fault)
-{
-	struct rebuild *rebuild = payload;
-	int64_t behind = 0;
-	rebuild->looked_us = now_us();
-	int rc = follow(rebuild, &behind, fault);
-	if (rc == 0 && rebuild->course == COURSE_FOLLOWS &&
-		behind <= NEAR_RECORDS) {
-		rebuild->stopped_us = now_us();
-		rebuild->course = COURSE_LAST_PART;
-		rc = ask(rebuild, "switch_begin", fault);
-		/* What it took until it stood. */
-		if (rc == 0)
-			rc = follow(rebuild, &behind, fault);
-	}
-	if (rc < 0 || rebuild->course != COURSE_LAST_PART || behind > 0)
-		return rc;
-	rebuild->course = COURSE_THERE;
-	return PIPELINE_LEAVE;
-}
-
-static int compare(struct rebuild *rebuild, struct fault *fault)
+/* Positive: they differ. */
+static int compare(struct rebuild *rebuild)
 {
 	char live[2 * DIGEST_BYTES + 1], built[2 * DIGEST_BYTES + 1];
 	struct digest digest = store_digest(rebuild->store);
@@ -141,108 +129,140 @@ static int compare(struct rebuild *rebuild, struct fault *fault)
 		return 0;
 	digest_print(rebuild->digest, live);
 	digest_print(digest, built);
-	return fault_set(fault, FAULT_CORRUPT,
+	say(SAY_WARNING,
 		"generation %s has digest %s, the live one %s at the same "
-		"offsets: it does not take its place; `holdfast verify` says "
-		"whether the live one is damaged",
-		store_generation(rebuild->store), built, live);
+		"offsets",
+		rebuild->name, built, live);
+	return 1;
 }
 
-static int fill(struct rebuild *rebuild, struct fault *fault)
+static int judge(struct rebuild *rebuild, struct fault *fault)
 {
-	struct source *inner = NULL;
-	const struct sources_options from = {.config = rebuild->config,
-		.store = rebuild->store,
-		.group_suffix = "-rebuild"};
-	int rc = sources_open(&inner, &from, fault);
-	if (rc == 0)
-		rc = bounded_source_open(&rebuild->source, inner, fault);
+	if (compare(rebuild) == 0 || rebuild->other_schema ||
+		rebuild->options->even_if_different)
+		return 0;
+	return fault_set(fault, FAULT_CORRUPT,
+		"generation %s differs from the live one, and does not take "
+		"its place: `holdfast verify` says whether the live one is "
+		"damaged; `holdfast rebuild --continue %s "
+		"--even-if-different` takes the new one all the same",
+		rebuild->name, rebuild->name);
+}
+
+static int take_over(struct rebuild *rebuild, struct fault *fault)
+{
+	struct carried carried;
+	failpoint("rebuild_there");
+	int rc = store_carry(rebuild->store, &carried, fault);
 	if (rc < 0)
 		return rc;
-	struct pipeline_options options =
-		sources_pipeline_options(rebuild->config, rebuild->store);
-	options.source = bounded_source_of(rebuild->source);
-	options.stop = signals_stop();
-	options.notice = notice;
-	options.wants = wants;
-	options.attend = attend;
-	options.payload = rebuild;
-	rc = pipeline_run(&options, NULL, fault);
-	source_close(options.source);
-	if (rc == 0)
-		rc = fault_set(fault, FAULT_BUSY,
-			"generation %s is not complete: `holdfast rebuild "
-			"--continue %s` goes on with it",
-			store_generation(rebuild->store),
-			store_generation(rebuild->store));
-	return rc < 0 ? rc : 0;
+	say(SAY_INFO,
+		"taken over: %" PRId64 " decisions, %" PRId64 " holds, %" PRId64
+		" stops, %" PRId64 " letters",
+		carried.decisions, carried.holds, carried.stops,
+		carried.letters);
+	failpoint("rebuild_carried");
+	rc = store_complete(rebuild->store, fault);
+	failpoint("rebuild_complete");
+	return rc;
 }
 
 /* Its turn: the builder lets go, the owner takes it up. */
 static int turn(struct rebuild *rebuild, struct fault *fault)
 {
-	char name[GENERATION_NAME_BYTES];
-	(void)snprintf(
-		name, sizeof name, "%s", store_generation(rebuild->store));
-	int rc = store_complete(rebuild->store, fault);
+	store_close(rebuild->store);
+	rebuild->store = NULL;
+	failpoint("rebuild_closed");
+	int rc = rebuild_ask(rebuild, "switch", "rebuilt from the log", fault);
+	failpoint("rebuild_switched");
+	if (rc == 0)
+		say(SAY_INFO,
+			"generation %s is live, %s is kept; ingest stood "
+			"still for %" PRId64 " ms",
+			rebuild->name, rebuild->live_name,
+			(rebuild_now_us() - rebuild->stopped_us) / 1000);
+	return rc;
+}
+
+static int attempt(
+	struct rebuild *rebuild, const char *go_on, struct fault *fault)
+{
+	int rc = open_build(rebuild, go_on, fault);
 	if (rc < 0)
+		return rc;
+	say(SAY_INFO, "building generation %s of %s", rebuild->name,
+		rebuild->config->store.path);
+	rc = rebuild_follow(rebuild, fault);
+	if (rc == 0)
+		rc = judge(rebuild, fault);
+	if (rc == 0)
+		rc = take_over(rebuild, fault);
+	if (rc == 0)
+		rc = turn(rebuild, fault);
+	if (rc < 0 && rebuild->course != COURSE_FOLLOWS)
+		(void)rebuild_ask(rebuild, "switch_abandon", "", NULL);
+	return rc;
+}
+
+/* A generation that was refused for good is of no use; what only was not
+ * complete can be gone on with. */
+static int tell_what_is_left(
+	struct rebuild *rebuild, int rc, bool was_new, struct fault *fault)
+{
+	bool useless = rc == FAULT_REFUSED && was_new &&
+		       rebuild->course == COURSE_FOLLOWS;
+	if (rebuild->name[0] == '\0')
 		return rc;
 	store_close(rebuild->store);
 	rebuild->store = NULL;
-	json_t *reply = NULL;
-	json_t *arguments = json_pack("{s:s, s:s}", "generation", name,
-		"because", "rebuilt from the log");
-	rc = control_ask(rebuild->config, "switch", arguments, &reply, fault);
-	json_decref(arguments);
-	json_decref(reply);
-	if (rc == 0)
+	if (useless && generation_drop(rebuild->config->store.path,
+			       rebuild->name, NULL) == 0)
+		return rc;
+	if (rc != FAULT_CORRUPT)
 		say(SAY_INFO,
-			"generation %s is live; ingest stood still for %" PRId64
-			" ms",
-			name, (now_us() - rebuild->stopped_us) / 1000);
+			"generation %s is not live: `holdfast rebuild "
+			"--continue %s` goes on with it",
+			rebuild->name, rebuild->name);
+	(void)fault;
 	return rc;
 }
 
-static int build(
-	struct rebuild *rebuild, const char *go_on, struct fault *fault)
+static int build(struct rebuild *rebuild, struct fault *fault)
 {
-	struct store_options options = store_options_of(rebuild->config);
-	const struct store_build what = {
-		.generation = go_on, .origin = "the log"};
-	int rc = reader_open(
-		&rebuild->live, options.path, READER_BUSY_MS, fault);
-	if (rc == 0)
-		rc = store_build(&rebuild->store, &options, &what, fault);
+	const char *go_on = rebuild->options->go_on;
+	int rc = go_on != NULL ? 0 : check_room(rebuild, fault);
 	if (rc < 0)
 		return rc;
-	say(SAY_INFO, "building generation %s of %s",
-		store_generation(rebuild->store), options.path);
-	rc = fill(rebuild, fault);
-	if (rc == 0)
-		rc = compare(rebuild, fault);
-	if (rc == 0)
-		rc = turn(rebuild, fault);
-	if (rc < 0 && rebuild->course != COURSE_FOLLOWS) {
-		json_t *reply = NULL, *nothing = json_object();
-		(void)control_ask(rebuild->config, "switch_abandon", nothing,
-			&reply, NULL);
-		json_decref(reply);
-		json_decref(nothing);
+	for (int tries = 1;; tries++) {
+		rc = attempt(rebuild, go_on, fault);
+		bool changed =
+			rc == FAULT_REFUSED && rebuild->course == COURSE_THERE;
+		if (!changed || tries == TRIES)
+			break;
+		say(SAY_WARNING, "%s: once more", fault->text);
+		go_on = rebuild->name;
 	}
-	return rc;
+	return rc < 0 ? tell_what_is_left(rebuild, rc,
+				rebuild->options->go_on == NULL, fault)
+		      : 0;
 }
 
-struct rebuild_options {
-	char *go_on;
-};
+#define OWN(member) offsetof(struct rebuild_options, member)
 
 static const struct field fields[] = {
-	{"continue", FIELD_TEXT, offsetof(struct rebuild_options, go_on), NULL,
-		0, 0, "NAME", "go on with a generation that is not complete"},
+	{"schema", FIELD_TEXT, OWN(schema), NULL, 0, 0, "FILE",
+		"under this schema, not the live one's"},
+	{"even-if-different", FIELD_FLAG, OWN(even_if_different), NULL, 0, 0,
+		NULL, "switch, though what it holds differs"},
+	{"partial", FIELD_FLAG, OWN(partial), NULL, 0, 0, NULL,
+		"build it without what the log no longer holds"},
+	{"continue", FIELD_TEXT, OWN(go_on), NULL, 0, 0, "NAME",
+		"go on with a generation that is not complete"},
 };
 
 static const struct options_spec spec = {
-	.usage = "rebuild [--continue NAME] [-c FILE]",
+	.usage = "rebuild [--schema FILE] [--even-if-different] [--partial] "
+		 "[--continue NAME] [-c FILE]",
 	.summary = "Builds a new generation of the store from the log, beside "
 		   "the live one, which goes on\ntaking records and answering "
 		   "lookups; compares both at the same offsets, and puts it "
@@ -251,6 +271,21 @@ static const struct options_spec spec = {
 	.field_count = sizeof fields / sizeof fields[0],
 	.configured = true,
 };
+
+static int run(struct rebuild *rebuild, struct fault *fault)
+{
+	const struct rebuild_options *options = rebuild->options;
+	int rc = 0;
+	if (options->schema != NULL && options->go_on != NULL)
+		return fault_set(fault, FAULT_USAGE,
+			"--schema is for a new generation: that of --continue "
+			"has its own");
+	if (options->schema != NULL)
+		rc = schema_load(&rebuild->schema, options->schema, fault);
+	if (rc == 0)
+		rc = sources_check(rebuild->config, fault);
+	return rc < 0 ? rc : build(rebuild, fault);
+}
 
 int command_rebuild(int argc, char **argv)
 {
@@ -264,13 +299,13 @@ int command_rebuild(int argc, char **argv)
 		rc = signals_install(&fault);
 	if (rc == OPTIONS_GO)
 		rc = options_config(&options, &config, &fault);
+	struct rebuild rebuild = {
+		.config = &config, .options = &own, .arena = ARENA_INIT};
 	if (rc == OPTIONS_GO && !helped)
-		rc = sources_check(&config, &fault);
-	struct rebuild rebuild = {.config = &config, .arena = ARENA_INIT};
-	if (rc == OPTIONS_GO && !helped)
-		rc = build(&rebuild, own.go_on, &fault);
+		rc = run(&rebuild, &fault);
 	reader_close(rebuild.live);
 	store_close(rebuild.store);
+	schema_free(rebuild.schema);
 	arena_finish(&rebuild.arena);
 	config_finish(&config);
 	options_finish(&options);

@@ -63,6 +63,21 @@ int control_switch_begin(const struct control *control, const json_t *arguments,
 	return rc;
 }
 
+int switch_stands(struct store *store, struct fault *fault)
+{
+	const struct control control = {.store = store};
+	struct arena arena = ARENA_INIT;
+	int stands = 0;
+	for (size_t i = 0; stands == 0 && i < store_partition_count(store);
+		i++) {
+		const char *reason;
+		int rc = why(&control, i, &arena, &reason, fault);
+		stands = rc == 1 ? strcmp(reason, STOP_SWITCHING) == 0 : rc;
+	}
+	arena_finish(&arena);
+	return stands;
+}
+
 int switch_abandon(struct store *store, struct fault *fault)
 {
 	const struct control control = {.store = store};

@@ -69,6 +69,7 @@ static void build(
 	check_ok(store_build(&rig->store, &rig->options, &build, &fault),
 		&fault);
 	take(rig, first, end);
+	check_ok(store_carry(rig->store, NULL, &fault), &fault);
 	check_ok(store_complete(rig->store, &fault), &fault);
 	store_close(rig->store);
 	rig->store = live;

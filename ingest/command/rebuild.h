@@ -1,0 +1,68 @@
+/*
+ * A generation being built from the log, following the live one: what
+ * rebuild.c, rebuild_follow.c and rebuild_compare.c share.
+ */
+#ifndef HOLDFAST_INGEST_COMMAND_REBUILD_H
+#define HOLDFAST_INGEST_COMMAND_REBUILD_H
+
+#include "ingest/bounded_source.h"
+#include "ingest/command/config.h"
+#include "store/generations.h"
+#include "store/reader.h"
+
+#define REBUILD_BUSY_MS 5000
+
+struct rebuild_options {
+	char *go_on;  /* with this generation; NULL: a new one */
+	char *schema; /* file; NULL: the live one's */
+	bool partial; /* also where the log begins too late */
+	bool even_if_different;
+	bool diff; /* say what differs, and do not switch */
+};
+
+enum course {
+	COURSE_FOLLOWS,
+	COURSE_LAST_PART, /* the live one stands still */
+	COURSE_THERE
+};
+
+struct rebuild {
+	const struct config *config;
+	const struct rebuild_options *options;
+	struct schema *schema; /* that was asked for; NULL: the live one's */
+	struct store *store;   /* being built */
+	bool other_schema;     /* than the live one's */
+	char name[GENERATION_NAME_BYTES]; /* of it */
+	char live_name[GENERATION_NAME_BYTES];
+	struct reader *live; /* NULL while an action might open the store */
+	struct bounded_source *source;
+	struct arena arena;
+	enum course course;
+	int64_t began_us;     /* monotonic, as all times here */
+	int64_t looked_us;    /* at the live one */
+	int64_t told_us;      /* how far it is */
+	int64_t stopped_us;   /* the owner was asked to stand still */
+	int64_t first_behind; /* offsets between the two at the first look; -1
+			       */
+	struct digest digest; /* of the live one where it stands */
+};
+
+int64_t rebuild_now_us(void);
+
+/* The live generation's reader, opened again if it was closed.
+ * Errors: FAULT_REFUSED (another generation is live now), reader_open(). */
+int rebuild_look(struct rebuild *rebuild, struct fault *fault);
+
+/* Ask the live one's owner, or be it for a moment. Errors: control_ask(). */
+int rebuild_ask(struct rebuild *rebuild, const char *action,
+	const char *because, struct fault *fault);
+
+/*
+ * Take the log, up to where the live one's owner stands still for it.
+ * Errors: FAULT_REFUSED (the log does not hold what the live one took),
+ * FAULT_LOG (a partition stopped), FAULT_BUSY (a signal), those of
+ * pipeline_run() and rebuild_ask().
+ */
+int rebuild_follow(struct rebuild *rebuild, struct fault *fault);
+
+#endif

@@ -1,0 +1,278 @@
+/* The part of a rebuild that takes time: the log, behind the live one. */
+#include "ingest/command/ingestion.h"
+#include "ingest/command/rebuild.h"
+#include "ingest/command/say.h"
+#include "ingest/command/signals.h"
+#include "ingest/command/sources.h"
+#include "store/decisions.h"
+#include "store/failpoint.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOOK_EVERY_US INT64_C(200000)
+/* So near, the live one is asked to stand still: about a second's work. */
+#define NEAR_RECORDS 20000
+#define TELL_EVERY_US INT64_C(10000000)
+#define BAR_CELLS 30
+
+static void notice(void *payload, const char *text)
+{
+	(void)payload;
+	say(SAY_WARNING, "%s", text);
+}
+
+static bool wants(void *payload)
+{
+	const struct rebuild *rebuild = payload;
+	return rebuild_now_us() - rebuild->looked_us >= LOOK_EVERY_US;
+}
+
+static bool same_partition(const struct log *a, const struct log *b)
+{
+	return a->partition == b->partition && strcmp(a->topic, b->topic) == 0;
+}
+
+static const struct store_partition *find_built(
+	const struct rebuild *rebuild, const struct log *log)
+{
+	for (size_t i = store_partition_count(rebuild->store); i-- > 0;) {
+		const struct store_partition *one =
+			store_partition_at(rebuild->store, i);
+		if (same_partition(&one->log, log))
+			return one;
+	}
+	return NULL;
+}
+
+/* Of an older log, or of a topic that nobody takes? */
+static int check_reach(const struct rebuild *rebuild,
+	const struct reader_status *status, size_t index, struct fault *fault)
+{
+	const struct log *log = &status->partitions[index].log;
+	const struct config *config = rebuild->config;
+	if (status->partitions[index].accounts.taken == 0)
+		return 0;
+	for (size_t i = index + 1; i < status->partition_count; i++)
+		if (same_partition(&status->partitions[i].log, log))
+			return fault_set(fault, FAULT_REFUSED,
+				"%s:%" PRId32 ": part of it came from an older "
+				"log, which is gone: --partial builds a "
+				"generation without",
+				log->topic, log->partition);
+	if (schema_source(store_schema(rebuild->store), log->topic) != NULL &&
+		(!sources_is_file(config) ||
+			strcmp(config->file.topic, log->topic) == 0))
+		return 0;
+	return fault_set(fault, FAULT_REFUSED,
+		"%s:%" PRId32 ": the live generation took it, and this one "
+		"would not: --partial builds it without",
+		log->topic, log->partition);
+}
+
+/* Does the log still hold all that the live one took, and go on? */
+static int check_built(const struct rebuild *rebuild,
+	const struct store_partition *live, const struct store_partition *built,
+	struct fault *fault)
+{
+	struct arena arena = ARENA_INIT;
+	const char *reason = "";
+	int rc = store_why_stopped(
+		rebuild->store, &built->log, &arena, &reason, fault);
+	/* Ahead of the slowest it waits, and goes on by itself. */
+	if (rc == 1 && strcmp(reason, STOP_AHEAD) == 0)
+		rc = 0;
+	if (rc == 1)
+		rc = fault_set(fault, FAULT_LOG,
+			"%s:%" PRId32 ": %s: the log can't be taken to where "
+			"the live generation is",
+			live->log.topic, live->log.partition, reason);
+	arena_finish(&arena);
+	if (rc < 0 || rebuild->options->partial ||
+		built->accounts.first_offset <= live->accounts.first_offset)
+		return rc;
+	return fault_set(fault, FAULT_REFUSED,
+		"%s:%" PRId32 ": the log begins at offset %" PRId64
+		" now, the live generation began at %" PRId64
+		": --partial builds one without what is gone",
+		live->log.topic, live->log.partition,
+		built->accounts.first_offset, live->accounts.first_offset);
+}
+
+static bool is_older(const struct reader_status *status, size_t index)
+{
+	const struct log *log = &status->partitions[index].log;
+	for (size_t i = index + 1; i < status->partition_count; i++)
+		if (same_partition(&status->partitions[i].log, log))
+			return true;
+	return false;
+}
+
+/* One partition's limit; how many offsets lie between, onto *behind. */
+static int follow_one(struct rebuild *rebuild,
+	const struct store_partition *live, int64_t *behind,
+	struct fault *fault)
+{
+	const struct store_partition *built = find_built(rebuild, &live->log);
+	const struct source_limit limit = {.topic = live->log.topic,
+		.partition = live->log.partition,
+		.next_offset = live->accounts.next_offset,
+		.as_of_us = live->as_of_us};
+	if (schema_source(store_schema(rebuild->store), live->log.topic) ==
+		NULL)
+		return 0; /* --partial */
+	int rc = built == NULL ? 0 : check_built(rebuild, live, built, fault);
+	if (rc == 0)
+		rc = bounded_source_limit(rebuild->source, &limit, fault);
+	*behind += limit.next_offset -
+		   (built != NULL ? built->accounts.next_offset
+				  : live->accounts.first_offset);
+	return rc;
+}
+
+/* Where the live one is bounds this one. */
+static int follow(struct rebuild *rebuild, int64_t *behind, struct fault *fault)
+{
+	struct reader_status status = {0};
+	arena_reset(&rebuild->arena);
+	*behind = 0;
+	int rc = rebuild_look(rebuild, fault);
+	if (rc == 0)
+		rc = reader_summary(
+			rebuild->live, &rebuild->arena, &status, fault);
+	for (size_t i = 0; rc == 0 && i < status.partition_count; i++) {
+		if (!rebuild->options->partial)
+			rc = check_reach(rebuild, &status, i, fault);
+		if (rc == 0 && !is_older(&status, i))
+			rc = follow_one(
+				rebuild, &status.partitions[i], behind, fault);
+	}
+	rebuild->digest = status.digest;
+	return rc;
+}
+
+static void print_bar(const char *name, int64_t behind, double share,
+	double rate, double left_s)
+{
+	char cells[BAR_CELLS + 1];
+	for (int i = 0; i < BAR_CELLS; i++)
+		cells[i] = i < share * BAR_CELLS ? '#' : '.';
+	cells[BAR_CELLS] = '\0';
+	(void)fprintf(stderr,
+		"\r%s [%s] %3.0f %%, %.0f records/s, %" PRId64
+		" to go, %.0f s left \033[K%s",
+		name, cells, share * 100, rate, behind, left_s,
+		behind == 0 ? "\n" : "");
+}
+
+/* On a terminal always, in a log now and then. */
+static void tell(struct rebuild *rebuild, int64_t behind)
+{
+	int64_t now_us = rebuild_now_us();
+	bool bar = isatty(STDERR_FILENO) == 1;
+	if (rebuild->first_behind < 0)
+		rebuild->first_behind = behind;
+	if (!bar && now_us - rebuild->told_us < TELL_EVERY_US)
+		return;
+	rebuild->told_us = now_us;
+	double elapsed_s = (double)(now_us - rebuild->began_us) / 1e6;
+	double whole = (double)rebuild->first_behind;
+	double done = whole - (double)behind;
+	double rate = elapsed_s > 0 && done > 0 ? done / elapsed_s : 0;
+	double left_s = rate > 0 ? (double)behind / rate : 0;
+	if (bar)
+		print_bar(rebuild->name, behind, whole > 0 ? done / whole : 1,
+			rate, left_s);
+	else
+		say(SAY_INFO,
+			"generation %s: %" PRId64
+			" offsets behind, %.0f a second, %.0f s left",
+			rebuild->name, behind, rate, left_s);
+}
+
+/* With nothing in flight. */
+static int attend(void *payload, struct fault *fault)
+{
+	struct rebuild *rebuild = payload;
+	int64_t behind = 0;
+	rebuild->looked_us = rebuild_now_us();
+	int rc = follow(rebuild, &behind, fault);
+	if (rc == 0 && rebuild->course == COURSE_FOLLOWS &&
+		behind <= NEAR_RECORDS) {
+		failpoint("rebuild_near");
+		rebuild->stopped_us = rebuild_now_us();
+		rebuild->course = COURSE_LAST_PART;
+		rc = rebuild_ask(rebuild, "switch_begin", "", fault);
+		failpoint("rebuild_stands");
+		/* What it took until it stood. */
+		if (rc == 0)
+			rc = follow(rebuild, &behind, fault);
+	}
+	if (rc == 0)
+		tell(rebuild, behind);
+	if (rc < 0 || rebuild->course != COURSE_LAST_PART || behind > 0)
+		return rc;
+	rebuild->course = COURSE_THERE;
+	return PIPELINE_LEAVE;
+}
+
+/* What an earlier attempt took over or found. */
+static int resume_all(struct store *store, struct fault *fault)
+{
+	int rc = 0;
+	for (size_t i = 0; rc >= 0 && i < store_partition_count(store); i++)
+		rc = store_resume_partition(
+			store, &store_partition_at(store, i)->log, NULL, fault);
+	return rc < 0 ? rc : 0;
+}
+
+static int run(struct rebuild *rebuild, struct fault *fault)
+{
+	struct pipeline_options options =
+		sources_pipeline_options(rebuild->config, rebuild->store);
+	struct pipeline_result result = {0};
+	options.source = bounded_source_of(rebuild->source);
+	options.stop = signals_stop();
+	options.notice = notice;
+	options.wants = wants;
+	options.attend = attend;
+	options.payload = rebuild;
+	int rc = pipeline_run(&options, &result, fault);
+	double elapsed_s = (double)(rebuild_now_us() - rebuild->began_us) / 1e6;
+	if (rc == PIPELINE_LEAVE)
+		say(SAY_INFO,
+			"generation %s is where the live one stands: %" PRId64
+			" records in %.1f s, %.0f a second",
+			rebuild->name, result.tally.records, elapsed_s,
+			(double)result.tally.records / elapsed_s);
+	if (rc == 0)
+		rc = fault_set(fault, FAULT_BUSY,
+			"stopped before generation %s was complete",
+			rebuild->name);
+	return rc < 0 ? rc : 0;
+}
+
+int rebuild_follow(struct rebuild *rebuild, struct fault *fault)
+{
+	struct source *inner = NULL;
+	const struct sources_options from = {.config = rebuild->config,
+		.store = rebuild->store,
+		.group_suffix = "-rebuild"};
+	rebuild->course = COURSE_FOLLOWS;
+	rebuild->began_us = rebuild->told_us = rebuild_now_us();
+	rebuild->looked_us = 0;
+	rebuild->first_behind = -1;
+	int rc = resume_all(rebuild->store, fault);
+	if (rc == 0)
+		rc = sources_open(&inner, &from, fault);
+	if (rc == 0)
+		rc = bounded_source_open(&rebuild->source, inner, fault);
+	if (rc < 0)
+		return rc;
+	rc = run(rebuild, fault);
+	source_close(bounded_source_of(rebuild->source));
+	rebuild->source = NULL;
+	return rc;
+}

@@ -1,0 +1,36 @@
+/*
+ * What the log does not hold, taken over from the live generation into one that
+ * was built beside it (store/generations.h, store_carry()). Internal to store/.
+ */
+#ifndef HOLDFAST_STORE_CARRY_H
+#define HOLDFAST_STORE_CARRY_H
+
+#include "store/generations.h"
+#include "store/partitions.h"
+#include "store/sql.h"
+
+#define META_CARRIED "carried" /* as of which carry_stamp() */
+
+/* Under way: within one snapshot of the live generation's file and one
+ * transaction of the other's. */
+struct carry {
+	struct store *store;	      /* being built */
+	sqlite3 *live;		      /* read only */
+	struct partitions partitions; /* the live one's */
+	struct carried *out;
+	struct arena *arena;
+};
+
+/* The built generation's partition of the live one's log `id`; NULL: it has
+ * none, or that log is an older incarnation. */
+struct store_partition *carry_partition(const struct carry *carry, int64_t id);
+
+/* Letters (carry_letters.c). Errors: as sql_fault(), FAULT_OOM. */
+int carry_letters(struct carry *carry, struct fault *fault);
+
+/* All that is taken over, in a line: two that are equal hold the same. In
+ * `arena`. Errors: as sql_fault(), FAULT_OOM. */
+int carry_stamp(sqlite3 *db, const char **out, struct arena *arena,
+	struct fault *fault);
+
+#endif
