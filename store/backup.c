@@ -358,6 +358,37 @@ static int put_on_record(
 	return rc;
 }
 
+/* The newest that is there. False: it is known, or there is none. */
+static bool find_unknown(struct store *store, struct backup_report *out)
+{
+	struct arena arena = ARENA_INIT;
+	struct reader_backups known;
+	const struct backup_file *files;
+	size_t count;
+	*out = (struct backup_report){0};
+	int rc = backup_record_read(store->db, &known, &arena, NULL);
+	if (rc == 0)
+		rc = backups_list(
+			store->layout.directory, &arena, &files, &count, NULL);
+	bool unknown = rc == 0 && count > 0 && files[0].sealed &&
+		       files[0].seal.made_us > known.made_us;
+	if (unknown) {
+		memcpy(out->name, files[0].name, sizeof out->name);
+		out->made_us = files[0].seal.made_us;
+		out->bytes = files[0].bytes;
+	}
+	arena_finish(&arena);
+	return unknown;
+}
+
+int store_backup_remember(struct store *store, struct fault *fault)
+{
+	struct backup backup = {0};
+	return find_unknown(store, &backup.report)
+		       ? put_on_record(store, &backup, fault)
+		       : 0;
+}
+
 int store_backup_end(
 	struct store *store, struct backup_report *out, struct fault *fault)
 {

@@ -74,6 +74,11 @@ bool store_backup_wants(const struct store *store);
  * none did. Borrowed until the next ends. */
 const struct backup_report *store_backup_last(const struct store *store);
 
+/* The store remembers the newest backup that is there, also where it does not
+ * know of it: it was restored, or nobody could write when it ended.
+ * Errors: as store_apply(). */
+int store_backup_remember(struct store *store, struct fault *fault);
+
 /*
  * It has ended: put on the record how, and forget it. A backup that nobody
  * named and that is beyond `keep` leaves now.

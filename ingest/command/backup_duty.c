@@ -25,6 +25,9 @@ void backup_duty_init(struct backup_duty *duty, struct store *store,
 	const struct backup_file *files;
 	size_t count;
 	*duty = (struct backup_duty){store, config, clock, INT64_MAX};
+	/* Only for the eyes: what keeps it from being written, ingest meets
+	 * soon enough. */
+	(void)store_backup_remember(store, NULL);
 	if (config->backup.every_us == 0)
 		return;
 	duty->due_us = wall_us(duty);

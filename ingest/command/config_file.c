@@ -137,7 +137,7 @@ static int section_set(struct config *config, const char *section,
 static bool is_section(const char *name)
 {
 	static const char *const sections[] = {
-		"store", "ingest", "serve", "file", "kafka"};
+		"store", "ingest", "serve", "backup", "file", "kafka"};
 	for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
 		if (strcmp(name, sections[i]) == 0)
 			return true;
@@ -162,14 +162,14 @@ static int top_member_set(struct config *config, const char *name,
 			where, name);
 	if (strcmp(name, "schema") == 0)
 		return member_set(config, name, value, where, fault);
-	static const char *const names[] = {
-		"schema", "store", "ingest", "serve", "file", "kafka"};
+	static const char *const names[] = {"schema", "store", "ingest",
+		"serve", "backup", "file", "kafka"};
 	const char *nearest =
 		nearest_name(name, names, sizeof names / sizeof names[0]);
 	return fault_set(fault, FAULT_USAGE, "%s: unknown setting %s: %s%s%s",
 		where, name,
 		nearest == NULL ? "there are schema, store, ingest, serve, "
-				  "kafka and file"
+				  "backup, kafka and file"
 				: "did you mean ",
 		nearest == NULL ? "" : nearest, nearest == NULL ? "" : "?");
 }

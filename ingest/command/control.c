@@ -29,6 +29,17 @@ static const struct {
 	{"dead_exported", control_dead_exported},
 };
 
+bool control_only_asks(const json_t *request)
+{
+	static const char *const asking[] = {"backup_state"};
+	const char *name =
+		json_string_value(json_object_get(request, "action"));
+	for (size_t i = 0; i < sizeof asking / sizeof asking[0]; i++)
+		if (name != NULL && strcmp(asking[i], name) == 0)
+			return true;
+	return false;
+}
+
 int control_run(const struct control *control, const json_t *request,
 	json_t **reply, struct fault *fault)
 {

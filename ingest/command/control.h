@@ -54,6 +54,9 @@ typedef int control_action(const struct control *control,
 int control_run(const struct control *control, const json_t *request,
 	json_t **reply, struct fault *fault);
 
+/* Does it change nothing? Then it needs no word in the log. */
+bool control_only_asks(const json_t *request);
+
 /* The line of a reply, newline included; NULL: out of memory. Owned by the
  * caller. Takes `reply`, which may be NULL, when rc is 0. */
 char *control_encode(int rc, json_t *reply, const struct fault *fault);

@@ -267,9 +267,10 @@ int control_server_attend(struct control_server *server, struct fault *fault)
 	int rc = control_run(&control, server->request, &reply, &why);
 	const char *action =
 		json_string_value(json_object_get(server->request, "action"));
-	say(rc < 0 ? SAY_WARNING : SAY_INFO, "%s asked to %.64s%s%s",
-		control.who, action == NULL ? "do nothing" : action,
-		rc < 0 ? ", in vain: " : "", why.text);
+	if (rc < 0 || !control_only_asks(server->request))
+		say(rc < 0 ? SAY_WARNING : SAY_INFO, "%s asked to %.64s%s%s",
+			control.who, action == NULL ? "do nothing" : action,
+			rc < 0 ? ", in vain: " : "", why.text);
 	pthread_mutex_lock(&server->mutex);
 	server->rc = rc;
 	server->reply = reply;

@@ -148,7 +148,8 @@ class Making(Backed):
         await_true("all are taken", lambda: self.taken() == 100)
         self.holdfast("backup", "kept")
         self.assertEqual(self.end(owner, signal.SIGTERM), 0)
-        owner = self.started("ingest", "--file", self.sent, "--topic", TOPIC, "--set", "backup.every=1s", "--set", "backup.keep=2")
+        self.configure(schema=self.directory / "schema.json", backup={"every": "1s", "keep": 2})
+        owner = self.started("ingest", "--file", self.sent, "--topic", TOPIC)
         seen = set()
 
         def look():
