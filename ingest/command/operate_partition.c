@@ -29,6 +29,17 @@ struct quest {
 
 typedef int quest_action(struct quest *quest, struct fault *fault);
 
+/* What is over without anybody's word is no pause. */
+static bool is_over_by_itself(const char *reason)
+{
+	static const char *const reasons[] = {
+		STOP_FULL, STOP_DEAD_FULL, STOP_AHEAD, STOP_WINDOW};
+	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+		if (strcmp(reason, reasons[i]) == 0)
+			return true;
+	return false;
+}
+
 static int pause_one(struct quest *quest, struct fault *fault)
 {
 	struct store *store = quest->control->store;
@@ -39,8 +50,7 @@ static int pause_one(struct quest *quest, struct fault *fault)
 	if (rc < 0)
 		return rc;
 	quest->state = STOP_PAUSED;
-	/* What is over by itself is no pause. */
-	if (rc == 1 && strcmp(reason, STOP_FULL) != 0) {
+	if (rc == 1 && !is_over_by_itself(reason)) {
 		quest->state = arena_print(
 			&quest->arena, "stopped before: %s", reason);
 		return 0;
