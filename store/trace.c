@@ -413,55 +413,58 @@ int trace_update(struct trace *trace, const struct store_record *record,
 	return settle_cleared(trace, update, out, fault);
 }
 
-static bool is_of(
-	const struct key_holder *holder, const struct version *version)
+static void note_key(
+	const struct key_holder *holder, struct trace_key *keys, size_t count)
 {
-	return holder->log == version->log->id &&
-	       holder->offset == version->offset &&
-	       holder->place == version->place;
+	for (size_t i = 0; i < count; i++) {
+		const struct version *version = &keys[i].version;
+		if (holder->log != version->log->id ||
+			holder->offset != version->offset ||
+			holder->place != version->place)
+			continue;
+		keys[i].record_time_us = holder->record_time_us;
+		keys[i].state = holder->state == KEY_DEAD     ? "dead"
+				: holder->state == KEY_PARKED ? "parked"
+							      : "taken";
+	}
 }
 
-/* Walks `statement` from *seq on. 1: found. 0: the page is over. */
-static int walk_page(sqlite3_stmt *statement, const struct version *version,
-	int64_t *seq, struct key_holder *out, struct fault *fault)
+/* A page of keys behind *seq; 0 when there are no more. */
+static int walk_page(struct trace *trace, int64_t *seq, struct trace_key *keys,
+	size_t count, struct fault *fault)
 {
+	sqlite3_stmt *statement = trace->keys.list;
 	const struct column after = column_integer(*seq);
 	int64_t before = *seq;
 	sql_bind(statement, &after, 1);
 	int rc;
 	while ((rc = sql_step(statement, fault)) == 1) {
-		rc = keys_read_holder(statement, out, fault);
-		if (rc < 0 || is_of(out, version)) {
-			rc = rc < 0 ? rc : 1;
+		struct key_holder holder;
+		rc = keys_read_holder(statement, &holder, fault);
+		if (rc < 0)
 			break;
-		}
-		*seq = out->seq;
+		note_key(&holder, keys, count);
+		*seq = holder.seq;
 	}
 	sqlite3_reset(statement);
-	if (rc == 0 && *seq == before)
-		*seq = -1;
-	return rc;
+	return rc < 0 ? rc : *seq != before;
 }
 
-int trace_key_of(struct trace *trace, const struct version *version,
-	int64_t *record_time_us, const char **state, struct fault *fault)
+int trace_find_keys(struct trace *trace, struct trace_key *keys, size_t count,
+	struct fault *fault)
 {
-	struct key_holder holder = {0};
 	int64_t seq = 0;
-	int rc = 0;
+	int rc = 1;
+	for (size_t i = 0; i < count; i++) {
+		keys[i].state = NULL;
+		keys[i].record_time_us = TIMESTAMP_NONE;
+	}
 	trace_end(trace);
-	while (rc == 0 && seq >= 0) {
+	while (rc == 1) {
 		rc = reader_begin(trace->reader, fault);
 		if (rc == 0)
-			rc = walk_page(trace->keys.list, version, &seq, &holder,
-				fault);
+			rc = walk_page(trace, &seq, keys, count, fault);
 		reader_end(trace->reader);
 	}
-	if (rc != 1)
-		return rc;
-	*record_time_us = holder.record_time_us;
-	*state = holder.state == KEY_DEAD     ? "dead"
-		 : holder.state == KEY_PARKED ? "parked"
-					      : "taken";
-	return 1;
+	return rc;
 }

@@ -58,12 +58,17 @@ int trace_update(struct trace *trace, const struct store_record *record,
 	const struct update *update, struct arena *arena, struct proof *out,
 	struct fault *fault);
 
-/*
- * When the store took the key of an update: its record's timestamp. 1: the key
- * is held, *state is "taken", "parked" or "dead". 0: not, or not any more.
- * A walk through the keys, in short snapshots of its own.
- */
-int trace_key_of(struct trace *trace, const struct version *version,
-	int64_t *record_time_us, const char **state, struct fault *fault);
+/* What the key window says of an update that set something. */
+struct trace_key {
+	struct version version; /* given */
+	const char *state;	/* "taken", "parked", "dead"; NULL: its key is
+				   not held any more */
+	int64_t record_time_us; /* of its record */
+};
+
+/* Fill in keys[0..count): a walk through all keys held, in short snapshots of
+ * its own. Errors: as trace_record(). */
+int trace_find_keys(struct trace *trace, struct trace_key *keys, size_t count,
+	struct fault *fault);
 
 #endif

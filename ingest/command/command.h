@@ -35,5 +35,6 @@ int command_schema(int argc, char **argv);
 int command_serve(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_verify(int argc, char **argv);
+int command_why(int argc, char **argv);
 
 #endif

@@ -18,6 +18,8 @@ static const struct {
 	{"serve", "the second half alone: answer lookups over HTTP",
 		command_serve},
 	{"get", "look one entity up", command_get},
+	{"why", "where its features are from, and what acts on them",
+		command_why},
 	{"status",
 		"what the pipeline took, how far behind it is, what is wrong",
 		command_status},

@@ -244,6 +244,78 @@ class Kafka(Replay):
             return 0
 
 
+AT = "2026-11-23T08:20:{:02d}Z"
+VIEWS = {"views": {"card": {"entity": {"id": "string"}, "ttl": "30d", "features": {
+    "n": {"type": "int64", "maximum": 100}, "country": {"type": "string"}, "total": {"type": "int64", "merge": "sum"}}}},
+    "sources": {TOPIC: {}}}
+
+
+class Why(Replay):
+    def setUp(self):
+        super().setUp()
+        self.schema = self.directory / "schema.json"
+        self.schema.write_text(json.dumps(VIEWS))
+        self.configure(self.schema, file={"path": str(self.sent), "topic": TOPIC}, ingest={"dead_share_max": 1})
+        self.sent.touch()
+
+    def send(self, number, second, features=None, id="a", **more):
+        with self.sent.open("a") as file:
+            offset = file.tell()
+            event = {"id": f"e{number}", "view": "card", "entity": {"id": id}, "event_time": AT.format(second)} | more
+            file.write(json.dumps(event | ({} if features is None else {"features": features})) + "\n")
+        return offset
+
+    def why(self, *arguments, status=0):
+        return json.loads(self.holdfast("why", *arguments, "--json", status=status).stdout)
+
+    def test_each_feature_names_the_update_that_won(self):
+        first = self.send(1, 10, {"n": 1, "country": "DE", "total": 5})
+        late = self.send(2, 5, {"n": 2, "total": 7})
+        newer = self.send(3, 20, {"n": 3})
+        self.send(4, 30, {"n": 4}, id="b")
+        self.holdfast("ingest", "--until-end")
+        told = self.why("card", "a", "--log")
+        self.assertEqual([(one["feature"], one["value"], one["offset"], one["event_time"], one["key"]) for one in told["features"]],
+                         [("n", 3, newer, AT.format(20), "taken"), ("country", "DE", first, AT.format(10), "taken"), ("total", 12, first, AT.format(10), "taken")])
+        self.assertEqual([(one["offset"], one["answer"]) for one in told["log"]], [(first, "applied"), (late, "applied"), (newer, "applied")])
+        text = self.holdfast("why", "card", "a", "--log").stdout
+        self.assertIn(f"n 2 (lost to {TOPIC}:0 @{newer}.0), total 7 (counted)", text)
+        self.assertIn("n 3 (won)", text)
+        self.assertIn("ttl 30 d", text)
+        only = self.why("card:country", "a", "--log")
+        self.assertEqual([one["feature"] for one in only["features"]], ["country"])
+        self.assertEqual([one["offset"] for one in only["log"]], [first])
+
+    def test_a_delete_is_a_floor_and_what_it_took_says_so(self):
+        self.send(1, 10, {"n": 1})
+        gone = self.send(2, 20, op="delete")
+        self.holdfast("ingest", "--until-end")
+        told = self.why("card", "a", "--log", status=1)
+        self.assertEqual((told["found"], told["floor"]["offset"], [one["answer"] for one in told["log"]]), (False, gone, ["superseded", "applied"]))
+        self.assertIn(f"(deleted by {TOPIC}:0 @{gone}.0)", self.holdfast("why", "card", "a", "--log", status=1).stdout)
+
+    def test_holds_and_letters_of_the_entity(self):
+        self.send(1, 10, {"n": 1})
+        bad = self.send(2, 11, {"n": 101})
+        self.send(3, 12, {"n": 102}, id="b")
+        with self.sent.open("a") as file:
+            file.write("{\n")
+        self.holdfast("ingest", "--until-end")
+        self.holdfast("hold", "card:n", "default", "--because", "wrong since noon")
+        told = self.why("card:n", "a")
+        self.assertEqual([(one["offset"], one["reason"]) for one in told["letters"]], [(bad, "out_of_bounds")])
+        self.assertEqual(told["letters_whole"], 1)
+        self.assertEqual([one["because"] for one in told["holds"]], ["wrong since noon"])
+        self.assertEqual(self.why("card:total", "a")["holds"], [])
+
+    def test_what_is_not_there(self):
+        self.send(1, 10, {"n": 1})
+        self.holdfast("ingest", "--until-end")
+        self.assertIn("there is no such entity", self.holdfast("why", "card", "z", status=1).stdout)
+        self.refused("did you mean card?", "why", "cart", "a")
+        self.refused("has no feature", "why", "card:m", "a")
+
+
 if __name__ == "__main__":
     command.PROGRAM = os.path.abspath(sys.argv[1])
     unittest.main(argv=[sys.argv[0], *sys.argv[2:]])
