@@ -1,0 +1,89 @@
+/*
+ * A disk in memory that loses power: an SQLite VFS.
+ *
+ * A file is what is durable, and changes since the last fsync. At a power loss
+ * each of these is kept, dropped, torn at 512 bytes, or garbage within the
+ * range that it wrote; a file that was never synced may lose its name.
+ * Everything is decided by the seed.
+ *
+ * The directory, its link and its lock are real (a scratch directory): a file
+ * there stands for one here, by its inode, with the first bytes of its content,
+ * which is all that the store reads past SQLite. So renames and links are never
+ * lost here, and neither the ballast nor backups are simulated.
+ *
+ * Threads: one. Sources: faults.md section 6; SQLite's test6.c.
+ */
+#ifndef HOLDFAST_TESTS_SIMULATE_DISK_H
+#define HOLDFAST_TESTS_SIMULATE_DISK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum disk_damage {
+	DAMAGE_NONE,	/* the process died, the kernel lives */
+	DAMAGE_LOSE,	/* power: nothing but what was synced */
+	DAMAGE_MIX,	/* power: each change kept or not */
+	DAMAGE_TEAR,	/* power: each sector of each change */
+	DAMAGE_GARBAGE, /* power: sectors of a change hold anything */
+	DAMAGE_COUNT
+};
+
+enum disk_failure {
+	FAIL_NOTHING,
+	FAIL_ONCE,     /* one write, truncate or sync: EIO */
+	FAIL_FOREVER,  /* all from there on, until the process starts again */
+	FAIL_SYNC_OFF, /* the next sync: EIO, and the pages count as clean */
+	FAIL_READ,     /* one read, from there on */
+	FAIL_COUNT
+};
+
+/* By number of the change (write, truncate, sync, create, delete), from the
+ * beginning; 0: never. */
+struct disk_plan {
+	int64_t crash_at; /* it happens, then nothing more does */
+	int64_t fail_at;
+	enum disk_failure failure;
+	int64_t full_bytes; /* all files together; 0: no limit */
+	bool lies;	    /* syncs do nothing */
+};
+
+struct disk; /* opaque */
+
+/* Make it SQLite's default. NULL: no memory. */
+struct disk *disk_new(uint64_t seed);
+/* Of what crashes do to it. */
+void disk_damage_seed(struct disk *disk, uint64_t seed);
+
+void disk_free(struct disk *disk); /* NULL is allowed */
+
+/* What is to happen; may be changed at any time. */
+struct disk_plan *disk_plan(struct disk *disk);
+
+int64_t disk_changes(const struct disk *disk); /* so far */
+int64_t disk_bytes(const struct disk *disk);   /* of all files */
+bool disk_is_dead(const struct disk *disk);    /* it crashed */
+bool disk_has_failed(const struct disk *disk); /* since the last start */
+bool disk_was_full(const struct disk *disk);   /* as well */
+
+/* The machine starts again, no file being open. */
+void disk_restart(struct disk *disk, enum disk_damage damage);
+
+/* posix_fadvise(POSIX_FADV_DONTNEED): what a failed sync left in memory only
+ * is gone. */
+void disk_drop_cache(struct disk *disk, int fd);
+
+/* Flip one bit that is durable, of a file that has any. */
+void disk_rot(struct disk *disk);
+
+/* Something of note happened. */
+void disk_note(struct disk *disk, const void *bytes, size_t length);
+
+/* Of all that was written and happened: equal for equal runs. */
+uint64_t disk_trace(const struct disk *disk);
+
+/* The one clock of the simulation, microseconds since the Unix epoch. */
+int64_t disk_now_us(const struct disk *disk);
+void disk_pass_us(struct disk *disk, int64_t us);
+
+#endif

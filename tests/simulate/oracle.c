@@ -1,0 +1,257 @@
+#include "tests/simulate/oracle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void oracle_init(struct oracle *oracle, int64_t window_us)
+{
+	*oracle = (struct oracle){.window_us = window_us};
+}
+
+void oracle_finish(struct oracle *oracle)
+{
+	free(oracle->letters);
+	free(oracle->holders);
+}
+
+static void *grow(void *items, size_t count, size_t *room, size_t size)
+{
+	if (count < *room)
+		return items;
+	*room = *room * 2 + 64;
+	items = realloc(items, *room * size);
+	if (items == NULL)
+		abort();
+	return items;
+}
+
+/* Design section 5: (event_time, topic, partition, incarnation, offset, place),
+ * in that order; logs are numbered as topic and partition order them. */
+static int compare(
+	const struct oracle_version *a, const struct oracle_version *b)
+{
+	const int64_t one[] = {a->time_us, a->log, a->offset, a->place};
+	const int64_t two[] = {b->time_us, b->log, b->offset, b->place};
+	for (size_t i = 0; i < 4; i++)
+		if (one[i] != two[i])
+			return one[i] < two[i] ? -1 : 1;
+	return 0;
+}
+
+static bool is_newer(
+	const struct oracle_version *a, const struct oracle_version *b)
+{
+	return compare(a, b) > 0;
+}
+
+/* A delete raises the floor and unsets what is older; accumulated features with
+ * a newer version stay whole. True: some did. */
+static bool unset_older(
+	struct oracle_row *row, const struct oracle_version *version)
+{
+	bool late = false;
+	row->has_floor = true;
+	row->floor = *version;
+	for (int i = 0; i < EVENT_FEATURES; i++) {
+		if (!row->has[i])
+			continue;
+		if (!is_newer(&row->version[i], version))
+			row->has[i] = false;
+		else if (i != FEATURE_LAST)
+			late = true;
+	}
+	return late;
+}
+
+static int64_t merged(int feature, int64_t held, int64_t value)
+{
+	if (feature == FEATURE_SUM)
+		return held + value;
+	if (feature == FEATURE_MIN)
+		return value < held ? value : held;
+	return value;
+}
+
+static bool overflows(const struct oracle_row *row, const struct event *event)
+{
+	int64_t sum;
+	return event->has[FEATURE_SUM] && row->has[FEATURE_SUM] &&
+	       __builtin_add_overflow(row->value[FEATURE_SUM],
+		       event->value[FEATURE_SUM], &sum);
+}
+
+/* True: it won. */
+static bool contribute(struct oracle_row *row, const struct event *event,
+	int feature, const struct oracle_version *version)
+{
+	struct oracle_version *held = &row->version[feature];
+	bool newer = !row->has[feature] || is_newer(version, held);
+	if (feature == FEATURE_LAST && !newer)
+		return false;
+	row->value[feature] = row->has[feature]
+				      ? merged(feature, row->value[feature],
+						event->value[feature])
+				      : event->value[feature];
+	if (newer)
+		*held = *version;
+	row->has[feature] = true;
+	return true;
+}
+
+static enum oracle_fate upsert(struct oracle_row *row,
+	const struct event *event, const struct oracle_version *version)
+{
+	bool won = false;
+	if (overflows(row, event))
+		return ORACLE_DEAD;
+	for (int i = 0; i < EVENT_FEATURES; i++)
+		if (event->has[i])
+			won |= contribute(row, event, i, version);
+	return won ? ORACLE_APPLIED : ORACLE_SUPERSEDED;
+}
+
+/* The update as it came in time. */
+static enum oracle_fate merge(struct oracle_row *row, const struct event *event,
+	const struct oracle_version *version, bool *late)
+{
+	if (row->has_floor && !is_newer(version, &row->floor))
+		return ORACLE_SUPERSEDED;
+	if (event->op == OP_UPSERT)
+		return upsert(row, event, version);
+	*late = unset_older(row, version);
+	struct event rest = *event;
+	for (int i = 0; i < EVENT_FEATURES; i++)
+		if (event->op == OP_DELETE ||
+			(i != FEATURE_LAST && row->has[i]))
+			rest.has[i] = false;
+	(void)upsert(row, &rest, version);
+	return ORACLE_APPLIED;
+}
+
+/* Same key: view, place, id. The newest holder. */
+static struct oracle_holder *find_holder(
+	struct oracle *oracle, const struct event *event)
+{
+	for (size_t i = oracle->holder_count; i-- > 0;) {
+		const struct event *held = oracle->holders[i].event;
+		if (held->view == event->view && held->place == event->place &&
+			held->id == event->id)
+			return &oracle->holders[i];
+	}
+	return NULL;
+}
+
+static bool is_same_content(const struct event *a, const struct event *b)
+{
+	for (int i = 0; i < EVENT_FEATURES; i++)
+		if (a->has[i] != b->has[i] ||
+			(a->has[i] && a->value[i] != b->value[i]))
+			return false;
+	return a->op == b->op && a->entity == b->entity &&
+	       a->time_us == b->time_us && a->broken == b->broken;
+}
+
+static long add_letter(
+	struct oracle *oracle, const struct oracle_letter *letter)
+{
+	oracle->letters = grow(oracle->letters, oracle->letter_count,
+		&oracle->letter_room, sizeof *oracle->letters);
+	oracle->letters[oracle->letter_count] = *letter;
+	return (long)oracle->letter_count++;
+}
+
+static void add_holder(
+	struct oracle *oracle, const struct oracle_holder *holder)
+{
+	oracle->holders = grow(oracle->holders, oracle->holder_count,
+		&oracle->holder_room, sizeof *oracle->holders);
+	oracle->holders[oracle->holder_count++] = *holder;
+}
+
+static enum oracle_fate judge(struct oracle *oracle, const struct event *event,
+	const struct oracle_version *version, struct oracle_letter *letter)
+{
+	bool late = false;
+	if (event->view == VIEW_NOWHERE) {
+		letter->reason = "unknown_view";
+		letter->parked = true;
+		return ORACLE_PARKED;
+	}
+	letter->reason = event->broken;
+	if (event->broken != NULL)
+		return ORACLE_DEAD;
+	letter->reason = "overflow";
+	enum oracle_fate fate = merge(&oracle->rows[event->view][event->entity],
+		event, version, &late);
+	oracle->accounts[version->log].late += late;
+	return fate;
+}
+
+/* Design section 4: the window is asked before the content is judged. */
+static enum oracle_fate take_event(struct oracle *oracle, int log,
+	const struct event_record *record, const struct event *event)
+{
+	struct oracle_version version = {
+		event->time_us, log, record->offset, event->place};
+	struct oracle_letter letter = {
+		.log = log, .offset = record->offset, .place = event->place};
+	struct oracle_holder *held = find_holder(oracle, event);
+	if (held != NULL &&
+		(held->stays || llabs(held->time_us - record->time_us) <=
+					oracle->window_us)) {
+		if (is_same_content(held->event, event))
+			return ORACLE_DUPLICATE;
+		if (held->letter < 0) {
+			letter.reason = "key_reused";
+			(void)add_letter(oracle, &letter);
+			return ORACLE_DEAD;
+		}
+		oracle->letters[held->letter].overtaken = true;
+	}
+	struct oracle_holder holder = {event, record->time_us, -1, false};
+	enum oracle_fate fate = judge(oracle, event, &version, &letter);
+	if (fate == ORACLE_DEAD || fate == ORACLE_PARKED) {
+		long number = add_letter(oracle, &letter);
+		holder.letter = fate == ORACLE_DEAD ? number : -1;
+		holder.stays = true;
+	}
+	add_holder(oracle, &holder);
+	return fate;
+}
+
+void oracle_take(
+	struct oracle *oracle, int log, const struct event_record *record)
+{
+	struct oracle_account *account = &oracle->accounts[log];
+	if (record->offset < account->next) {
+		account->redelivered++;
+		return;
+	}
+	account->gaps += record->offset - account->next;
+	account->next = record->offset + 1;
+	account->taken++;
+	if (record->undecodable != NULL) {
+		const struct oracle_letter letter = {.log = log,
+			.offset = record->offset,
+			.reason = record->undecodable};
+		(void)add_letter(oracle, &letter);
+		account->updates++;
+		account->fates[ORACLE_DEAD]++;
+		return;
+	}
+	account->skipped += record->count == 0;
+	for (size_t i = 0; i < record->count; i++) {
+		account->updates++;
+		account->fates[take_event(
+			oracle, log, record, &record->events[i])]++;
+	}
+}
+
+void oracle_end(struct oracle *oracle, int log, int64_t next_offset)
+{
+	struct oracle_account *account = &oracle->accounts[log];
+	if (next_offset <= account->next)
+		return;
+	account->gaps += next_offset - account->next;
+	account->next = next_offset;
+}

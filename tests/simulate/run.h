@@ -1,0 +1,51 @@
+/*
+ * One run: an event world, taken by the real pipeline into the real store on a
+ * simulated disk, through crashes, until all is taken; compared with the oracle
+ * at each start and at the end.
+ */
+#ifndef HOLDFAST_TESTS_SIMULATE_RUN_H
+#define HOLDFAST_TESTS_SIMULATE_RUN_H
+
+#include "tests/simulate/disk.h"
+#include "tests/simulate/log.h"
+
+struct run_plan {
+	uint64_t seed;
+	size_t records;
+	size_t batch_records;
+	int64_t window_us;
+	uint64_t window_keys;
+	uint64_t wal_bytes;
+	struct log_habits habits;
+	/* Change by number at which the first crash comes; 0: none. */
+	int64_t crash_at;
+	enum disk_damage damage; /* DAMAGE_COUNT: any, by chance */
+	uint64_t damage_seed;
+	int crashes; /* so many more, each within `crash_reach` changes */
+	int64_t crash_reach;
+	enum disk_failure failure; /* at the crash's place, instead */
+	int64_t full_bytes;
+	bool lies;
+};
+
+#define RUN_WHY_BYTES 1024
+
+struct run_result {
+	int64_t changes; /* of the disk */
+	int crashes;
+	int starts;
+	uint64_t trace;
+	char why[RUN_WHY_BYTES]; /* "": no violation */
+};
+
+/* The fixed workload, without a crash. */
+struct run_plan run_plan_fixed(void);
+
+/* A swarm: what goes wrong, and how often, is the seed's. */
+struct run_plan run_plan_random(uint64_t seed);
+
+/* `scratch`: an empty directory, left empty. */
+void run(const struct run_plan *plan, const char *scratch,
+	struct run_result *result);
+
+#endif

@@ -1,0 +1,39 @@
+#!/bin/sh
+# The simulation: the real pipeline and store on a simulated log and a disk that
+# loses power, compared with an oracle at each start.
+#
+#     run.sh [-b BUILD] quick             every crash point of the fixed workload, 2,000 seeds: some minutes
+#     run.sh [-b BUILD] some              a part of that: what ctest runs
+#     run.sh [-b BUILD] long HOURS        other seeds, until the time is over
+#     run.sh [-b BUILD] seed N            one seed again
+#     run.sh [-b BUILD] crash CHANGE DAMAGE   one crash of the fixed workload again
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+build="$here/../../build/dev"
+if [ "${1:-}" = -b ]; then
+	build=$2
+	shift 2
+fi
+simulate="$build/tests/simulate/simulate"
+[ -x "$simulate" ] || { echo "$simulate is missing: build it (cmake --build --preset dev), or name a build with -b" >&2; exit 2; }
+# In memory: fsync of the scratch directory would cost most of the time.
+[ -n "${TMPDIR:-}" ] || { [ -d /dev/shm ] && export TMPDIR=/dev/shm; } || true
+
+case "${1:-}" in
+quick) exec "$simulate" both 1 1 2000 ;;
+some) exec "$simulate" both 53 1 200 ;;
+seed) exec "$simulate" seed "$2" ;;
+crash) exec "$simulate" crash "$2" "$3" ;;
+long)
+	end=$(($(date +%s) + ${2:?HOURS} * 3600))
+	first=$(date +%s)000
+	while [ "$(date +%s)" -lt "$end" ]; do
+		"$simulate" random "$first" 1000
+		first=$((first + 1000))
+	done
+	;;
+*)
+	sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
+	exit 2
+	;;
+esac

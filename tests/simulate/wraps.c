@@ -1,0 +1,82 @@
+#include "tests/simulate/wraps.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <time.h>
+
+/* The seams have no argument to carry it. */
+static struct {
+	struct disk *disk;
+	struct chance *chance;
+	int patience;
+} machine;
+
+void wraps_use(struct disk *disk, struct chance *chance, int patience)
+{
+	machine.disk = disk;
+	machine.chance = chance;
+	machine.patience = patience;
+}
+
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
+int __wrap_nanosleep(const struct timespec *span, struct timespec *left);
+int __wrap_pthread_cond_timedwait(pthread_cond_t *changed,
+	pthread_mutex_t *mutex, const struct timespec *until);
+int __wrap_posix_fadvise(int fd, off_t at, off_t length, int advice);
+void __wrap_randombytes_buf(void *out, size_t length);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
+{
+	int64_t now_us = disk_now_us(machine.disk);
+	(void)clock;
+	out->tv_sec = (time_t)(now_us / 1000000);
+	out->tv_nsec = (long)(now_us % 1000000) * 1000;
+	return 0;
+}
+
+static void sleep_us(int64_t us)
+{
+	disk_pass_us(machine.disk, us);
+	if (disk_was_full(machine.disk) && machine.patience-- <= 0)
+		disk_plan(machine.disk)->full_bytes = 0;
+}
+
+int __wrap_nanosleep(const struct timespec *span, struct timespec *left)
+{
+	(void)left;
+	sleep_us((int64_t)span->tv_sec * 1000000 + span->tv_nsec / 1000);
+	return 0;
+}
+
+/* Nobody else runs who could change anything. */
+int __wrap_pthread_cond_timedwait(pthread_cond_t *changed,
+	pthread_mutex_t *mutex, const struct timespec *until)
+{
+	(void)changed;
+	(void)mutex;
+	int64_t until_us =
+		(int64_t)until->tv_sec * 1000000 + until->tv_nsec / 1000;
+	int64_t left_us = until_us - disk_now_us(machine.disk);
+	sleep_us(left_us > 0 ? left_us : 0);
+	return ETIMEDOUT;
+}
+
+int __wrap_posix_fadvise(int fd, off_t at, off_t length, int advice)
+{
+	(void)at;
+	(void)length;
+	if (advice == POSIX_FADV_DONTNEED)
+		disk_drop_cache(machine.disk, fd);
+	return 0;
+}
+
+void __wrap_randombytes_buf(void *out, size_t length)
+{
+	unsigned char *bytes = out;
+	for (size_t i = 0; i < length; i++)
+		bytes[i] = (unsigned char)chance_next(machine.chance);
+}
+/* NOLINTEND(bugprone-reserved-identifier) */
