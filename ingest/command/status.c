@@ -6,12 +6,12 @@
 #include "ingest/command/size.h"
 #include "ingest/command/status_backup.h"
 #include "ingest/command/status_search.h"
+#include "ingest/command/status_wal.h"
 #include "ingest/command/table.h"
 #include "ingest/command/value_text.h"
 #include "ingest/command/window_need.h"
 #include "schema/rfc3339.h"
 #include "store/decisions.h"
-#include "store/wal_readers.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -267,18 +267,6 @@ static bool print_decisions(const struct reader_status *status)
 	return finish_table(table);
 }
 
-/* Beyond its limit: who keeps the WAL from being emptied? */
-static void print_wal_readers(
-	const struct config *config, const struct reader_status *status)
-{
-	char names[512];
-	if (status->wal_bytes > config->store.wal_max_bytes &&
-		wal_readers_of(config->store.path, names, sizeof names) > 0)
-		printf("the WAL is beyond store.wal_max_bytes and can't be "
-		       "emptied while it is read: %s\n\n",
-			names);
-}
-
 static int tell_people(const struct reading *reading,
 	const struct reader_status *status, struct fault *fault)
 {
@@ -299,7 +287,7 @@ static int tell_people(const struct reading *reading,
 	backups_print(&status->backups);
 	fputc('\n', stdout);
 	window_need_print(&reading->config, status);
-	print_wal_readers(&reading->config, status);
+	wal_readers_print(&reading->config, status);
 	search_print(&status->search);
 	bool printed = print_partitions(status);
 	fputc('\n', stdout);
@@ -437,7 +425,9 @@ static void tell_programs(
 	char digest[2 * DIGEST_BYTES + 1];
 	struct store_accounts total = total_of(status);
 	digest_print(status->digest, digest);
-	printf("{\"store\": \"%s\", \"generation\": \"%s\", \"owner_epoch\": "
+	fputc('{', stdout);
+	wal_readers_print_json(&reading->config, status);
+	printf("\"store\": \"%s\", \"generation\": \"%s\", \"owner_epoch\": "
 	       "%" PRId64 ", \"file_bytes\": %" PRId64
 	       ", \"wal_bytes\": %" PRId64 ", \"ballast_bytes\": %" PRId64
 	       ", \"keys\": %" PRId64 ", \"window_need_keys\": %" PRId64

@@ -166,6 +166,10 @@ static void write_store(struct metrics *metrics)
 		"Size of the store's file.", figures->status.file_bytes);
 	single(metrics, "store_wal_bytes", FAMILY_GAUGE,
 		"Size of its write-ahead log.", figures->status.wal_bytes);
+	single(metrics, "store_ballast_bytes", FAMILY_GAUGE,
+		"Room that is given up first when the disk is full; 0: there "
+		"is none, or it was given up.",
+		figures->status.ballast_bytes);
 	single(metrics, "store_owner_epoch", FAMILY_GAUGE,
 		"How often a writer has opened the store.",
 		figures->status.owner_epoch);

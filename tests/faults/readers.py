@@ -1,5 +1,6 @@
 """Readers beside the writer: by HTTP, by SQL, slow ones, and while it comes and goes."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -63,6 +64,8 @@ def snapshot_kept(rig):
     wal, taken = rig.database.with_name("g1.db-wal").stat().st_size, rig.total()
     check(taken < 42000, "it did not wait")
     check(str(os.getpid()) in rig.holdfast("status").stdout, "status does not name the process")
+    told = json.loads(rig.holdfast("status", "--json").stdout)["wal_readers"]
+    check(str(os.getpid()) in told, f"status --json names {told!r}")
     check(service.runs(), service.said()[-300:])
     reader.execute("COMMIT")
     reader.close()
