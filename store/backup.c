@@ -277,6 +277,11 @@ void store_backup_between(struct store *store)
 	store_backup_copy(store, most_us < STEP_MAX_US ? most_us : STEP_MAX_US);
 }
 
+enum backup_phase store_backup_phase(const struct store *store)
+{
+	return phase_of(store->backup);
+}
+
 bool store_backup_wants(const struct store *store)
 {
 	const struct backup *backup = store->backup;

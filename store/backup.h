@@ -12,7 +12,8 @@
  * A backup never ends the store: what goes wrong with it is in its report. A
  * disk that is full ends the backup first.
  *
- * Threads: as store/store.h, but store_backup_wants(), which is any's.
+ * Threads: as store/store.h, but store_backup_wants() and store_backup_phase(),
+ * which are any's while nobody begins or ends one.
  */
 #ifndef HOLDFAST_STORE_BACKUP_H
 #define HOLDFAST_STORE_BACKUP_H
@@ -54,6 +55,9 @@ enum backup_phase {
 	BACKUP_CHECKING,
 	BACKUP_ENDED /* store_backup_end() says how */
 };
+
+/* By any thread. */
+enum backup_phase store_backup_phase(const struct store *store);
 
 struct backup_progress {
 	enum backup_phase phase;

@@ -40,11 +40,8 @@ void backup_duty_init(struct backup_duty *duty, struct store *store,
 
 static bool is_due(const struct backup_duty *duty)
 {
-	struct backup_progress progress;
-	if (wall_us(duty) < duty->due_us)
-		return false;
-	store_backup_progress(duty->store, &progress);
-	return progress.phase == BACKUP_NONE;
+	return wall_us(duty) >= duty->due_us &&
+	       store_backup_phase(duty->store) == BACKUP_NONE;
 }
 
 bool backup_duty_wants(const struct backup_duty *duty)
@@ -108,9 +105,7 @@ static void begin(struct backup_duty *duty)
 
 int backup_duty_attend(struct backup_duty *duty, struct fault *fault)
 {
-	struct backup_progress progress;
-	store_backup_progress(duty->store, &progress);
-	switch (progress.phase) {
+	switch (store_backup_phase(duty->store)) {
 	case BACKUP_ENDED:
 		return end(duty, fault);
 	case BACKUP_COPYING:

@@ -11,6 +11,7 @@ import time
 
 import rig
 import absent  # noqa: F401  a module registers its scenarios
+import backups  # noqa: F401
 import crashes  # noqa: F401
 import damage  # noqa: F401
 import disk  # noqa: F401
