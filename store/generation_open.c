@@ -162,8 +162,8 @@ static int find_build(struct store *store, const struct store_build *build,
 	struct layout *layout = &store->layout;
 	char next[GENERATION_NAME_MAX], live_path[PATH_MAX];
 	memcpy(live_path, layout->database, sizeof live_path);
-	int rc = layout_lock_build(layout, &store->lock, fault);
-	if (rc == 0 && build->generation == NULL)
+	int rc = 0;
+	if (build->generation == NULL)
 		rc = layout_next_generation(layout, next, fault);
 	if (rc == 0)
 		rc = layout_turn_to(layout,
@@ -188,26 +188,36 @@ int generation_check_there(
 				 layout->generation);
 }
 
+static int find_live(struct layout *layout, const char *path,
+	char live[GENERATION_NAME_MAX], struct fault *fault)
+{
+	bool exists = false;
+	int rc = layout_find(layout, path, &exists, fault);
+	memcpy(live, layout->generation, sizeof layout->generation);
+	return rc < 0 || exists
+		       ? rc
+		       : fault_set(fault, FAULT_REFUSED,
+				 "%s holds no store: check store.path", path);
+}
+
 int generation_find(
 	struct store *store, const struct place *place, struct fault *fault)
 {
 	struct layout *layout = &store->layout;
+	const char *path = store->options.path;
 	char live[GENERATION_NAME_MAX];
-	bool exists = false;
-	int rc = layout_find(layout, store->options.path, &exists, fault);
-	if (rc == 0 && !exists)
-		rc = fault_set(fault, FAULT_REFUSED,
-			"%s holds no store: check store.path",
-			store->options.path);
+	int rc = find_live(layout, path, live, fault);
+	if (rc == 0 && place->build != NULL)
+		rc = layout_lock_build(layout, &store->lock, fault);
+	else if (rc == 0 && place->lock < 0)
+		rc = layout_lock(layout, &store->lock, fault);
+	if (rc == 0) /* another may be it since, until the lock was ours */
+		rc = find_live(layout, path, live, fault);
 	if (rc < 0)
 		return rc;
-	memcpy(live, layout->generation, sizeof live);
-	if (place->build != NULL)
-		rc = find_build(store, place->build, fault);
-	else if (place->lock < 0)
-		rc = layout_lock(layout, &store->lock, fault);
-	if (rc == 0 && place->build == NULL)
-		rc = layout_turn_to(layout, place->generation, fault);
+	rc = place->build != NULL
+		     ? find_build(store, place->build, fault)
+		     : layout_turn_to(layout, place->generation, fault);
 	return rc < 0 ? rc : generation_check_there(layout, live, fault);
 }
 

@@ -179,9 +179,10 @@ int generations_list(const char *path, struct arena *arena,
 
 static int remove_files(const struct layout *layout, struct fault *fault)
 {
-	/* The file last: as long as it is there, so is a generation. */
+	/* The file first: without its WAL it may lack commits, or be no
+	 * database any more, and it is a generation as long as it is there. */
 	static const char *const suffixes[] = {
-		RUN_NOTE_SUFFIX, "-wal", "-shm", "-journal", ""};
+		"", RUN_NOTE_SUFFIX, "-wal", "-shm", "-journal"};
 	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
 		char path[PATH_MAX + 16];
 		int length = snprintf(path, sizeof path, "%s%s",
@@ -192,17 +193,21 @@ static int remove_files(const struct layout *layout, struct fault *fault)
 	return 0;
 }
 
-/* The lock of builders in *builders, -1 for none; the caller closes it. */
+/* The lock of builders in *builders, -1 for none; the caller closes it. Which
+ * one is live is asked behind it: until then another may take its place. */
 static int claim_for_drop(struct layout *layout, const char *path,
 	const char *generation, int *builders, struct fault *fault)
 {
-	char live[GENERATION_NAME_MAX];
+	char live[GENERATION_NAME_MAX] = "";
 	bool exists = false;
 	*builders = -1;
 	int rc = layout_find(layout, path, &exists, fault);
-	memcpy(live, layout->generation, sizeof live);
 	if (rc == 0)
 		rc = layout_lock_build(layout, builders, fault);
+	if (rc == 0)
+		rc = layout_find(layout, path, &exists, fault);
+	if (rc == 0)
+		memcpy(live, layout->generation, sizeof live);
 	if (rc == 0)
 		rc = layout_turn_to(layout, generation, fault);
 	return rc < 0 ? rc : generation_check_there(layout, live, fault);

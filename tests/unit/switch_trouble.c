@@ -309,6 +309,71 @@ static void the_library_answers_from_the_live_one_at_once(void **state)
 	holdfast_close(library);
 }
 
+/* What happens just before a builder's lock is taken. */
+static struct store_rig *switches_first;
+
+int __real_layout_lock_build(
+	const struct layout *layout, int *out, struct fault *fault);
+int __wrap_layout_lock_build(
+	const struct layout *layout, int *out, struct fault *fault);
+
+int __wrap_layout_lock_build(
+	const struct layout *layout, int *out, struct fault *fault)
+{
+	struct store_rig *rig = switches_first;
+	switches_first = NULL;
+	if (rig != NULL)
+		check_ok(switch_to(rig, "g2", fault), fault);
+	return __real_layout_lock_build(layout, out, fault);
+}
+
+static void what_just_became_live_is_not_dropped(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	prepare(rig);
+	switches_first = rig;
+	assert_int_equal(generation_drop(rig->directory.path, "g2", &fault),
+		FAULT_REFUSED);
+	assert_live(rig, "g2");
+	take(rig, 1);
+	check_ok(generation_drop(rig->directory.path, "g1", &fault), &fault);
+}
+
+static void what_just_became_live_is_not_built_on(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	struct store *built = NULL;
+	const struct store_build go_on = {.generation = "g2"};
+	prepare(rig);
+	switches_first = rig;
+	assert_int_equal(store_build(&built, &rig->options, &go_on, &fault),
+		FAULT_REFUSED);
+	assert_null(built);
+	take(rig, 1);
+}
+
+static void half_a_drop_leaves_no_generation(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	const struct generation *all = NULL;
+	char path[PATH_MAX + 32];
+	size_t count = 0;
+	prepare(rig);
+	name_file(rig, "g2", path);
+	memcpy(path + strlen(path), "-journal", sizeof "-journal");
+	assert_int_equal(mkdir(path, 0700), 0); /* it can't be removed */
+	assert_int_equal(generation_drop(rig->directory.path, "g2", &fault),
+		FAULT_REFUSED);
+	check_ok(generations_list(rig->directory.path, &rig->arena, &all,
+			 &count, &fault),
+		&fault);
+	assert_int_equal(count, 1);
+	assert_int_equal(rmdir(path), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +386,9 @@ int main(void)
 		WITH_STORE(
 			a_reader_moves_also_when_its_generation_is_sealed_no_longer),
 		WITH_STORE(the_library_answers_from_the_live_one_at_once),
+		WITH_STORE(what_just_became_live_is_not_dropped),
+		WITH_STORE(what_just_became_live_is_not_built_on),
+		WITH_STORE(half_a_drop_leaves_no_generation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
