@@ -11,6 +11,7 @@ struct bound {
 	struct source_limit limit; /* its topic is owned */
 	const struct log *log;	   /* NULL: not started */
 	int64_t position;	   /* all below was given, or is not there */
+	int64_t end;		   /* of the log, where it was last told */
 	bool told;		   /* that it is at its limit */
 	bool pausing;		   /* by who uses this source */
 	bool held;		   /* at the source behind, for its limit */
@@ -173,6 +174,15 @@ static int give_record(struct bounded_source *bounded, struct bound *bound,
 	return rc < 0 ? rc : SOURCE_RECORD;
 }
 
+/* A record, or an end that lies between an old limit and a new one: the source
+ * behind tells it once. */
+static bool waits(const struct bound *bound)
+{
+	return bound->has_record ||
+	       (bound->log != NULL && !bound->told &&
+		       bound->end >= bound->limit.next_offset);
+}
+
 /* What waited for a limit to be raised. */
 static int give_waiting(struct bounded_source *bounded,
 	struct source_event *event, struct fault *fault)
@@ -180,10 +190,11 @@ static int give_waiting(struct bounded_source *bounded,
 	for (size_t i = 0; i < bounded->count; i++) {
 		size_t index = (bounded->next + i) % bounded->count;
 		struct bound *bound = bounded->bounds[index];
-		if (!bound->has_record || bound->pausing)
+		if (bound->pausing || !waits(bound))
 			continue;
 		bounded->next = index + 1;
-		if (bound->record.offset < bound->limit.next_offset)
+		if (bound->has_record &&
+			bound->record.offset < bound->limit.next_offset)
 			return give_record(bounded, bound, event, fault);
 		int outcome = tell_limit(bound, event);
 		if (outcome != SOURCE_IDLE)
@@ -219,6 +230,7 @@ static int judge_record(struct bounded_source *bounded,
 static int judge_end(struct bounded_source *bounded, struct source_event *event)
 {
 	struct bound *bound = bound_of(bounded, event->log);
+	bound->end = event->next_offset;
 	if (event->next_offset >= bound->limit.next_offset)
 		return tell_limit(bound, event);
 	bound->position = event->next_offset;
@@ -256,6 +268,7 @@ static int bounded_start(struct source *source,
 		return FAULT_OOM;
 	bound->log = position->log;
 	bound->position = position->next_offset;
+	bound->end = INT64_MIN;
 	bound->told = bound->position == bound->limit.next_offset;
 	bound->has_record = bound->held = bound->pausing = false;
 	return source_start(bounded->inner, position, fault);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define LOOK_EVERY_US INT64_C(200000)
+#define LOOK_STANDING_US INT64_C(10000) /* while it stands still */
 /* So near, the live one is asked to stand still: about a second's work. */
 #define NEAR_RECORDS 20000
 #define TELL_EVERY_US INT64_C(10000000)
@@ -27,7 +28,9 @@ static void notice(void *payload, const char *text)
 static bool wants(void *payload)
 {
 	const struct rebuild *rebuild = payload;
-	return rebuild_now_us() - rebuild->looked_us >= LOOK_EVERY_US;
+	return rebuild_now_us() - rebuild->looked_us >=
+	       (rebuild->course == COURSE_FOLLOWS ? LOOK_EVERY_US
+						  : LOOK_STANDING_US);
 }
 
 static bool same_partition(const struct log *a, const struct log *b)
