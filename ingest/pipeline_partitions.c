@@ -118,6 +118,8 @@ static int take_up(struct pipeline *pipeline,
 		.record_time_us = stored->record_time_us,
 		.trail = &stored->trail,
 		.cluster_id = stored->cluster_id,
+		.at_end_us = stored->at_end_us,
+		.end_offset = stored->end_offset,
 	};
 	partition->log = &stored->log;
 	partition->course = COURSE_RUNS;
@@ -198,10 +200,12 @@ static int keep_announced(struct pipeline *pipeline,
 		return fault_set(fault, FAULT_OOM, "no memory for a partition");
 	pipeline->announced = larger;
 	struct store_announced *kept = &larger[count - 1];
+	struct clock *clock = pipeline->options->clock;
 	*kept = (struct store_announced){
 		.topic = keep_name(pipeline, event->topic),
 		.partition = event->partition,
 		.log_start = event->log_start,
+		.now_us = clock->wall_us(clock),
 		.cluster_id = keep_name(pipeline, event->cluster_id),
 	};
 	if (kept->topic == NULL || kept->cluster_id == NULL)

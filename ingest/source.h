@@ -53,6 +53,10 @@ struct source_position {
 	int64_t record_time_us;	   /* TIMESTAMP_NONE before the first */
 	const struct trail *trail; /* copied */
 	const char *cluster_id;	   /* as stored; copied; "" while unknown */
+	/* Wall clock: when its end was last reached, or it was first noted; 0:
+	 * nobody knows. And that end. Of use where a log is compacted. */
+	int64_t at_end_us;
+	int64_t end_offset; /* -1: none */
 };
 
 struct source;

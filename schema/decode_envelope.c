@@ -160,9 +160,13 @@ static bool judge_unknown(struct decoding *decoding, struct update *update,
 			update->view->name, (int)name.length, name.data));
 }
 
-static bool judge_shape(struct update *update, const json_t *event)
+static bool judge_shape(
+	struct decoding *decoding, struct update *update, const json_t *event)
 {
 	const char *wrong = wrong_shape(event, &update->operation);
+	if (decoding->source->compacted &&
+		update->operation == OPERATION_UPSERT)
+		update->operation = OPERATION_REPLACE;
 	return wrong == NULL || update_blame(update, REASON_BAD_EVENT, wrong);
 }
 
@@ -194,7 +198,8 @@ void decode_envelope(struct decoding *decoding)
 	decoding->scratch.length = 0;
 	canonical_object_without(&decoding->scratch, event, "id");
 	struct update *update = begin(decoding, event);
-	(void)(judge_view(decoding, update) && judge_shape(update, event) &&
+	(void)(judge_view(decoding, update) &&
+		judge_shape(decoding, update, event) &&
 		judge_members(
 			decoding, update, json_object_get(event, "entity")) &&
 		judge_time(decoding, update) &&

@@ -105,6 +105,7 @@ enum time_unit { TIME_UNIT_NONE, TIME_UNIT_S, TIME_UNIT_MS, TIME_UNIT_US };
 struct source_schema {
 	const char *topic;
 	bool envelope;	     /* no `updates`: holdfast's own envelope */
+	bool compacted;	     /* its topic may be: schema/compaction.h */
 	struct pointer *ids; /* ids[0..id_count); envelope: {"/id"} */
 	size_t id_count;
 	enum missing_key missing_key;

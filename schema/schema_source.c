@@ -1,6 +1,7 @@
 /*
  * Reading the schema file: the sources, and how they map onto views.
  */
+#include "schema/compaction.h"
 #include "schema/convert.h"
 #include "schema/schema_read.h"
 
@@ -400,11 +401,33 @@ static int read_policies(const struct reader *reader, const struct place *place,
 	return 0;
 }
 
+/* Each record is the whole row then, so that what is left of the log says all:
+ * an upsert is a replace. */
+static int read_compacted(const struct reader *reader,
+	const struct place *place, const json_t *json,
+	struct source_schema *source)
+{
+	const struct place at = {place, "compacted", 0};
+	const json_t *compacted = json_object_get(json, "compacted");
+	struct fault why = {0};
+	if (compacted != NULL && !json_is_boolean(compacted))
+		return reader_refuse(reader, &at, "must be true or false");
+	source->compacted = json_is_true(compacted);
+	if (!source->compacted)
+		return 0;
+	if (!compaction_possible(reader->schema, source, &why))
+		return reader_refuse(reader, &at, "can't be: %s", why.text);
+	for (size_t i = 0; i < source->update_count; i++)
+		if (source->updates[i].operation == OPERATION_UPSERT)
+			source->updates[i].operation = OPERATION_REPLACE;
+	return 0;
+}
+
 static int read_source(const struct reader *reader, const struct place *place,
 	json_t *json, struct source_schema *source)
 {
 	static const char *const members[] = {"id", "missing_key", "event_time",
-		"event_time_unit", "unknown_feature", "updates"};
+		"event_time_unit", "unknown_feature", "compacted", "updates"};
 	source->topic = place->member;
 	int rc = check_topic(reader, place);
 	if (rc == 0)
@@ -414,8 +437,10 @@ static int read_source(const struct reader *reader, const struct place *place,
 	if (rc < 0)
 		return rc;
 	if (json_object_get(json, "updates") == NULL)
-		return read_envelope_source(reader, place, json, source);
-	return read_mapped_source(reader, place, json, source);
+		rc = read_envelope_source(reader, place, json, source);
+	else
+		rc = read_mapped_source(reader, place, json, source);
+	return rc < 0 ? rc : read_compacted(reader, place, json, source);
 }
 
 int read_sources(struct reader *reader, const struct place *place, json_t *json)

@@ -92,6 +92,8 @@ static void advance(
 	held->accounts = advanced->accounts;
 	held->record_time_us = advanced->record_time_us;
 	held->as_of_us = advanced->as_of_us;
+	held->at_end_us = advanced->at_end_us;
+	held->end_offset = advanced->end_offset;
 	held->trail = advanced->trail;
 }
 

@@ -134,6 +134,17 @@ static bool take_records(struct batch *batch, const struct store_batch *input)
 	return true;
 }
 
+/* What another generation was told of an end may be older than what this one
+ * knows. */
+static void note_end(
+	struct store_partition *partition, const struct store_mark *mark)
+{
+	if (mark->as_of_us <= partition->at_end_us)
+		return;
+	partition->at_end_us = mark->as_of_us;
+	partition->end_offset = partition->accounts.next_offset;
+}
+
 static bool take_marks(struct batch *batch, const struct store_batch *input)
 {
 	for (size_t i = 0; i < input->mark_count; i++) {
@@ -151,6 +162,7 @@ static bool take_marks(struct batch *batch, const struct store_batch *input)
 		/* At its end the wall clock says how far all is taken, also
 		 * where a producer's clock was ahead of it. */
 		partition->as_of_us = mark->as_of_us;
+		note_end(partition, mark);
 		batch->moods[mark->log->id - 1].at_end = true;
 	}
 	return true;

@@ -278,12 +278,36 @@ static int find_log_start(struct store *store, const struct log *log,
 	return rc == 1 && strcmp(now, reason) == 0 && *out >= 0 ? 0 : 1;
 }
 
+/* Entities whose deletes were missed stay. 1: it is not stopped for that. */
+static int accept_ghosts(
+	struct store *store, struct change *change, struct fault *fault)
+{
+	struct store_partition *moved = change->partition;
+	const char *now = NULL;
+	int rc = stopped_now(
+		store, change->log, &store->batch_arena, &now, NULL, fault);
+	if (rc < 0)
+		return rc;
+	if (rc == 0 || strcmp(now, STOP_DELETES) != 0)
+		return 1;
+	moved->at_end_us = change->decision->at_us;
+	moved->end_offset = STORE_NO_END;
+	change->before = STOP_DELETES;
+	change->after = "accepted";
+	rc = partition_update(store->update_partition, moved,
+		moved->accounts.next_offset, fault);
+	return rc < 0 ? rc : delete_stop(store, change->log, fault);
+}
+
 static int run_accept_gap(
 	struct store *store, struct change *change, struct fault *fault)
 {
 	struct store_accounts *accounts = &change->partition->accounts;
 	int64_t from = accounts->next_offset, to = 0;
-	int rc = find_log_start(store, change->log, STOP_LOST, &to, fault);
+	int rc = accept_ghosts(store, change, fault);
+	if (rc <= 0)
+		return rc;
+	rc = find_log_start(store, change->log, STOP_LOST, &to, fault);
 	if (rc != 0 || to <= from)
 		return rc < 0 ? rc : 1;
 	accounts->lost += to - from;
@@ -358,8 +382,11 @@ int store_accept_gap(struct store *store, const struct log *log,
 		.log = log,
 		.partition = &moved};
 	rc = make(store, &change, fault);
-	if (rc == 0)
+	if (rc == 0) {
 		held->accounts = moved.accounts;
+		held->at_end_us = moved.at_end_us;
+		held->end_offset = moved.end_offset;
+	}
 	return rc;
 }
 

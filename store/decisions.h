@@ -49,6 +49,11 @@ int store_release(struct store *store, const char *view, const char *feature,
 /* What store_accept_gap() and store_new_log() end. */
 #define STOP_LOST "records_lost"
 #define STOP_CHANGED "log_changed"
+/* Of a compacted log: deletes may have left it before they were read. Ends with
+ * store_accept_gap(), too. */
+#define STOP_DELETES "deletes_lost"
+/* Its log is compacted, and what it feeds needs all that compaction removes. */
+#define STOP_COMPACTED "not_compaction_safe"
 
 #define LOG_START_UNKNOWN (-1)
 /* Found anew, and over by themselves or with `resume`: */
@@ -99,8 +104,10 @@ int store_why_stopped(struct store *store, const struct log *log,
 
 /*
  * Go on behind a gap: of a partition that is stopped for STOP_LOST, next_offset
- * moves to the log's start, and what lies between is counted as lost. 1: it is
- * not stopped for that. Errors: as store_apply().
+ * moves to the log's start, and what lies between is counted as lost. Of one
+ * that is stopped for STOP_DELETES nothing moves: from now on its log is taken
+ * as if its end had been reached now. 1: it is not stopped for either. Errors:
+ * as store_apply().
  */
 int store_accept_gap(struct store *store, const struct log *log,
 	const struct decision *decision, struct fault *fault);

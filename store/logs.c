@@ -71,6 +71,7 @@ static int insert(struct store *store, const struct store_announced *announced,
 		return fault_set(
 			fault, FAULT_OOM, "no memory for %s", announced->topic);
 	added->log.id += (uint32_t)newcomers->count;
+	added->at_end_us = announced->now_us;
 	if (announced->cluster_id != NULL)
 		copy_name(added->cluster_id, announced->cluster_id);
 	newcomers->items[newcomers->count++] = added;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define TABLE "_partition"
-#define COLUMNS 25
+#define COLUMNS 27
 #define LOG_COLUMNS 4 /* id, topic, partition, incarnation */
 
 static struct column timestamp_column(int64_t us)
@@ -59,6 +59,8 @@ static void to_columns(const struct store_partition *partition,
 		row[n++] = column_integer(*counters[i]);
 	row[n++] = timestamp_column(partition->record_time_us);
 	row[n++] = timestamp_column(partition->as_of_us);
+	row[n++] = column_integer(partition->at_end_us);
+	row[n++] = column_integer(partition->end_offset);
 	size_t length = trail_encode(&partition->trail, trail);
 	row[n++] = column_blob((struct slice){(const char *)trail, length});
 	assert(n == COLUMNS);
@@ -88,6 +90,8 @@ static int from_columns(struct store_partition *partition,
 		*counters[i] = column_as_integer(&row[n++]);
 	partition->record_time_us = column_timestamp(&row[n++]);
 	partition->as_of_us = column_timestamp(&row[n++]);
+	partition->at_end_us = column_as_integer(&row[n++]);
+	partition->end_offset = column_as_integer(&row[n++]);
 	return trail_decode(&partition->trail, column_as_bytes(&row[n]), fault);
 }
 
@@ -105,6 +109,7 @@ static struct store_partition *partition_alloc(struct slice topic)
 	partition->log.topic = name;
 	partition->record_time_us = TIMESTAMP_NONE;
 	partition->as_of_us = TIMESTAMP_NONE;
+	partition->end_offset = STORE_NO_END;
 	return partition;
 }
 
@@ -242,10 +247,10 @@ bool partitions_join(
 	return true;
 }
 
-/* Twenty-five columns and the checksum. */
+/* Twenty-seven columns and the checksum. */
 #define VALUES                                                                 \
 	"(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"   \
-	" ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)"
+	" ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)"
 
 static int bind_partition(sqlite3_stmt *statement,
 	const struct store_partition *partition, unsigned char *trail,
@@ -280,8 +285,8 @@ int partition_update_prepare(
 		" cluster_id, topic_id, first_offset, next_offset, taken, gaps,"
 		" lost, skipped, updates, applied, superseded, duplicate,"
 		" parked, dead, late_deletes, ignored_features, redelivered,"
-		" cleared, record_time, as_of, trail, _checksum) = " VALUES
-		" WHERE id = ?1 AND next_offset = ?27",
+		" cleared, record_time, as_of, at_end, end_offset, trail,"
+		" _checksum) = " VALUES " WHERE id = ?1 AND next_offset = ?29",
 		fault);
 }
 

@@ -35,6 +35,7 @@ struct decision;
 
 #define STORE_BATCH_RECORDS_MAX 20000 /* a batch may hold so many records */
 #define STORE_NAME_MAX 64	      /* ids of stores, clusters, topics */
+#define STORE_NO_END (-1)
 
 struct store_options {
 	const char *path;	     /* the directory; made if it is missing */
@@ -77,6 +78,10 @@ struct store_partition {
 	int64_t record_time_us; /* largest record timestamp taken, or
 				   TIMESTAMP_NONE */
 	int64_t as_of_us;	/* all up to here is taken, or TIMESTAMP_NONE */
+	/* Wall clock: when its end was last reached, or it was first noted; 0:
+	 * nobody said. And where that end was: what came since is behind. */
+	int64_t at_end_us;
+	int64_t end_offset; /* STORE_NO_END: it never was */
 	struct trail trail;
 	char cluster_id[STORE_NAME_MAX]; /* "" while unknown */
 	char topic_id[STORE_NAME_MAX];
@@ -118,6 +123,7 @@ struct store_announced {
 	int64_t log_start;
 	const char *cluster_id; /* where its log lives now; borrowed; NULL or
 				   "": nobody says */
+	int64_t now_us;		/* wall clock; 0: nobody says */
 	const struct store_partition *stored; /* set: as *out there */
 };
 

@@ -25,6 +25,7 @@ static const char own_tables[] =
 	" late_deletes INTEGER NOT NULL, ignored_features INTEGER NOT NULL,"
 	" redelivered INTEGER NOT NULL, cleared INTEGER NOT NULL,"
 	" record_time INTEGER, as_of INTEGER,"
+	" at_end INTEGER NOT NULL, end_offset INTEGER NOT NULL,"
 	" trail BLOB NOT NULL, _checksum INTEGER NOT NULL,"
 	" UNIQUE (topic, partition, incarnation)) STRICT;"
 

@@ -271,7 +271,8 @@ static const struct field fields[] = {
 		offsetof(struct partition_options, accept_gap), NULL, 0, 0,
 		NULL,
 		"records_lost: go on at the log's start, counting what is "
-		"missing as lost"},
+		"missing as lost; deletes_lost: go on with what may have been "
+		"deleted"},
 	{"new-log", FIELD_FLAG, offsetof(struct partition_options, new_log),
 		NULL, 0, 0, NULL,
 		"log_changed: take the present log, from its start"},

@@ -3,6 +3,7 @@
 #include "ingest/command/say.h"
 #include "ingest/file_source.h"
 #include "ingest/kafka/kafka_source.h"
+#include "schema/compaction.h"
 #include "schema/nearest.h"
 
 #include <stdio.h>
@@ -87,6 +88,14 @@ static void make_group_id(
 		options->group_suffix == NULL ? "" : options->group_suffix);
 }
 
+static bool may_be_compacted(
+	const void *payload, const char *topic, struct fault *why)
+{
+	const struct schema *schema = payload;
+	const struct source_schema *source = schema_source(schema, topic);
+	return source == NULL || compaction_safe(schema, source, why);
+}
+
 static int open_topics(struct source **out,
 	const struct sources_options *options, const char *const *topics,
 	struct fault *fault)
@@ -112,6 +121,11 @@ static int open_topics(struct source **out,
 			source.topic_count,
 			config_kafka(config, "bootstrap.servers"), group_id,
 			config->store.path);
+	/* Who only reads may read what they like. */
+	if (options->store != NULL) {
+		source.compaction_safe = may_be_compacted;
+		source.compaction_payload = store_schema(options->store);
+	}
 	return kafka_source_open(out, &source, fault);
 }
 

@@ -19,7 +19,8 @@ static void tell_other_cluster(struct kafka_source *source,
 }
 
 static int go_on(struct kafka_source *source, struct kafka_partition *partition,
-	const struct kafka_judgement *judgement, struct fault *fault)
+	const struct kafka_judgement *judgement, struct source_event *event,
+	struct fault *fault)
 {
 	partition->gone_us = 0;
 	partition->connections = partition->asked_connections;
@@ -29,9 +30,10 @@ static int go_on(struct kafka_source *source, struct kafka_partition *partition,
 		partition->unverified = true;
 	if (judgement->other_cluster)
 		tell_other_cluster(source, partition, judgement->cluster_id);
-	if (partition->state == PARTITION_PENDING)
-		return kafka_run(source, partition, fault);
-	return SOURCE_IDLE;
+	if (partition->state != PARTITION_PENDING)
+		return SOURCE_IDLE;
+	int rc = kafka_judge_compaction(source, partition, event, fault);
+	return rc != SOURCE_IDLE ? rc : kafka_run(source, partition, fault);
 }
 
 /* Nobody could be asked: again, later. */
@@ -61,7 +63,8 @@ static int take_judgement(struct kafka_source *source,
 	switch (answer->judgement.verdict) {
 	case VERDICT_SAME:
 	case VERDICT_UNVERIFIED:
-		return go_on(source, partition, &answer->judgement, fault);
+		return go_on(
+			source, partition, &answer->judgement, event, fault);
 	case VERDICT_CHANGED:
 	case VERDICT_LOST:
 		rc = kafka_stop(source, partition, &answer->judgement.fault,
@@ -88,6 +91,8 @@ static int take_partition(struct kafka_source *source,
 		source->targets++;
 	}
 	partition->found_committed = answer->committed;
+	partition->found_high = answer->high;
+	partition->cleanup = answer->cleanup;
 	memcpy(source->cluster_id, answer->judgement.cluster_id,
 		sizeof source->cluster_id);
 	kafka_event(event, SOURCE_PARTITION, partition);

@@ -8,12 +8,7 @@
 
 /* One partition that no broker answers for holds the others up so long. */
 #define SINGLE_TIMEOUT_MS 2000
-/* Only a warning hangs on it. */
-#define CONFIG_TIMEOUT_MS 2000
 #define COMMITTED_TIMEOUT_MS 2000
-#define CONFIG_POLL_MS 20 /* so soon is a hurry seen */
-/* How Kafka writes "no limit". */
-#define NO_LIMIT "9223372036854775807"
 
 static int judge_topic(
 	const char *topic, rd_kafka_resp_err_t error, struct fault *fault)
@@ -180,89 +175,4 @@ void kafka_find_cluster(rd_kafka_t *client, char *out, size_t size)
 	(void)snprintf(out, size, "%s", id == NULL ? "" : id);
 	if (id != NULL)
 		rd_kafka_mem_free(client, id);
-}
-
-/* The answer to a DescribeConfigs of one topic, as an event that the caller
- * destroys; NULL where nobody says, or not before there is a hurry. */
-static rd_kafka_event_t *ask_settings(
-	rd_kafka_t *client, const char *topic, const atomic_bool *hurry)
-{
-	rd_kafka_AdminOptions_t *options =
-		rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_ANY);
-	rd_kafka_ConfigResource_t *resource =
-		rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
-	rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
-	char error[256] = "";
-	rd_kafka_AdminOptions_set_request_timeout(
-		options, CONFIG_TIMEOUT_MS, error, sizeof error);
-	rd_kafka_DescribeConfigs(client, &resource, 1, options, queue);
-	rd_kafka_event_t *event = NULL;
-	for (int waited_ms = 0; event == NULL && !atomic_load(hurry) &&
-				waited_ms < CONFIG_TIMEOUT_MS;
-		waited_ms += CONFIG_POLL_MS)
-		event = rd_kafka_queue_poll(queue, CONFIG_POLL_MS);
-	rd_kafka_queue_destroy(queue);
-	rd_kafka_ConfigResource_destroy(resource);
-	rd_kafka_AdminOptions_destroy(options);
-	return event;
-}
-
-static bool is_setting(const rd_kafka_ConfigEntry_t *entry, const char *name,
-	const char *value)
-{
-	const char *held = rd_kafka_ConfigEntry_value(entry);
-	return strcmp(rd_kafka_ConfigEntry_name(entry), name) == 0 &&
-	       held != NULL && strcmp(held, value) == 0;
-}
-
-/* Unbounded: producers' times, and no limit said, under the new name (since
- * 3.6) or the old one. */
-static bool are_bounded(const rd_kafka_ConfigResource_t *resource)
-{
-	size_t count = 0;
-	const rd_kafka_ConfigEntry_t **entries =
-		rd_kafka_ConfigResource_configs(resource, &count);
-	bool create_time = false, limited = true, newer = false;
-	for (size_t i = 0; i < count; i++) {
-		const rd_kafka_ConfigEntry_t *entry = entries[i];
-		const char *name = rd_kafka_ConfigEntry_name(entry);
-		create_time |= is_setting(
-			entry, "message.timestamp.type", "CreateTime");
-		if (strcmp(name, "message.timestamp.after.max.ms") == 0) {
-			newer = true;
-			limited = !is_setting(entry, name, NO_LIMIT);
-		} else if (!newer &&
-			   is_setting(entry,
-				   "message.timestamp.difference.max.ms",
-				   NO_LIMIT)) {
-			limited = false;
-		}
-	}
-	return !create_time || limited;
-}
-
-enum kafka_clocks kafka_topic_clocks(rd_kafka_t *client, const char *topic,
-	const atomic_bool *hurry, struct fault *notice)
-{
-	rd_kafka_event_t *event = ask_settings(client, topic, hurry);
-	if (event == NULL)
-		return atomic_load(hurry) ? KAFKA_CLOCKS_PUT_OFF
-					  : KAFKA_CLOCKS_BOUNDED;
-	const rd_kafka_DescribeConfigs_result_t *result =
-		rd_kafka_event_DescribeConfigs_result(event);
-	size_t count = 0;
-	const rd_kafka_ConfigResource_t **resources =
-		result == NULL ? NULL
-			       : rd_kafka_DescribeConfigs_result_resources(
-					 result, &count);
-	bool bounded = count != 1 || are_bounded(resources[0]);
-	rd_kafka_event_destroy(event);
-	if (bounded)
-		return KAFKA_CLOCKS_BOUNDED;
-	fault_set(notice, FAULT_BROKER,
-		"topic %s takes whatever time a producer's clock says: a clock "
-		"that is ahead puts its records ahead of all others; set the "
-		"topic's message.timestamp.after.max.ms to, say, 3600000",
-		topic);
-	return KAFKA_CLOCKS_UNBOUNDED;
 }

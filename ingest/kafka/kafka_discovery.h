@@ -1,5 +1,5 @@
 /*
- * What a cluster says of its topics: partitions, bounds, clocks.
+ * What a cluster says of its topics: partitions and bounds.
  *
  * All of it waits for answers, up to KAFKA_CALL_TIMEOUT_MS, and so belongs to
  * the scout's thread (kafka_scout.h). Internal to ingest/kafka/.
@@ -11,7 +11,6 @@
 
 #include <librdkafka/rdkafka.h>
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -53,15 +52,5 @@ void kafka_find_committed(
 
 /* The cluster's id into out[0..size), "" where it has none. */
 void kafka_find_cluster(rd_kafka_t *client, char *out, size_t size);
-
-enum kafka_clocks {
-	KAFKA_CLOCKS_BOUNDED = 0,   /* or nobody says */
-	KAFKA_CLOCKS_UNBOUNDED = 1, /* `notice` has the text for the operator */
-	KAFKA_CLOCKS_PUT_OFF = 2    /* `hurry` was set: ask again */
-};
-
-/* Does the topic bound its producers' clocks? */
-enum kafka_clocks kafka_topic_clocks(rd_kafka_t *client, const char *topic,
-	const atomic_bool *hurry, struct fault *notice);
 
 #endif

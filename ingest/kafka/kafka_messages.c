@@ -143,6 +143,10 @@ static int take_end(struct kafka_source *source,
 		return SOURCE_IDLE; /* an end that was passed by since */
 	if (!is_compared(source, partition, message))
 		return kafka_hold(source, partition, fault);
+	int rc = kafka_judge_end(
+		source, partition, message->offset, event, fault);
+	if (rc != SOURCE_IDLE)
+		return rc;
 	partition->expected = message->offset;
 	partition->at_end = true;
 	partition->end_us = kafka_now_us(source);

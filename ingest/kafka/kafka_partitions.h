@@ -7,6 +7,7 @@
 #define HOLDFAST_INGEST_KAFKA_KAFKA_PARTITIONS_H
 
 #include "ingest/kafka/kafka_identity.h"
+#include "ingest/kafka/kafka_topic.h"
 #include "schema/trail.h"
 #include "schema/version.h"
 
@@ -55,8 +56,13 @@ struct kafka_partition {
 	int64_t target;		 /* the goal, while it is waited for; or -1 */
 	int64_t found_committed; /* by our group, before the first start; -1:
 				    nothing, or it was judged */
-	int64_t commit_next;	 /* wanted in Kafka; -1: nothing yet */
-	int64_t committed;	 /* last one that was sent there */
+	struct kafka_cleanup cleanup; /* what its log keeps */
+	int64_t found_high;	      /* its end when it was found */
+	int64_t whole_us;     /* wall clock: when its end was last reached,
+				 or it was first noted; 0: unknown */
+	int64_t whole_offset; /* that end; -1: none */
+	int64_t commit_next;  /* wanted in Kafka; -1: nothing yet */
+	int64_t committed;    /* last one that was sent there */
 };
 
 struct kafka_topic {

@@ -131,6 +131,8 @@ static int kafka_start(struct source *base,
 	partition->log = position->log;
 	partition->expected = position->next_offset;
 	partition->record_time_us = position->record_time_us;
+	partition->whole_us = position->at_end_us;
+	partition->whole_offset = position->end_offset;
 	kafka_aim(source, partition);
 	compare_committed(source, partition);
 	partition->trail = (struct trail){0};
@@ -294,6 +296,8 @@ int kafka_source_open(struct source **out,
 	source->clock = options->clock;
 	source->until_end = options->until_end;
 	source->only_partition = options->only_partition;
+	source->compaction_safe = options->compaction_safe;
+	source->compaction_payload = options->compaction_payload;
 	source->identity_check_us = (int64_t)options->identity_check_ms * 1000;
 	source->topic_gone_us = (int64_t)options->topic_gone_ms * 1000;
 	source->close_timeout_ms = options->close_timeout_ms;

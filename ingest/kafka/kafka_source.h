@@ -25,6 +25,11 @@ struct kafka_source_options {
 	 * it off. NULL: they always may. */
 	bool (*may_commit)(void *payload);
 	void *payload;
+	/* May a topic of these be compacted? Where not, `why` has the text.
+	 * Asked on the polling thread. NULL: they all may. */
+	bool (*compaction_safe)(
+		const void *payload, const char *topic, struct fault *why);
+	const void *compaction_payload;
 	bool until_end; /* done when all that was there at the start came */
 	uint32_t metadata_refresh_ms; /* finds new partitions */
 	uint32_t identity_check_ms; /* each running log is compared so often */

@@ -4,8 +4,8 @@
  * kafka_source.c opens, closes and polls; kafka_life.c takes partitions from
  * state to state; kafka_answers.c makes events of what the scout answered,
  * kafka_messages.c of what librdkafka gives out; kafka_duties.c does what is
- * due by time. All of it belongs to the polling thread. Internal to
- * ingest/kafka/.
+ * due by time; kafka_compaction.c knows what compaction may have removed. All
+ * of it belongs to the polling thread. Internal to ingest/kafka/.
  */
 #ifndef HOLDFAST_INGEST_KAFKA_KAFKA_SOURCE_PARTS_H
 #define HOLDFAST_INGEST_KAFKA_KAFKA_SOURCE_PARTS_H
@@ -37,6 +37,10 @@ struct kafka_source {
 	struct fault fatal;	  /* librdkafka gave up */
 	char cluster_id[KAFKA_CLUSTER_ID_SIZE];
 	bool other_cluster; /* was said already */
+	/* Whether the topic may be compacted, for one of `topics`; borrowed. */
+	bool (*compaction_safe)(
+		const void *payload, const char *topic, struct fault *why);
+	const void *compaction_payload;
 
 	bool until_end;
 	bool complete;	/* all that is there at the start was found */
@@ -92,6 +96,16 @@ int kafka_hold(struct kafka_source *source, struct kafka_partition *partition,
 /* The record at its offset could not be read, for `reason`. */
 int kafka_fail_once_more(struct kafka_source *source,
 	struct kafka_partition *partition, const char *reason,
+	struct source_event *event, struct fault *fault);
+
+/* kafka_compaction.c: STOPPED where its log is compacted, and must not be, or
+ * deletes may have left it since its end was last reached. Before it is read,
+ * and at its end, `end`. */
+int kafka_judge_compaction(struct kafka_source *source,
+	struct kafka_partition *partition, struct source_event *event,
+	struct fault *fault);
+int kafka_judge_end(struct kafka_source *source,
+	struct kafka_partition *partition, int64_t end,
 	struct source_event *event, struct fault *fault);
 
 /* Its log was compared: read it. */

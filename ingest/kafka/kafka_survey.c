@@ -2,6 +2,7 @@
 
 #include "ingest/kafka/kafka_client.h"
 #include "ingest/kafka/kafka_discovery.h"
+#include "ingest/kafka/kafka_topic.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,13 @@ struct kafka_surveyed {
 	bool whole;    /* in the last look: all partitions */
 	bool reported; /* why it was not found */
 	bool judged;   /* whether it bounds its producers' clocks */
+	struct kafka_cleanup cleanup; /* as of the newest partition */
+	int cleanup_tries;	      /* in vain, in a row */
 };
+
+/* So often it is asked what a topic keeps, a second apart, before its
+ * partitions go on without an answer. */
+#define CLEANUP_TRIES 5
 
 /* One look at the cluster. */
 struct look {
@@ -117,6 +124,7 @@ static int announce(const struct look *look, size_t topic_index,
 		.low = bounds->low,
 		.high = bounds->high,
 		.committed = bounds->committed,
+		.cleanup = look->survey->topics[topic_index].cleanup,
 		.more = more,
 	};
 	memcpy(given.judgement.cluster_id, cluster_id, KAFKA_CLUSTER_ID_SIZE);
@@ -154,6 +162,23 @@ static int announce_new(const struct look *look, size_t topic_index,
 	return rc;
 }
 
+/* What the topic's log keeps, before any of its records is taken. 1: nobody
+ * answered, ask again. */
+static int find_cleanup(const struct look *look, struct kafka_surveyed *topic,
+	struct fault *fault)
+{
+	struct fault why = {0};
+	enum kafka_cleanup_outcome outcome = kafka_topic_cleanup(look->client,
+		topic->name, look->survey->stop, &topic->cleanup, &why);
+	if (outcome == KAFKA_CLEANUP_UNREACHABLE &&
+		++topic->cleanup_tries < CLEANUP_TRIES)
+		return 1;
+	topic->cleanup_tries = 0;
+	if (outcome == KAFKA_CLEANUP_KNOWN || outcome == KAFKA_CLEANUP_UNASKED)
+		return 0;
+	return give_text(look, ANSWER_NOTICE, &why, fault);
+}
+
 /* What is new of a topic that is there. Takes `numbers`. */
 static int look_inside(const struct look *look, size_t topic_index,
 	int32_t *numbers, size_t number_count, struct fault *fault)
@@ -166,9 +191,12 @@ static int look_inside(const struct look *look, size_t topic_index,
 	free(numbers);
 	int rc = oom.code == 0 ? 0 : fault_set(fault, oom.code, "%s", oom.text);
 	if (count > 0)
+		rc = find_cleanup(look, topic, fault);
+	if (count > 0 && rc == 0)
 		rc = announce_new(look, topic_index, bounds, count, fault);
+	topic->whole = topic->whole && rc == 0;
 	free(bounds);
-	return rc;
+	return rc < 0 ? rc : 0;
 }
 
 static bool is_due(const struct kafka_surveyed *topic)

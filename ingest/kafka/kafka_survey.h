@@ -8,6 +8,7 @@
 #define HOLDFAST_INGEST_KAFKA_KAFKA_SURVEY_H
 
 #include "ingest/kafka/kafka_identity.h"
+#include "ingest/kafka/kafka_topic.h"
 
 enum kafka_answer_kind {
 	ANSWER_PARTITION, /* a partition that was not announced before */
@@ -21,10 +22,11 @@ struct kafka_answer {
 	enum kafka_answer_kind kind;
 	size_t topic_index;
 	int32_t partition;
-	int64_t low, high; /* PARTITION */
-	int64_t committed; /* PARTITION, by our group; or -1 */
-	bool more;	   /* PARTITION: another follows at once */
-	uint64_t life;	   /* JUDGEMENT, as in the question */
+	int64_t low, high;	      /* PARTITION */
+	int64_t committed;	      /* PARTITION, by our group; or -1 */
+	struct kafka_cleanup cleanup; /* PARTITION: what its log keeps */
+	bool more;		      /* PARTITION: another follows at once */
+	uint64_t life;		      /* JUDGEMENT, as in the question */
 	struct kafka_judgement judgement; /* PARTITION: the cluster's id only */
 };
 

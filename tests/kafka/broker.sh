@@ -122,6 +122,9 @@ configure() { # broker port, controller port
 		log.retention.ms=-1
 		log.roll.hours=87600
 
+		# Compacted topics are looked at as soon as they may be, not every 15 s.
+		log.cleaner.backoff.ms=250
+
 		# Only a broker that comes back within its old session must wait for that session's end.
 		broker.heartbeat.interval.ms=250
 		broker.session.timeout.ms=1500

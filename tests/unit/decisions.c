@@ -181,6 +181,50 @@ static void an_accepted_gap_is_counted_as_lost(void **state)
 		"2 10");
 }
 
+/* What was missed can't be counted: from now on its end counts as reached now,
+ * and no offset moves. */
+static void missed_deletes_are_accepted_by_counting_anew(void **state)
+{
+	struct event_store *store = *state;
+	take(store, 1, "a");
+	event_store_mark(store, TOPIC, decision.at_us - 5000000);
+	take(store, 2, "b");
+	assert_int_equal(newest(store)->at_end_us, decision.at_us - 5000000);
+	assert_int_equal(newest(store)->end_offset, 1);
+	stop(store, STOP_DELETES, LOG_START_UNKNOWN);
+	assert_int_equal(store_accept_gap(store->store, &newest(store)->log,
+				 &decision, NULL),
+		0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(newest(store)->at_end_us, decision.at_us);
+		assert_int_equal(newest(store)->end_offset, STORE_NO_END);
+		assert_int_equal(newest(store)->accounts.next_offset, 2);
+		assert_int_equal(newest(store)->accounts.lost, 0);
+		assert_string_equal(why(store), "");
+		check_accounts(store);
+		reopen(store);
+	}
+	assert_string_equal(
+		ask(store, "SELECT before || ' ' || after FROM _decision"),
+		"deletes_lost accepted");
+}
+
+/* Another generation's word of an end may be older. */
+static void an_older_end_does_not_take_a_newer_one_back(void **state)
+{
+	struct event_store *store = *state;
+	take(store, 1, "a");
+	event_store_mark(store, TOPIC, 5000000);
+	take(store, 2, "b");
+	event_store_mark(store, TOPIC, 4000000);
+	assert_int_equal(newest(store)->at_end_us, 5000000);
+	assert_int_equal(newest(store)->end_offset, 1);
+	event_store_mark(store, TOPIC, 6000000);
+	reopen(store);
+	assert_int_equal(newest(store)->at_end_us, 6000000);
+	assert_int_equal(newest(store)->end_offset, 2);
+}
+
 static void check_refused(struct event_store *store)
 {
 	const struct store_accounts before = newest(store)->accounts;
@@ -250,6 +294,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON_A_STORE(a_stop_lasts_beyond_a_restart),
 		ON_A_STORE(an_accepted_gap_is_counted_as_lost),
+		ON_A_STORE(missed_deletes_are_accepted_by_counting_anew),
+		ON_A_STORE(an_older_end_does_not_take_a_newer_one_back),
 		ON_A_STORE(only_what_was_found_can_be_accepted),
 		ON_A_STORE(a_new_log_begins_at_its_own_start_and_wins),
 	};
