@@ -116,13 +116,12 @@ static int open_topics(struct source **out,
 	source.until_end = options->until_end;
 	source.may_commit = options->may_commit;
 	source.payload = options->payload;
-	if (options->store != NULL)
+	/* Who only reads may read what they like. */
+	if (options->store != NULL) {
 		say(SAY_INFO, "taking %zu topics of %s as group %s into %s",
 			source.topic_count,
 			config_kafka(config, "bootstrap.servers"), group_id,
 			config->store.path);
-	/* Who only reads may read what they like. */
-	if (options->store != NULL) {
 		source.compaction_safe = may_be_compacted;
 		source.compaction_payload = store_schema(options->store);
 	}
