@@ -218,6 +218,11 @@ static int tell_end(struct command *command, int outcome, struct fault *fault)
 	bool json = command->reading->options.json;
 	int rc = 0;
 	clear_bar(command);
+	if (!reader_is_current(command->reading->reader))
+		say(SAY_WARNING,
+			"another generation took the place of %s meanwhile: "
+			"all this was said of that one",
+			reader_generation(command->reading->reader));
 	if (json)
 		tell_programs(tally, outcome);
 	else

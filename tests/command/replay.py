@@ -108,6 +108,30 @@ class Answers(Replay):
         end = self.replay()[1]
         self.assertEqual((end["answers"]["missing"], end["answers"]["dead"]), (0, dead))
 
+    def test_as_many_as_were_dropped_are_explained(self):
+        self.taken()
+        (first, _), (second, record), *_ = self.ask("SELECT id, record FROM _dead WHERE key IS NULL ORDER BY id")
+        self.holdfast("dead", "drop", "--id", first, "--because", "a test")
+        self.take("--set", "ingest.dead_share_max=1", "--set", "ingest.dead_keep=1ms")
+        self.assertEqual(self.replay()[1]["answers"]["missing"], 0)
+        self.change(f"DELETE FROM _dead WHERE id = {second}", f"DELETE FROM _record WHERE id = {record}")
+        self.assertEqual(self.replay(status=3)[1]["answers"]["missing"], 1)
+
+    def test_a_record_refused_whole_stays_so_when_it_could_be_decoded(self):
+        self.generate(300)
+        self.take("--set", "ingest.value_bytes_max=1KiB", "--set", "ingest.dead_share_max=1")
+        self.sent.write_bytes(self.sent.read_bytes() + self.long_line())
+        self.take("--set", "ingest.value_bytes_max=1KiB", "--set", "ingest.dead_share_max=1")
+        listed, end = self.replay("--list", "dead")
+        self.assertEqual(end["answers"]["missing"], 0)
+        self.assertEqual(sorted(one["place"] for one in listed)[:2], [0, 1])
+
+    def long_line(self):
+        line = next(line for line in self.sent.read_text(errors="replace").splitlines() if '"payment"' in line)
+        record = json.loads(line)
+        record["value"] |= {"id": "long", "payment_id": "long", "padding": "x" * 2000}
+        return (json.dumps(record) + "\n").encode()
+
     def test_what_was_retried_is_applied(self):
         self.generate(2000, "--broken", 0.1)
         self.take("--set", "ingest.dead_share_max=1")
@@ -150,6 +174,15 @@ class Ranges(Replay):
             self.assertEqual(told.splitlines()[-1], "0 missing")
         self.change("DELETE FROM card")
         self.assertIn("missing", self.holdfast("verify", "--log", "all", status=3).stdout)
+
+    def test_a_range_that_begins_ahead(self):
+        self.taken(500)
+        good = next(line for line in self.sent.read_bytes().splitlines() if b"card" in line) + b"\n"
+        end = self.sent.stat().st_size
+        with self.sent.open("ab") as file:
+            file.write(good + good)
+        listed, _ = self.replay("--list", "all", "--from", end + len(good))
+        self.assertEqual({(one["answer"], one["offset"]) for one in listed}, {("ahead", end + len(good))})
 
     def test_nonsense_is_told(self):
         self.taken(10)

@@ -135,6 +135,27 @@ static void contributions_are_proven_by_their_key(void **state)
 	CHECK_TRIALS(*state, trials);
 }
 
+static void minima_and_maxima_are_at_least_as_far(void **state)
+{
+	static const struct trial trials[] = {
+		{UPSERT, "min=5", KEY_IS_ITS_OWN,
+			{{UPSERT, SECONDS + 5, 9, "min=3"}}, "applied",
+			PROOF_WHY_CONTRIBUTED},
+		{UPSERT, "min=5", KEY_IS_ITS_OWN,
+			{{UPSERT, SECONDS + 5, 9, "min=7"}}, "missing",
+			PROOF_WHY_OTHER_VALUE},
+		{UPSERT, "max=5", KEY_IS_ITS_OWN,
+			{{UPSERT, SECONDS + 5, 9, "max=3"}}, "missing",
+			PROOF_WHY_OTHER_VALUE},
+		/* To what was newer, a replace did not contribute. */
+		{REPLACE, "max=5", KEY_IS_ITS_OWN,
+			{{UPSERT, SECONDS + 5, 9, "max=3"},
+				{REPLACE, SECONDS, OFFSET, "max=5"}},
+			"applied", PROOF_WHY_IN_ROW},
+	};
+	CHECK_TRIALS(*state, trials);
+}
+
 static void deletes_and_replaces_leave_a_floor(void **state)
 {
 	static const struct trial trials[] = {
@@ -314,6 +335,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_ROWS(with_its_key_the_row_must_be_as_new),
 		WITH_ROWS(contributions_are_proven_by_their_key),
+		WITH_ROWS(minima_and_maxima_are_at_least_as_far),
 		WITH_ROWS(deletes_and_replaces_leave_a_floor),
 		WITH_ROWS(beyond_the_key_window_a_copy_will_do),
 		WITH_ROWS(another_holder_of_the_key_says_what_became_of_it),
