@@ -22,10 +22,12 @@
 #define PAGES_A_LOOK 1024
 /* Copied pages wait in so much memory to be written, KiB. */
 #define CACHE_PRAGMA "PRAGMA cache_size = -1024"
-/* Between batches a backup takes a fifth of the time that passes, and never
- * longer at once: that is what a record waits for it at most. */
+/* Between batches a backup takes a fifth of the time that passes. While ingest
+ * is caught up no step is longer than this, which a record waits at most;
+ * behind, batches are long and so may steps be. */
 #define STEP_PART 4 /* to one */
-#define STEP_MAX_US 10000
+#define STEP_MAX_US 3000
+#define STEP_BEHIND_MAX_US 50000
 /* While no batches come it is its turn so often. */
 #define IDLE_EVERY_US 20000
 
@@ -266,7 +268,7 @@ void store_backup_copy(struct store *store, int64_t most_us)
 	atomic_store(&backup->stepped_us, now_us);
 }
 
-void store_backup_between(struct store *store)
+void store_backup_between(struct store *store, bool caught_up)
 {
 	const struct backup *backup = store->backup;
 	if (phase_of(backup) != BACKUP_COPYING)
@@ -274,7 +276,8 @@ void store_backup_between(struct store *store)
 	int64_t passed_us =
 		store_monotonic_us() - atomic_load(&backup->stepped_us);
 	int64_t most_us = passed_us / STEP_PART;
-	store_backup_copy(store, most_us < STEP_MAX_US ? most_us : STEP_MAX_US);
+	int64_t limit_us = caught_up ? STEP_MAX_US : STEP_BEHIND_MAX_US;
+	store_backup_copy(store, most_us < limit_us ? most_us : limit_us);
 }
 
 enum backup_phase store_backup_phase(const struct store *store)

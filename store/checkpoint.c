@@ -140,7 +140,7 @@ static int keep_wal_short(
 
 int store_checkpoint(struct store *store, bool caught_up, struct fault *fault)
 {
-	store_backup_between(store);
+	store_backup_between(store, caught_up);
 	return keep_wal_short(store, caught_up, fault);
 }
 

@@ -149,7 +149,7 @@ int store_commit(struct store *store, struct fault *fault);
 
 /* Copy some pages of the backup under way, if there is one: as long as is in
  * proportion to the time since the last ones. */
-void store_backup_between(struct store *store);
+void store_backup_between(struct store *store, bool caught_up);
 
 /* The disk is full: give up the backup under way. True: there was one, and its
  * room is free now. */

@@ -353,6 +353,7 @@ class Serving(Backed):
         self.assertEqual((status, answer["generation"]), (200, "g1@early"))
         self.assertEqual(answer["views"]["plain"]["values"], [[self.counted(3000)]])
         self.assertEqual((answer["views"]["plain"]["status"], answer["views"]["plain"]["reason"]), ("behind", "backup"))
+        self.assertEqual(answer["views"]["plain"]["exceptions"], [])
         self.assertLess(answer["as_of"], made["made"])
         status, answer = self.look_up("serves")
         self.assertEqual((status, answer["views"]["serves"]["values"]), (200, [[self.counted(3000)]]))
