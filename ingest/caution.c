@@ -30,6 +30,13 @@ static bool grow(struct caution *caution, size_t count)
 	return true;
 }
 
+/* A note that a full disk has no room for is no reason to end: where the
+ * process does end without it, the search finds out less from that. */
+static int unless_full(int rc)
+{
+	return rc == FAULT_FULL ? 0 : rc;
+}
+
 int caution_feed(
 	struct caution *caution, const struct log *log, struct fault *fault)
 {
@@ -37,8 +44,9 @@ int caution_feed(
 		return 0;
 	if (log->id > caution->fed_count && !grow(caution, log->id))
 		return fault_set(fault, FAULT_OOM, "no memory for a partition");
-	caution->fed[log->id - 1] = true;
-	return store_feeds(caution->store, log, fault);
+	int rc = store_feeds(caution->store, log, fault);
+	caution->fed[log->id - 1] = rc == 0;
+	return unless_full(rc);
 }
 
 bool caution_alone(const struct caution *caution)
@@ -51,7 +59,8 @@ int caution_note(struct caution *caution, const struct flight *flight,
 {
 	if (!caution_alone(caution) || flight->record_count == 0)
 		return 0;
-	return store_alone(caution->store, &flight->records[0].record, fault);
+	return unless_full(
+		store_alone(caution->store, &flight->records[0].record, fault));
 }
 
 bool caution_is(const struct caution *caution, const struct record *record)

@@ -171,7 +171,11 @@ static int attend_control(struct ingestion *ingestion, struct fault *fault)
 	}
 	if (rc == 0)
 		rc = switch_stands(ingestion->store, fault);
-	ingestion->goes_on_us = rc == 1 ? now_us() + SWITCH_PATIENCE_US : 0;
+	/* From the first request on: others may ask and ask. */
+	if (rc != 1)
+		ingestion->goes_on_us = 0;
+	else if (ingestion->goes_on_us == 0)
+		ingestion->goes_on_us = now_us() + SWITCH_PATIENCE_US;
 	return rc < 0 ? rc : 0;
 }
 

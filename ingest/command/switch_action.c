@@ -31,34 +31,45 @@ static int why(const struct control *control, size_t index, struct arena *arena,
 		fault);
 }
 
-/* Whatever else a partition is stopped for, it stands still already. */
+/* Whatever else a partition is stopped for, it stands still already; but not
+ * where the pipeline ends it, which it may do at any moment. */
+static bool stands_still(const char *reason)
+{
+	return strcmp(reason, STOP_AHEAD) != 0 &&
+	       strcmp(reason, STOP_WINDOW) != 0;
+}
+
+static int stop_one(const struct control *control, size_t index, const char *to,
+	struct arena *arena, struct fault *fault)
+{
+	const char *reason;
+	int rc = why(control, index, arena, &reason, fault);
+	if (rc < 0 || (rc == 1 && stands_still(reason)))
+		return rc < 0 ? rc : 0;
+	const char *detail = arena_print(arena,
+		"generation %.16s is about to take this one's place", to);
+	const struct store_stop stop = {
+		.log = &store_partition_at(control->store, index)->log,
+		.reason = STOP_SWITCHING,
+		.detail = detail == NULL ? "" : detail,
+		.since_us = control->now_us,
+		.log_start = LOG_START_UNKNOWN};
+	return store_stop_partition(control->store, &stop, NULL, fault);
+}
+
 int control_switch_begin(const struct control *control, const json_t *arguments,
 	json_t **reply, struct fault *fault)
 {
-	struct store *store = control->store;
 	struct arena arena = ARENA_INIT;
 	const char *to =
 		json_string_value(json_object_get(arguments, "generation"));
 	int rc = 0;
 	(void)reply;
-	for (size_t i = 0; rc == 0 && i < store_partition_count(store); i++) {
-		const char *reason;
-		if (!is_newest(store, i) ||
-			(rc = why(control, i, &arena, &reason, fault)) != 0) {
-			rc = rc < 0 ? rc : 0;
-			continue;
-		}
-		const char *detail = arena_print(&arena,
-			"generation %.16s is about to take this one's place",
-			to == NULL ? "" : to);
-		const struct store_stop stop = {
-			.log = &store_partition_at(store, i)->log,
-			.reason = STOP_SWITCHING,
-			.detail = detail == NULL ? "" : detail,
-			.since_us = control->now_us,
-			.log_start = LOG_START_UNKNOWN};
-		rc = store_stop_partition(store, &stop, NULL, fault);
-	}
+	for (size_t i = 0; rc == 0 && i < store_partition_count(control->store);
+		i++)
+		if (is_newest(control->store, i))
+			rc = stop_one(control, i, to == NULL ? "" : to, &arena,
+				fault);
 	arena_finish(&arena);
 	return rc;
 }

@@ -26,6 +26,7 @@ struct store {
 	size_t fed[LOGS_MAX];	     /* by log id - 1: so often */
 	int64_t alone[TWIN_ALONE_MAX];
 	size_t alone_count;
+	size_t full;		 /* so many of both are still to fail */
 	atomic_bool alone_flies; /* noted, and not applied yet */
 };
 
@@ -194,9 +195,24 @@ size_t store_batch_records(const struct store *store)
 	return limit > 0 ? limit : STORE_BATCH_RECORDS_MAX;
 }
 
+void twin_store_fill_disk(struct store *store, size_t times)
+{
+	store->full = times;
+}
+
+static int find_disk_full(struct store *store, struct fault *fault)
+{
+	if (store->full == 0)
+		return 0;
+	store->full--;
+	return fault_set(fault, FAULT_FULL, "no space left on device");
+}
+
 int store_feeds(struct store *store, const struct log *log, struct fault *fault)
 {
-	(void)fault;
+	int rc = find_disk_full(store, fault);
+	if (rc < 0)
+		return rc;
 	store->fed[log->id - 1]++;
 	return 0;
 }
@@ -204,7 +220,9 @@ int store_feeds(struct store *store, const struct log *log, struct fault *fault)
 int store_alone(
 	struct store *store, const struct record *record, struct fault *fault)
 {
-	(void)fault;
+	int rc = find_disk_full(store, fault);
+	if (rc < 0)
+		return rc;
 	assert(store->alone_count < TWIN_ALONE_MAX);
 	assert(!atomic_exchange(&store->alone_flies, true));
 	store->alone[store->alone_count++] = record->offset;

@@ -41,6 +41,8 @@ void twin_store_suspect(
 
 /* Calls of store_feeds() for a log; offsets[0..result) of store_alone(). */
 #define TWIN_ALONE_MAX 1024
+/* Of those, so many find the disk full. */
+void twin_store_fill_disk(struct store *store, size_t times);
 size_t twin_store_fed(const struct store *store, const struct log *log);
 size_t twin_store_alone(
 	const struct store *store, int64_t offsets[TWIN_ALONE_MAX]);

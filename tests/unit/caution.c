@@ -90,6 +90,21 @@ static void a_record_at_a_time_is_noted_and_nothing_else_in_flight(void **state)
 		assert_int_equal(offsets[i], i / PARTITIONS);
 }
 
+static void a_note_without_room_ends_nothing_and_is_made_later(void **state)
+{
+	struct rig *rig = *state;
+	struct batches batches = {0};
+	int64_t offsets[TWIN_ALONE_MAX];
+	suspect(rig, &batches, 1, false);
+	twin_store_fill_disk(rig->store, 2 * PARTITIONS + 1);
+	rig_run_well(rig);
+	rig_check_all(rig);
+	for (int32_t p = 0; p < PARTITIONS; p++)
+		assert_int_equal(twin_store_fed(rig->store, log_of(rig, p)), 1);
+	assert_true(
+		twin_store_alone(rig->store, offsets) < PARTITIONS * RECORDS);
+}
+
 static void no_record_is_noted_where_there_are_more(void **state)
 {
 	struct rig *rig = *state;
@@ -195,6 +210,7 @@ int main(void)
 		BOTH_WAYS(
 			a_record_at_a_time_is_noted_and_nothing_else_in_flight),
 		BOTH_WAYS(no_record_is_noted_where_there_are_more),
+		BOTH_WAYS(a_note_without_room_ends_nothing_and_is_made_later),
 		BOTH_WAYS(the_guilty_record_is_parked_and_the_others_applied),
 		BOTH_WAYS(who_is_guilty_is_parked_in_a_large_batch_too),
 		BOTH_WAYS(operators_are_told_at_the_start),

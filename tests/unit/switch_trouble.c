@@ -312,6 +312,7 @@ static void the_library_answers_from_the_live_one_at_once(void **state)
 /* What happens just before a builder's lock is taken. */
 static struct store_rig *switches_first;
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
 int __real_layout_lock_build(
 	const struct layout *layout, int *out, struct fault *fault);
 int __wrap_layout_lock_build(
@@ -326,6 +327,8 @@ int __wrap_layout_lock_build(
 		check_ok(switch_to(rig, "g2", fault), fault);
 	return __real_layout_lock_build(layout, out, fault);
 }
+
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static void what_just_became_live_is_not_dropped(void **state)
 {
