@@ -54,16 +54,13 @@ int rebuild_look(struct rebuild *rebuild, struct fault *fault)
 				 live, rebuild->live_name);
 }
 
-/* Where no owner runs, the action opens the store here: the reader is closed
- * before (store/layout.h, layout_drop_cache). */
-int rebuild_ask(struct rebuild *rebuild, const char *action,
+/* Of the live one's owner, or in its place for a moment. */
+static int ask(const struct rebuild *rebuild, const char *action,
 	const char *because, struct fault *fault)
 {
 	json_t *reply = NULL;
 	json_t *arguments = json_pack(
 		"{s:s, s:s}", "generation", rebuild->name, "because", because);
-	reader_close(rebuild->live);
-	rebuild->live = NULL;
 	int rc = arguments == NULL
 			 ? fault_set(fault, FAULT_OOM, "out of memory")
 			 : control_ask(rebuild->config, action, arguments,
@@ -71,6 +68,22 @@ int rebuild_ask(struct rebuild *rebuild, const char *action,
 	json_decref(arguments);
 	json_decref(reply);
 	return rc;
+}
+
+/* Where no owner runs, the action opens the store here: the reader is closed
+ * before (store/layout.h, layout_drop_cache). */
+int rebuild_ask(struct rebuild *rebuild, const char *action,
+	const char *because, struct fault *fault)
+{
+	reader_close(rebuild->live);
+	rebuild->live = NULL;
+	return ask(rebuild, action, because, fault);
+}
+
+int rebuild_go_on(struct rebuild *rebuild, struct fault *fault)
+{
+	rebuild->course = COURSE_FOLLOWS;
+	return ask(rebuild, "switch_abandon", "", fault);
 }
 
 /* Twice the live file for a while: the new one, and what is written to it. */
@@ -145,7 +158,8 @@ static int judge(struct rebuild *rebuild, struct fault *fault)
 		"generation %s differs from the live one, and does not take "
 		"its place: `holdfast verify` says whether the live one is "
 		"damaged; `holdfast rebuild --continue %s "
-		"--even-if-different` takes the new one all the same",
+		"--diff` what differs; with --even-if-different the new one is "
+		"taken all the same",
 		rebuild->name, rebuild->name);
 }
 
@@ -184,6 +198,30 @@ static int turn(struct rebuild *rebuild, struct fault *fault)
 	return rc;
 }
 
+static int finish(struct rebuild *rebuild, struct fault *fault)
+{
+	int rc = judge(rebuild, fault);
+	if (rc == 0)
+		rc = take_over(rebuild, fault);
+	return rc < 0 ? rc : turn(rebuild, fault);
+}
+
+/* Without taking the live one's place. */
+static int show(struct rebuild *rebuild, struct fault *fault)
+{
+	bool same = compare(rebuild) == 0;
+	store_close(rebuild->store);
+	rebuild->store = NULL;
+	int rc = rebuild_diff(rebuild, fault);
+	if (rc == 0)
+		say(SAY_INFO,
+			"%s: `holdfast rebuild --continue %s` goes on with it, "
+			"`holdfast generations drop %s` removes it",
+			same ? "no difference" : "nothing was switched",
+			rebuild->name, rebuild->name);
+	return rc;
+}
+
 static int attempt(
 	struct rebuild *rebuild, const char *go_on, struct fault *fault)
 {
@@ -194,11 +232,8 @@ static int attempt(
 		rebuild->config->store.path);
 	rc = rebuild_follow(rebuild, fault);
 	if (rc == 0)
-		rc = judge(rebuild, fault);
-	if (rc == 0)
-		rc = take_over(rebuild, fault);
-	if (rc == 0)
-		rc = turn(rebuild, fault);
+		rc = rebuild->options->diff ? show(rebuild, fault)
+					    : finish(rebuild, fault);
 	if (rc < 0 && rebuild->course != COURSE_FOLLOWS)
 		(void)rebuild_ask(rebuild, "switch_abandon", "", NULL);
 	return rc;
@@ -209,7 +244,7 @@ static int attempt(
 static int tell_what_is_left(
 	struct rebuild *rebuild, int rc, bool was_new, struct fault *fault)
 {
-	bool useless = rc == FAULT_REFUSED && was_new &&
+	bool useless = (rc == FAULT_REFUSED || rc == FAULT_USAGE) && was_new &&
 		       rebuild->course == COURSE_FOLLOWS;
 	if (rebuild->name[0] == '\0')
 		return rc;
@@ -254,6 +289,8 @@ static const struct field fields[] = {
 		"under this schema, not the live one's"},
 	{"even-if-different", FIELD_FLAG, OWN(even_if_different), NULL, 0, 0,
 		NULL, "switch, though what it holds differs"},
+	{"diff", FIELD_FLAG, OWN(diff), NULL, 0, 0, NULL,
+		"print what differs, and do not switch"},
 	{"partial", FIELD_FLAG, OWN(partial), NULL, 0, 0, NULL,
 		"build it without what the log no longer holds"},
 	{"continue", FIELD_TEXT, OWN(go_on), NULL, 0, 0, "NAME",
@@ -261,7 +298,8 @@ static const struct field fields[] = {
 };
 
 static const struct options_spec spec = {
-	.usage = "rebuild [--schema FILE] [--even-if-different] [--partial] "
+	.usage = "rebuild [--schema FILE] [--diff] [--even-if-different] "
+		 "[--partial] "
 		 "[--continue NAME] [-c FILE]",
 	.summary = "Builds a new generation of the store from the log, beside "
 		   "the live one, which goes on\ntaking records and answering "

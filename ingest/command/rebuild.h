@@ -65,4 +65,11 @@ int rebuild_ask(struct rebuild *rebuild, const char *action,
  */
 int rebuild_follow(struct rebuild *rebuild, struct fault *fault);
 
+/* The live one's owner goes on. Errors: control_ask(). */
+int rebuild_go_on(struct rebuild *rebuild, struct fault *fault);
+
+/* Print what the two hold differently where the live one stands, which goes on
+ * meanwhile; the built one is closed. Errors: those of readers_compare(). */
+int rebuild_diff(struct rebuild *rebuild, struct fault *fault);
+
 #endif

@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""rebuild.py HOLDFAST HOLDFAST_FAILPOINTS [unittest options]: a new generation from the log, with and without an owner.
+
+Real processes on a file, which tests may change: then the log is not what the live generation took.
+"""
+
+import copy
+import json
+import os
+import pathlib
+import re
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import command
+from command import await_true
+from operate import Operated, SCHEMA, TOPIC
+
+
+class Rebuilt(Operated):
+    def setUp(self):
+        super().setUp()
+        self.settle(SCHEMA)
+        self.send(20)
+        self.send(5, id=8)
+
+    def settle(self, schema):
+        path = self.directory / "schema.json"
+        path.write_text(json.dumps(schema))
+        self.configure(schema=path, file={"path": str(self.sent), "topic": TOPIC})
+
+    def take_all(self):
+        self.holdfast("ingest", "--until-end")
+
+    def running(self, **more):
+        process = self.started("ingest", **more)
+        await_true("the owner listens", lambda: process.poll() is not None or (self.store / "control.sock").exists())
+        await_true("all is taken", lambda: self.total() == self.numbers)
+        return process
+
+    def total(self):
+        """Records taken; the store may not be there yet."""
+        done = self.holdfast("status", "--json") if self.store.exists() else None
+        return sum(one["taken"] for one in json.loads(done.stdout)["partitions"]) if done else 0
+
+    def live(self):
+        return pathlib.Path(os.readlink(self.store / "features.db")).stem
+
+    def generations(self):
+        return sorted(path.stem for path in (self.store / "generations").glob("*.db"))
+
+    def digest(self):
+        return json.loads(self.holdfast("verify", "--json").stdout)["digest"]
+
+    def count(self, id):
+        row = json.loads(self.holdfast("get", "account", id, "--json").stdout)
+        return row["views"]["account"]["values"][0][0]
+
+    def change_log(self):
+        """The first event of entity 8 says 3, not 1; as many bytes as before."""
+        text = self.sent.read_text()
+        at = text.index('"entity": {"id": 8}')
+        self.sent.write_text(text[:at] + text[at:].replace('"count": 1', '"count": 3', 1))
+
+
+class WithoutAnOwner(Rebuilt):
+    def test_it_takes_the_live_ones_place(self):
+        self.take_all()
+        before = self.digest()
+        told = self.holdfast("rebuild").stderr
+        self.assertIn("generation g2 is live, g1 is kept; ingest stood still", told)
+        self.assertEqual((self.live(), self.digest()), ("g2", before))
+        self.send(1)
+        self.take_all()
+        self.assertEqual(self.count(7), 21)
+
+    def test_another_schema_takes_the_same_log(self):
+        self.take_all()
+        other = copy.deepcopy(SCHEMA)
+        other["views"]["account"]["features"]["count"]["merge"] = "max"
+        (self.directory / "other.json").write_text(json.dumps(other))
+        self.holdfast("rebuild", "--schema", "other.json")
+        self.assertEqual((self.live(), self.count(7)), ("g2", 1))
+
+    def test_a_schema_without_the_source_is_refused(self):
+        self.take_all()
+        other = copy.deepcopy(SCHEMA) | {"sources": {"others": {}}}
+        (self.directory / "other.json").write_text(json.dumps(other))
+        self.refused("no source of the store's schema", "rebuild", "--schema", "other.json")
+        self.assertEqual(self.generations(), ["g1"])
+
+    def test_what_makes_no_sense_is_refused(self):
+        self.refused("holds no store", "rebuild", status=4)
+        self.take_all()
+        self.refused("there is no generation g7", "rebuild", "--continue", "g7", status=2)
+        self.refused("g1 is the live one", "rebuild", "--continue", "g1", status=4)
+        self.refused("--schema is for a new generation", "rebuild", "--continue", "g2", "--schema", "schema.json")
+        self.refused("nowhere.json", "rebuild", "--schema", "nowhere.json")
+
+
+class WhatDiffers(Rebuilt):
+    def test_it_is_not_switched_and_the_owner_goes_on(self):
+        owner = self.running()
+        self.change_log()
+        self.refused_late("differs from the live one", "rebuild", status=3)
+        self.assertEqual(self.live(), "g1")
+        self.send(1)
+        await_true("ingest goes on", lambda: self.total() == self.numbers)
+        self.assertIsNone(owner.poll())
+
+    def refused_late(self, told, *arguments, status):
+        done = self.holdfast(*arguments, status=status)
+        self.assertIn(told, done.stderr)
+
+    def test_it_is_listed_with_both_values_and_their_records(self):
+        self.take_all()
+        self.change_log()
+        told = self.holdfast("rebuild", "--diff")
+        listed = [line.split() for line in told.stdout.splitlines() if line.startswith("account")]
+        self.assertEqual(listed[0][:4] + listed[0][5:6], ["account", "8", "count", "5", "7"])
+        self.assertRegex(listed[0][4], rf"^{TOPIC}:0@\d+$")
+        # same, live only, new only, differing, features, by schema, deleted in both
+        self.assertEqual(listed[1], ["account", "1", "0", "0", "1", "1", "0", "0", "0"])
+        self.assertEqual(self.live(), "g1")
+
+    def test_it_is_switched_all_the_same_if_somebody_says_so(self):
+        self.take_all()
+        self.change_log()
+        self.holdfast("rebuild", status=3)
+        self.holdfast("rebuild", "--continue", "g2", "--even-if-different")
+        self.assertEqual((self.live(), self.count(8)), ("g2", 7))
+
+    def test_what_the_schema_explains_is_counted_apart(self):
+        self.take_all()
+        other = copy.deepcopy(SCHEMA)
+        other["views"]["account"]["features"]["count"]["merge"] = "max"
+        other["views"]["fresh"] = copy.deepcopy(SCHEMA["views"]["account"])
+        (self.directory / "other.json").write_text(json.dumps(other))
+        told = self.holdfast("rebuild", "--schema", "other.json", "--diff").stdout
+        rows = [line.split() for line in told.splitlines()]
+        self.assertIn(["account", "0", "0", "0", "2", "2", "2", "0", "0"], rows)
+        self.assertIn(["fresh", "(new)"] + ["0"] * 8, rows)
+
+
+class BesideAnOwner(Rebuilt):
+    def test_ingest_goes_on_in_the_new_one(self):
+        owner = self.running()
+        self.holdfast("rebuild")
+        self.assertEqual(self.live(), "g2")
+        self.send(3)
+        await_true("ingest goes on", lambda: self.total() == self.numbers)
+        self.assertIsNone(owner.poll())
+        self.assertEqual(self.count(7), 23)
+
+    def test_what_was_decided_is_taken_over(self):
+        self.running()
+        self.holdfast("hold", "account", "fail", "--because", "a test")
+        self.holdfast("pause", f"{TOPIC}:0", "--because", "a test")
+        told = self.holdfast("rebuild").stderr
+        self.assertIn("taken over: 2 decisions, 1 holds, 1 stops, 0 letters", told)
+        status = self.status()
+        self.assertEqual([one["target"] for one in status["holds"]], ["account"])
+        self.send(1)
+        self.holdfast("resume", f"{TOPIC}:0")
+        await_true("ingest goes on", lambda: self.total() == self.numbers)
+
+    def test_one_at_a_time_is_built(self):
+        self.running()
+        first = self.started("rebuild", program=command.FAILPOINTS, HOLDFAST_FAILPOINT="rebuild_near:1:stop")
+        await_true("the first one is there", lambda: "g2" in self.generations() and
+                   re.search(r"State:\s+T", pathlib.Path(f"/proc/{first.pid}/status").read_text()))
+        self.refused("another holdfast process builds", "rebuild", status=4)
+        self.assertEqual(self.live(), "g1")
+
+    def test_a_half_built_one_is_gone_on_with(self):
+        self.running()
+        self.holdfast("rebuild", program=command.FAILPOINTS, status=-9, HOLDFAST_FAILPOINT="rebuild_stands:1")
+        self.send(2)
+        told = self.holdfast("rebuild", "--continue", "g2").stderr
+        self.assertIn("generation g2 is live", told)
+        await_true("ingest goes on", lambda: self.total() == self.numbers)
+
+
+if __name__ == "__main__":
+    command.PROGRAM, command.FAILPOINTS = (pathlib.Path(sys.argv.pop(1)).resolve() for _ in range(2))
+    unittest.main()
