@@ -328,6 +328,27 @@ def sent_again(rig):
     rig.sound()
 
 
+@scenario("52b", "replay runs beside the live consumer", "records come while the whole log is read again, over and over",
+          "nothing is missing, the service takes all, the digest is that of the log (I2 I5)")
+def replayed_beside(rig):
+    broker = rig.broker()
+    rig.client(broker.address)
+    rig.produce(broker.address, 1000)
+    service = rig.start("run")
+    rig.await_taken(1000, service)
+    for part in range(3):
+        sender = rig.start("produce", rig.sent, "--topic", TOPIC)  # copies of them all, meanwhile
+        told = json.loads(rig.holdfast("replay", "--json").stdout.splitlines()[-1])
+        equal(told["answers"]["missing"], 0, "missing")
+        check(told["records"] >= 1000 * (part + 1), f"{told['records']} records read")
+        equal(sender.wait(), 0, "exit status of produce")
+        rig.await_taken(1000 * (part + 2), service)
+    check(service.runs(), service.said()[-300:])
+    told = json.loads(rig.holdfast("replay", "--json").stdout.splitlines()[-1])
+    equal((told["records"], told["answers"]["missing"], told["answers"]["ahead"]), (4000, 0, 0), "of the whole log")
+    rig.sound()
+
+
 @scenario("54", "the log is taken into other stores", "the same file in batches of 1 to 20,000, one store killed five times on the way",
           "one digest (I7)")
 def taken_again(rig):
