@@ -164,14 +164,32 @@ static enum kafka_cleanup_outcome take_cleanup(const char *topic,
 		notice);
 }
 
+/* librdkafka asks the controller, and waits for one in vain the whole timeout
+ * (rdkafka_admin.c) where a cluster has none, or names one that is none of its
+ * brokers: librdkafka's mock cluster says 0, and counts them from 1. True where
+ * nobody answers: that is not for ever. */
+static bool names_controller(rd_kafka_t *client)
+{
+	int32_t controller = rd_kafka_controllerid(client, 0);
+	const struct rd_kafka_metadata *metadata = NULL;
+	if (controller < 0)
+		return false;
+	if (rd_kafka_metadata(client, 0, NULL, &metadata, CONFIG_TIMEOUT_MS) !=
+		RD_KAFKA_RESP_ERR_NO_ERROR)
+		return true;
+	bool named = false;
+	for (int i = 0; i < metadata->broker_cnt; i++)
+		named |= metadata->brokers[i].id == controller;
+	rd_kafka_metadata_destroy(metadata);
+	return named;
+}
+
 enum kafka_cleanup_outcome kafka_topic_cleanup(rd_kafka_t *client,
 	const char *topic, const atomic_bool *stop, struct kafka_cleanup *out,
 	struct fault *notice)
 {
 	*out = (struct kafka_cleanup){0};
-	/* librdkafka waits in vain for one (rdkafka_admin.c), the whole
-	 * timeout. */
-	if (rd_kafka_controllerid(client, 0) < 0)
+	if (!names_controller(client))
 		return KAFKA_CLEANUP_UNASKED;
 	rd_kafka_event_t *event = ask_settings(client, topic, stop);
 	if (event == NULL)
