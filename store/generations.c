@@ -18,6 +18,11 @@ const char *store_generation(const struct store *store)
 	return store->layout.generation;
 }
 
+int64_t store_epoch(const struct store *store)
+{
+	return store->owner_epoch;
+}
+
 static int note_origin(
 	struct store *store, const char *origin, struct fault *fault)
 {

@@ -53,6 +53,9 @@ int store_found(const struct store_options *options, const char *base,
 /* "g2". Borrowed until store_close(). */
 const char *store_generation(const struct store *store);
 
+/* Of its owner: higher each time that this generation is opened for writing. */
+int64_t store_epoch(const struct store *store);
+
 /* What store_carry() took over. */
 struct carried {
 	int64_t decisions, holds, stops;

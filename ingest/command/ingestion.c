@@ -21,6 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SWITCH_AGAIN_US INT64_C(1000000) /* tried so often, then */
+
 struct ingestion {
 	struct ingestion_options options;
 	const struct config *config;
@@ -160,12 +162,33 @@ static bool wants(void *payload)
 	       backup_duty_wants(&ingestion->backups);
 }
 
+/* Which store it is: not by its address, since one that is opened again may
+ * have that of the one before. */
+struct sight {
+	char generation[GENERATION_NAME_BYTES];
+	int64_t epoch;
+};
+
+static struct sight look_at(const struct store *store)
+{
+	struct sight sight = {.epoch = store_epoch(store)};
+	(void)snprintf(sight.generation, sizeof sight.generation, "%s",
+		store_generation(store));
+	return sight;
+}
+
+static bool is_another(const struct store *store, const struct sight *before)
+{
+	return store_epoch(store) != before->epoch ||
+	       strcmp(store_generation(store), before->generation) != 0;
+}
+
 /* A request may have been to stand still for a switch, or to go on. */
 static int attend_control(struct ingestion *ingestion, struct fault *fault)
 {
-	const struct store *before = ingestion->store;
+	const struct sight before = look_at(ingestion->store);
 	int rc = control_server_attend(ingestion->control, fault);
-	if (rc == 0 && ingestion->store != before) {
+	if (rc == 0 && is_another(ingestion->store, &before)) {
 		ingestion->goes_on_us = 0;
 		return PIPELINE_LEAVE;
 	}
@@ -179,15 +202,24 @@ static int attend_control(struct ingestion *ingestion, struct fault *fault)
 	return rc < 0 ? rc : 0;
 }
 
-/* Whoever builds the generation has died, or can't be heard. */
+/* Whoever builds the generation has died, or can't be heard. What passes, as a
+ * full disk does, is waited for. */
 static int go_on(struct ingestion *ingestion, struct fault *fault)
 {
+	struct fault why = {0};
+	int rc = switch_abandon(ingestion->store, &why);
+	if (policy_passes(policy_of_fault(rc))) {
+		ingestion->goes_on_us = now_us() + SWITCH_AGAIN_US;
+		return 0;
+	}
+	ingestion->goes_on_us = 0;
+	if (rc < 0)
+		return fault_set(fault, rc, "%s", why.text);
 	say(SAY_WARNING,
 		"ingest stood still for %lld s, and no other generation took "
 		"this one's place: going on with this one",
 		(long long)(SWITCH_PATIENCE_US / 1000000));
-	ingestion->goes_on_us = 0;
-	return switch_abandon(ingestion->store, fault);
+	return 0;
 }
 
 static int attend(void *payload, struct fault *fault)

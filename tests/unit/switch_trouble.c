@@ -309,6 +309,17 @@ static void the_library_answers_from_the_live_one_at_once(void **state)
 	holdfast_close(library);
 }
 
+static void who_is_opened_again_can_be_told_from_before(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	int64_t before = store_epoch(rig->store);
+	check_ok(store_reopen(&rig->store, &fault), &fault);
+	assert_true(store_epoch(rig->store) > before);
+	assert_live(rig, "g1");
+	take(rig, 0);
+}
+
 /* What happens just before a builder's lock is taken. */
 static struct store_rig *switches_first;
 
@@ -389,6 +400,7 @@ int main(void)
 		WITH_STORE(
 			a_reader_moves_also_when_its_generation_is_sealed_no_longer),
 		WITH_STORE(the_library_answers_from_the_live_one_at_once),
+		WITH_STORE(who_is_opened_again_can_be_told_from_before),
 		WITH_STORE(what_just_became_live_is_not_dropped),
 		WITH_STORE(what_just_became_live_is_not_built_on),
 		WITH_STORE(half_a_drop_leaves_no_generation),
