@@ -11,17 +11,36 @@
 
 #define COLUMNS_MAX 10 /* of the tables that are taken over */
 
+static struct store_partition *find_incarnation(
+	const struct partitions *partitions, const struct log *log)
+{
+	for (size_t i = 0; i < partitions->count; i++) {
+		const struct log *one = &partitions->items[i]->log;
+		if (one->partition == log->partition &&
+			one->incarnation == log->incarnation &&
+			strcmp(one->topic, log->topic) == 0)
+			return partitions->items[i];
+	}
+	return NULL;
+}
+
+/* A generation from the log alone knows the newest incarnation only, as its
+ * first. */
 struct store_partition *carry_partition(const struct carry *carry, int64_t id)
 {
 	if (id < 1 || (uint64_t)id > carry->partitions.count)
 		return NULL;
 	const struct store_partition *live = carry->partitions.items[id - 1];
-	const char *topic = live->log.topic;
-	if (partitions_find(&carry->partitions, topic, live->log.partition) !=
-		live)
-		return NULL;
-	return partitions_find(
-		&carry->store->partitions, topic, live->log.partition);
+	const struct store_partition *newest = partitions_find(
+		&carry->partitions, live->log.topic, live->log.partition);
+	struct store_partition *here =
+		partitions_find(&carry->store->partitions, live->log.topic,
+			live->log.partition);
+	if (live == newest || here == NULL)
+		return here;
+	return here->log.incarnation == newest->log.incarnation
+		       ? find_incarnation(&carry->store->partitions, &live->log)
+		       : NULL;
 }
 
 /* Does the built generation have what a hold is on, "view" or "view:feature"?

@@ -63,37 +63,48 @@ static const struct feature *find_feature(
 	return found < 0 ? NULL : &view->features[found];
 }
 
-/* Features of both, then those that only the right one's schema has. */
-static bool compare_rows(struct comparison *comparison,
+/* Features of the left one's schema. */
+static bool compare_left(struct comparison *comparison,
 	const struct value *entity, const struct held_row *left,
 	const struct held_row *right)
 {
-	const struct view *views[2] = {
-		comparison->left.rows->view, comparison->right.rows->view};
-	bool in_left = left->place == ROW_PRESENT;
-	bool in_right = right->place == ROW_PRESENT;
+	const struct view *view = comparison->left.rows->view;
+	const struct view *there = comparison->right.rows->view;
 	bool differs = false;
-	size_t other;
-	for (size_t i = 0; i < views[0]->feature_count; i++) {
-		struct difference one = {.view = views[0],
+	for (size_t i = 0; i < view->feature_count; i++) {
+		size_t other;
+		struct difference one = {.view = view,
 			.entity = entity,
-			.left_feature = &views[0]->features[i]};
+			.left_feature = &view->features[i]};
 		one.right_feature =
-			find_feature(views[1], one.left_feature->name, &other);
-		if (in_left)
+			find_feature(there, one.left_feature->name, &other);
+		if (left->place == ROW_PRESENT)
 			one.left = &left->row.cells[i];
-		if (in_right && one.right_feature != NULL)
+		if (right->place == ROW_PRESENT && one.right_feature != NULL)
 			one.right = &right->row.cells[other];
 		differs |= judge(comparison, &one);
 	}
-	for (size_t i = 0; in_right && i < views[1]->feature_count; i++) {
-		const struct feature *feature = &views[1]->features[i];
+	return differs;
+}
+
+/* Those that only the right one's has. */
+static bool compare_right(struct comparison *comparison,
+	const struct value *entity, const struct held_row *right)
+{
+	const struct view *view = comparison->left.rows->view;
+	const struct view *there = comparison->right.rows->view;
+	bool differs = false;
+	if (right->place != ROW_PRESENT)
+		return false;
+	for (size_t i = 0; i < there->feature_count; i++) {
+		size_t other;
+		const struct feature *feature = &there->features[i];
 		assert(feature != NULL);
-		struct difference one = {.view = views[0],
+		struct difference one = {.view = view,
 			.entity = entity,
 			.right_feature = feature,
 			.right = &right->row.cells[i]};
-		if (find_feature(views[0], feature->name, &other) == NULL)
+		if (find_feature(view, feature->name, &other) == NULL)
 			differs |= judge(comparison, &one);
 	}
 	return differs;
@@ -103,7 +114,8 @@ static void count(struct comparison *comparison, const struct value *entity,
 	const struct held_row *left, const struct held_row *right)
 {
 	struct diff_view *out = comparison->out;
-	bool differs = compare_rows(comparison, entity, left, right);
+	bool differs = compare_left(comparison, entity, left, right);
+	differs |= compare_right(comparison, entity, right);
 	if (left->place != ROW_PRESENT)
 		out->right++;
 	else if (right->place != ROW_PRESENT)

@@ -74,6 +74,15 @@ struct carried {
  */
 int store_carry(struct store *store, struct carried *out, struct fault *fault);
 
+/*
+ * Deletes and replaces with an event time before `before_us` are forgotten, in
+ * a generation that is being built: an event that is older than one of them
+ * counts again if it comes, and the digest is another one. *forgotten: how many
+ * entities that concerned. Errors: as store_apply().
+ */
+int store_forget_deletes(struct store *store, int64_t before_us,
+	int64_t *forgotten, struct fault *fault);
+
 /* It holds all that it was built for: only such a one takes the live one's
  * place. What a build goes on with is incomplete again.
  * Errors: as store_apply(). */

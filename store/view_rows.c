@@ -322,3 +322,10 @@ int view_rows_put(struct view_rows *rows, const struct value *entity,
 	totals->deleted += !present - (held->place == ROW_DELETED);
 	return rc;
 }
+
+int view_rows_remove_deleted(struct view_rows *rows, const struct value *entity,
+	struct view_totals *totals, struct fault *fault)
+{
+	totals->deleted--;
+	return remove_row(rows, rows->remove_deleted, entity, fault);
+}

@@ -110,23 +110,49 @@ static int check_room(struct rebuild *rebuild, struct fault *fault)
 				 path, free_bytes >> 20, wanted >> 20);
 }
 
-static int open_build(
+/* What it was built from, for people. */
+static const char *origin_of(struct rebuild *rebuild)
+{
+	const char *base = rebuild->options->base;
+	const char *log = rebuild->options->partial ? "what is left of the log"
+						    : "the log";
+	const char *origin = base == NULL ? log
+					  : arena_print(&rebuild->arena,
+						    "%s, and %s", base, log);
+	return origin == NULL ? "" : origin;
+}
+
+static int make_build(
 	struct rebuild *rebuild, const char *go_on, struct fault *fault)
 {
 	struct store_options options = store_options_of(rebuild->config);
 	options.schema = rebuild->schema;
-	const struct store_build what = {.generation = go_on,
-		.origin = rebuild->options->partial ? "what is left of the log"
-						    : "the log"};
+	struct store_build what = {
+		.generation = go_on, .origin = origin_of(rebuild)};
+	int rc = go_on != NULL ? 0 : rebuild_find_base(rebuild, fault);
+	if (go_on == NULL && rebuild->options->base != NULL)
+		what.base = rebuild->base;
+	if (rc == 0)
+		rc = store_build(&rebuild->store, &options, &what, fault);
+	rebuild_drop_base(rebuild);
+	return rc;
+}
+
+static int open_build(
+	struct rebuild *rebuild, const char *go_on, struct fault *fault)
+{
 	reader_close(rebuild->live);
 	rebuild->live = NULL;
-	int rc = store_build(&rebuild->store, &options, &what, fault);
+	int rc = make_build(rebuild, go_on, fault);
 	if (rc < 0)
 		return rc;
 	(void)snprintf(rebuild->name, sizeof rebuild->name, "%s",
 		store_generation(rebuild->store));
 	failpoint("rebuild_begun");
-	rc = rebuild_look(rebuild, fault);
+	if (go_on == NULL)
+		rc = rebuild_forget(rebuild, fault);
+	if (rc == 0)
+		rc = rebuild_look(rebuild, fault);
 	rebuild->other_schema =
 		rc == 0 && strcmp(reader_schema(rebuild->live)->text,
 				   store_schema(rebuild->store)->text) != 0;
@@ -151,7 +177,7 @@ static int compare(struct rebuild *rebuild)
 
 static int judge(struct rebuild *rebuild, struct fault *fault)
 {
-	if (compare(rebuild) == 0 || rebuild->other_schema ||
+	if (compare(rebuild) == 0 || rebuild->other_schema || rebuild->forgot ||
 		rebuild->options->even_if_different)
 		return 0;
 	return fault_set(fault, FAULT_CORRUPT,
@@ -289,6 +315,11 @@ static const struct field fields[] = {
 		"under this schema, not the live one's"},
 	{"even-if-different", FIELD_FLAG, OWN(even_if_different), NULL, 0, 0,
 		NULL, "switch, though what it holds differs"},
+	{"base", FIELD_TEXT, OWN(base), NULL, 0, 0, "BACKUP",
+		"begin with this backup, or with a copy of the `live` one"},
+	{"forget-deletes-before", FIELD_TIME, OWN(forget_before_us), NULL,
+		INT64_MIN, INT64_MAX, "TIME",
+		"of the base: as if these entities never had been"},
 	{"diff", FIELD_FLAG, OWN(diff), NULL, 0, 0, NULL,
 		"print what differs, and do not switch"},
 	{"partial", FIELD_FLAG, OWN(partial), NULL, 0, 0, NULL,
@@ -298,7 +329,8 @@ static const struct field fields[] = {
 };
 
 static const struct options_spec spec = {
-	.usage = "rebuild [--schema FILE] [--diff] [--even-if-different] "
+	.usage = "rebuild [--schema FILE | --base BACKUP] [--diff] "
+		 "[--even-if-different] "
 		 "[--partial] "
 		 "[--continue NAME] [-c FILE]",
 	.summary = "Builds a new generation of the store from the log, beside "
@@ -310,15 +342,29 @@ static const struct options_spec spec = {
 	.configured = true,
 };
 
-static int run(struct rebuild *rebuild, struct fault *fault)
+static int check(const struct rebuild_options *options, struct fault *fault)
 {
-	const struct rebuild_options *options = rebuild->options;
-	int rc = 0;
 	if (options->schema != NULL && options->go_on != NULL)
 		return fault_set(fault, FAULT_USAGE,
 			"--schema is for a new generation: that of --continue "
 			"has its own");
-	if (options->schema != NULL)
+	if (options->base != NULL &&
+		(options->schema != NULL || options->go_on != NULL))
+		return fault_set(fault, FAULT_USAGE,
+			"--base is for a new generation, under the schema that "
+			"the backup has");
+	if (options->forget_before_us != 0 && options->base == NULL)
+		return fault_set(fault, FAULT_USAGE,
+			"--forget-deletes-before wants a --base: from the log "
+			"deletes come again");
+	return 0;
+}
+
+static int run(struct rebuild *rebuild, struct fault *fault)
+{
+	const struct rebuild_options *options = rebuild->options;
+	int rc = check(options, fault);
+	if (rc == 0 && options->schema != NULL)
 		rc = schema_load(&rebuild->schema, options->schema, fault);
 	if (rc == 0)
 		rc = sources_check(rebuild->config, fault);

@@ -10,12 +10,16 @@
 #include "store/generations.h"
 #include "store/reader.h"
 
+#include <limits.h>
+
 #define REBUILD_BUSY_MS 5000
 
 struct rebuild_options {
-	char *go_on;  /* with this generation; NULL: a new one */
-	char *schema; /* file; NULL: the live one's */
-	bool partial; /* also where the log begins too late */
+	char *go_on;		  /* with this generation; NULL: a new one */
+	char *schema;		  /* file; NULL: the live one's */
+	char *base;		  /* a backup, or "live"; NULL: nothing */
+	int64_t forget_before_us; /* 0: deletes are not forgotten */
+	bool partial;		  /* also where the log begins too late */
 	bool even_if_different;
 	bool diff; /* say what differs, and do not switch */
 };
@@ -32,6 +36,9 @@ struct rebuild {
 	struct schema *schema; /* that was asked for; NULL: the live one's */
 	struct store *store;   /* being built */
 	bool other_schema;     /* than the live one's */
+	bool forgot;	       /* deletes */
+	char base[PATH_MAX];   /* the file it begins with */
+	bool base_is_ours;     /* made for this, and to be removed */
 	char name[GENERATION_NAME_BYTES]; /* of it */
 	char live_name[GENERATION_NAME_BYTES];
 	struct reader *live; /* NULL while an action might open the store */
@@ -71,5 +78,15 @@ int rebuild_go_on(struct rebuild *rebuild, struct fault *fault);
 /* Print what the two hold differently where the live one stands, which goes on
  * meanwhile; the built one is closed. Errors: those of readers_compare(). */
 int rebuild_diff(struct rebuild *rebuild, struct fault *fault);
+
+/* Find the base that was asked for, or make it. Errors: FAULT_USAGE (no such
+ * backup), FAULT_CORRUPT (a damaged one), those of control_ask(). */
+int rebuild_find_base(struct rebuild *rebuild, struct fault *fault);
+
+/* The copy of the live generation is no longer needed. */
+void rebuild_drop_base(struct rebuild *rebuild);
+
+/* Forget deletes, if that was asked for. Errors: store_forget_deletes(). */
+int rebuild_forget(struct rebuild *rebuild, struct fault *fault);
 
 #endif

@@ -12,13 +12,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* More than a person reads; all are counted. */
+/* More than a person reads; all are counted. Of what the schema explains, some
+ * examples. */
 #define LISTED_MAX 100
+#define EXPLAINED_MAX 10
+
+struct list {
+	struct table *table;
+	int64_t count, most;
+};
 
 struct listing {
 	struct rebuild *rebuild;
-	struct table *differing;
-	int64_t listed;
+	struct list lists[2]; /* [1]: explained by the schema */
 };
 
 /* Where nobody owns the store nobody stands still (store/decisions.h). */
@@ -71,8 +77,9 @@ static void add_cell(struct table *table, const struct feature *feature,
 static void differs(void *payload, const struct difference *one)
 {
 	struct listing *listing = payload;
-	struct table *table = listing->differing;
-	if (listing->listed++ >= LISTED_MAX)
+	struct list *list = &listing->lists[one->by_schema];
+	struct table *table = list->table;
+	if (list->count++ >= list->most)
 		return;
 	table_add(table, "%s", one->view->name);
 	add_entity(table, one);
@@ -81,7 +88,6 @@ static void differs(void *payload, const struct difference *one)
 					  : one->right_feature->name);
 	add_cell(table, one->left_feature, one->left);
 	add_cell(table, one->right_feature, one->right);
-	table_add(table, "%s", one->by_schema ? "schema" : "-");
 }
 
 /* What the schemas say of a view. */
@@ -120,16 +126,28 @@ static int print_views(const struct diff *diff, struct fault *fault)
 		       : fault_set(fault, FAULT_OOM, "no memory for a table");
 }
 
+static int print_list(
+	const struct list *list, const char *heading, struct fault *fault)
+{
+	if (list->count == 0)
+		return 0;
+	fputs(heading, stdout);
+	if (!table_print(list->table, stdout))
+		return fault_set(fault, FAULT_OOM, "no memory for a table");
+	if (list->count > list->most)
+		printf("and %" PRId64 " more\n", list->count - list->most);
+	putchar('\n');
+	return 0;
+}
+
 static int print_all(const struct listing *listing, const struct diff *diff,
 	struct fault *fault)
 {
-	if (listing->listed > 0 && !table_print(listing->differing, stdout))
-		return fault_set(fault, FAULT_OOM, "no memory for a table");
-	if (listing->listed > LISTED_MAX)
-		printf("and %" PRId64 " more\n", listing->listed - LISTED_MAX);
-	if (listing->listed > 0)
-		putchar('\n');
-	return print_views(diff, fault);
+	int rc = print_list(&listing->lists[0], "", fault);
+	if (rc == 0)
+		rc = print_list(&listing->lists[1],
+			"explained by the schemas:\n", fault);
+	return rc < 0 ? rc : print_views(diff, fault);
 }
 
 static int compare(
@@ -147,24 +165,31 @@ static int compare(
 	return rc < 0 ? rc : print_all(listing, &diff, fault);
 }
 
-int rebuild_diff(struct rebuild *rebuild, struct fault *fault)
+static struct list list_new(int64_t most)
 {
 	static const struct column columns[] = {{"view", false},
 		{"entity", false}, {"feature", false}, {"live", false},
-		{"of", false}, {"new", false}, {"of", false},
-		{"explained by", false}};
+		{"of", false}, {"new", false}, {"of", false}};
+	return (struct list){
+		.table = table_new(columns, sizeof columns / sizeof columns[0]),
+		.most = most};
+}
+
+int rebuild_diff(struct rebuild *rebuild, struct fault *fault)
+{
 	struct listing listing = {.rebuild = rebuild,
-		.differing =
-			table_new(columns, sizeof columns / sizeof columns[0])};
+		.lists = {list_new(LISTED_MAX), list_new(EXPLAINED_MAX)}};
 	struct reader *built = NULL;
-	int rc = listing.differing == NULL
-			 ? fault_set(fault, FAULT_OOM, "no memory for a table")
-			 : reader_open_generation(&built,
-				   rebuild->config->store.path, rebuild->name,
-				   REBUILD_BUSY_MS, fault);
+	int rc =
+		listing.lists[0].table == NULL || listing.lists[1].table == NULL
+			? fault_set(fault, FAULT_OOM, "no memory for a table")
+			: reader_open_generation(&built,
+				  rebuild->config->store.path, rebuild->name,
+				  REBUILD_BUSY_MS, fault);
 	if (rc == 0)
 		rc = compare(&listing, built, fault);
 	reader_close(built);
-	table_free(listing.differing);
+	table_free(listing.lists[0].table);
+	table_free(listing.lists[1].table);
 	return rc;
 }

@@ -50,6 +50,29 @@ static const struct store_partition *find_built(
 	return NULL;
 }
 
+static bool is_older(const struct reader_status *status, size_t index)
+{
+	const struct log *log = &status->partitions[index].log;
+	for (size_t i = index + 1; i < status->partition_count; i++)
+		if (same_partition(&status->partitions[i].log, log))
+			return true;
+	return false;
+}
+
+/* Is it of a log that is gone, and that a base did not bring? */
+static bool is_beyond_reach(const struct rebuild *rebuild,
+	const struct reader_status *status, size_t index)
+{
+	const struct log *newest = &status->partitions[index].log;
+	if (!is_older(status, index))
+		return false;
+	for (size_t i = index + 1; i < status->partition_count; i++)
+		if (same_partition(&status->partitions[i].log, newest))
+			newest = &status->partitions[i].log;
+	const struct store_partition *built = find_built(rebuild, newest);
+	return built != NULL && built->log.incarnation != newest->incarnation;
+}
+
 /* Of an older log, or of a topic that nobody takes? */
 static int check_reach(const struct rebuild *rebuild,
 	const struct reader_status *status, size_t index, struct fault *fault)
@@ -58,13 +81,12 @@ static int check_reach(const struct rebuild *rebuild,
 	const struct config *config = rebuild->config;
 	if (status->partitions[index].accounts.taken == 0)
 		return 0;
-	for (size_t i = index + 1; i < status->partition_count; i++)
-		if (same_partition(&status->partitions[i].log, log))
-			return fault_set(fault, FAULT_REFUSED,
-				"%s:%" PRId32 ": part of it came from an older "
-				"log, which is gone: --partial builds a "
-				"generation without",
-				log->topic, log->partition);
+	if (is_beyond_reach(rebuild, status, index))
+		return fault_set(fault, FAULT_REFUSED,
+			"%s:%" PRId32 ": part of it came from an older log, "
+			"which is gone: --partial builds a generation without, "
+			"--base live one with it",
+			log->topic, log->partition);
 	if (schema_source(store_schema(rebuild->store), log->topic) != NULL &&
 		(!sources_is_file(config) ||
 			strcmp(config->file.topic, log->topic) == 0))
@@ -102,15 +124,6 @@ static int check_built(const struct rebuild *rebuild,
 		": --partial builds one without what is gone",
 		live->log.topic, live->log.partition,
 		built->accounts.first_offset, live->accounts.first_offset);
-}
-
-static bool is_older(const struct reader_status *status, size_t index)
-{
-	const struct log *log = &status->partitions[index].log;
-	for (size_t i = index + 1; i < status->partition_count; i++)
-		if (same_partition(&status->partitions[i].log, log))
-			return true;
-	return false;
 }
 
 /* One partition's limit; how many offsets lie between, onto *behind. */

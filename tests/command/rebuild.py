@@ -99,6 +99,76 @@ class WithoutAnOwner(Rebuilt):
         self.refused("nowhere.json", "rebuild", "--schema", "nowhere.json")
 
 
+class FromABase(Rebuilt):
+    def delete(self, id):
+        self.numbers += 1
+        with self.sent.open("a") as out:
+            out.write(json.dumps({"id": self.numbers, "view": "account", "entity": {"id": id}, "event_time": command.AT,
+                                  "op": "delete"}) + "\n")
+
+    def backups(self):
+        return sorted(path.name for path in (self.store / "backups").iterdir())
+
+    def deleted(self):
+        return sum(one["deleted"] for one in self.status()["views"].values())
+
+    def test_a_backup_and_the_log_after_it(self):
+        self.take_all()
+        self.holdfast("backup", "b1")
+        self.send(4)
+        self.take_all()
+        before = self.digest()
+        told = self.holdfast("rebuild", "--base", "b1").stderr
+        self.assertIn("where the live one stands: 4 records", told)
+        self.assertEqual((self.live(), self.digest(), self.count(7)), ("g2", before, 24))
+        self.assertEqual(self.backups(), ["b1.db"])
+
+    def test_a_copy_of_the_live_one_beside_its_owner(self):
+        owner = self.running()
+        self.holdfast("rebuild", "--base", "live")
+        self.assertEqual((self.live(), self.backups()), ("g2", []))
+        self.send(2)
+        await_true("ingest goes on", lambda: self.total() == self.numbers)
+        self.assertEqual(self.count(7), 22)
+        self.assertIsNone(owner.poll())
+
+    def test_deletes_are_forgotten(self):
+        self.delete(7)
+        self.delete(9)
+        self.take_all()
+        self.assertEqual(self.deleted(), 2)
+        told = self.holdfast("rebuild", "--base", "live", "--forget-deletes-before", "2000-01-01T00:00:00Z").stderr
+        self.assertIn("0 deletes are forgotten", told)
+        told = self.holdfast("rebuild", "--base", "live", "--forget-deletes-before", "2100-01-01T00:00:00Z").stderr
+        self.assertIn("2 deletes are forgotten", told)
+        self.assertEqual((self.live(), self.deleted(), self.count(8)), ("g3", 0, 5))
+        self.digest()  # as verify finds it
+
+    def test_an_entity_that_is_back_was_never_away(self):
+        self.send(1, id=6)
+        self.take_all()
+        alone = self.digest()
+        with self.sent.open("a") as out:  # older than all others
+            out.write(json.dumps({"id": 900, "view": "account", "entity": {"id": 6}, "event_time": "2020-01-01T00:00:00Z",
+                                  "op": "delete"}) + "\n")
+        self.take_all()
+        self.assertNotEqual(self.digest(), alone)
+        self.holdfast("rebuild", "--base", "live", "--forget-deletes-before", "2021-01-01T00:00:00Z")
+        self.assertEqual((self.live(), self.digest()), ("g2", alone))
+
+    def test_a_base_that_is_not_there_or_damaged_is_refused(self):
+        self.take_all()
+        self.refused("there is no backup b7", "rebuild", "--base", "b7")
+        self.holdfast("backup", "b1")
+        file = self.store / "backups" / "b1.db"
+        kept = bytearray(file.read_bytes())
+        kept[len(kept) // 2] ^= 1
+        file.write_bytes(kept)
+        self.refused("b1", "rebuild", "--base", "b1", status=3)
+        self.refused("wants a --base", "rebuild", "--forget-deletes-before", "2020-01-01T00:00:00Z")
+        self.assertEqual(self.generations(), ["g1"])
+
+
 class WhatDiffers(Rebuilt):
     def test_it_is_not_switched_and_the_owner_goes_on(self):
         owner = self.running()
