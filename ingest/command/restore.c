@@ -8,6 +8,7 @@
 #include "ingest/command/elapsed.h"
 #include "ingest/command/ingestion.h"
 #include "ingest/command/reading.h"
+#include "ingest/command/restore_at.h"
 #include "ingest/command/say.h"
 #include "ingest/command/value_text.h"
 #include "schema/rfc3339.h"
@@ -23,24 +24,31 @@
 
 struct restore_options {
 	char *because;
+	int64_t at_us; /* 0: not asked for */
 };
 
 static const struct field fields[] = {
 	{"because", FIELD_TEXT, offsetof(struct restore_options, because), NULL,
 		0, 0, "TEXT", "why, for the record"},
+	{"at", FIELD_TIME, offsetof(struct restore_options, at_us), NULL, 1,
+		INT64_MAX, "TIME",
+		"the newest backup before, then the log up to there"},
 };
 
 static const struct options_spec spec = {
-	.usage = "restore NAME|FILE [--because TEXT]",
+	.usage =
+		"restore NAME|FILE [--because TEXT] | restore [NAME|FILE] --at "
+		"TIME",
 	.summary = "Checks the backup, copies it to a new generation and "
 		   "puts that in the live one's place; ingest goes on\nfrom "
 		   "the backup's offsets and catches up. Also where the live "
 		   "one can't be read any more, and where there is\nno store "
 		   "yet. The old one is kept. What operators decided since "
-		   "the backup was made is not in it.",
+		   "the backup was made is not in it.\nWith --at the store is "
+		   "as it was when each partition's next record was later than "
+		   "TIME; no more is\ntaken until `holdfast resume`.",
 	.fields = fields,
 	.field_count = sizeof fields / sizeof fields[0],
-	.arguments_min = 1,
 	.arguments_max = 1,
 	.configured = true,
 	.json = true,
@@ -50,12 +58,28 @@ struct restore {
 	const struct options *options;
 	const struct config *config;
 	struct arena arena;
-	const char *given;   /* NAME or FILE */
-	char file[PATH_MAX]; /* the backup */
+	const char *given;		 /* NAME or FILE */
+	int64_t at_us;			 /* 0: as the backup is */
+	char found[BACKUP_NAME_MAX + 1]; /* for --at */
+	char file[PATH_MAX];		 /* the backup */
 	char generation[GENERATION_NAME_BYTES];
 	int64_t made_us;
 	struct digest digest;
 };
+
+/* What was given, or what fits the moment. */
+static int choose(struct restore *restore, struct fault *fault)
+{
+	if (restore->given != NULL)
+		return 0;
+	if (restore->at_us == 0)
+		return fault_set(fault, FAULT_USAGE,
+			"name a backup: `holdfast backup --list` lists them");
+	int rc = restore_find_before(
+		restore->config, restore->at_us, restore->found, fault);
+	restore->given = restore->found;
+	return rc;
+}
 
 /* A name first: one that a file has as well is written ./FILE. */
 static int find_file(struct restore *restore, struct fault *fault)
@@ -130,10 +154,26 @@ static int build(struct restore *restore, struct fault *fault)
 			"the copy of %s is not what was copied: is the disk "
 			"well?",
 			restore->file);
+	if (rc == 0 && restore->at_us != 0)
+		rc = restore_take_until(
+			store, restore->config, restore->at_us, fault);
 	if (rc == 0)
 		rc = store_complete(store, fault);
 	store_close(store);
 	return rc;
+}
+
+#define STOP_DETAIL_BYTES 256
+
+/* What comes later is what somebody wants to be without: until resumed. */
+static void stop_there(struct store_switch *to, char detail[STOP_DETAIL_BYTES],
+	const char *at, const char *who)
+{
+	(void)snprintf(detail, STOP_DETAIL_BYTES,
+		"to where it was at %s, by %s; to go on: holdfast resume", at,
+		who);
+	to->stop_reason = STOP_ROLLED_BACK;
+	to->stop_detail = detail;
 }
 
 /* The live one can't be opened any more, and so has no owner who could be
@@ -150,8 +190,12 @@ static int replace(struct restore *restore, struct fault *fault)
 		.what = "restore",
 		.target = restore->given,
 		.because = own->because == NULL ? "" : own->because};
-	const struct store_switch to = {
+	char detail[STOP_DETAIL_BYTES];
+	struct store_switch to = {
 		.generation = restore->generation, .decision = &decision};
+	char at[RFC3339_SIZE];
+	if (restore->at_us != 0)
+		stop_there(&to, detail, rfc3339_print(restore->at_us, at), who);
 	return store_replace(&options, &to, fault);
 }
 
@@ -159,9 +203,11 @@ static int ask_owner(struct restore *restore, struct fault *fault)
 {
 	const struct restore_options *own = restore->options->own;
 	json_t *reply = NULL;
-	json_t *arguments = json_pack("{s:s, s:s, s:s}", "generation",
+	char at[RFC3339_SIZE];
+	json_t *arguments = json_pack("{s:s, s:s, s:s, s:s*}", "generation",
 		restore->generation, "backup", restore->given, "because",
-		own->because == NULL ? "" : own->because);
+		own->because == NULL ? "" : own->because, "at",
+		restore->at_us == 0 ? NULL : rfc3339_print(restore->at_us, at));
 	int rc = arguments == NULL ? fault_set(fault, FAULT_USAGE,
 					     "names and reasons are UTF-8 text")
 				   : control_ask(restore->config, "restore",
@@ -201,10 +247,15 @@ static void tell(const struct restore *restore)
 	rfc3339_print(restore->made_us, made);
 	if (!restore->options->json) {
 		printf("restored: generation %s is live, as backup %s has it "
-		       "(made %s, %s ago); ingest goes on from its offsets\n",
+		       "(made %s, %s ago)%s\n",
 			restore->generation, restore->given, made,
 			elapsed_print(
-				clock->wall_us(clock) - restore->made_us, age));
+				clock->wall_us(clock) - restore->made_us, age),
+			restore->at_us == 0
+				? "; ingest goes on from its offsets"
+				: ", and the log from there to the time asked "
+				  "for; nothing is taken until `holdfast "
+				  "resume`");
 		return;
 	}
 	fputs("{\"backup\": ", stdout);
@@ -227,12 +278,17 @@ static int build_and_turn(struct restore *restore, struct fault *fault)
 
 static int run(struct restore *restore, struct fault *fault)
 {
-	int rc = find_file(restore, fault);
+	int rc = choose(restore, fault);
+	if (rc == 0)
+		rc = find_file(restore, fault);
+	if (rc == 0 && restore->at_us != 0)
+		rc = restore_check_before(restore->file, restore->at_us, fault);
 	if (rc == 0)
 		rc = check(restore, fault);
 	if (rc == 0)
-		rc = is_first(restore) ? found(restore, fault)
-				       : build_and_turn(restore, fault);
+		rc = is_first(restore) && restore->at_us == 0
+			     ? found(restore, fault)
+			     : build_and_turn(restore, fault);
 	if (rc == 0)
 		tell(restore);
 	return rc;
@@ -245,7 +301,9 @@ static int restore_with(const struct options *options, struct fault *fault)
 	struct restore restore = {.options = options,
 		.config = &config,
 		.arena = ARENA_INIT,
-		.given = options->arguments[0]};
+		.at_us = ((const struct restore_options *)options->own)->at_us,
+		.given = options->argument_count == 0 ? NULL
+						      : options->arguments[0]};
 	if (rc == 0)
 		rc = run(&restore, fault);
 	arena_finish(&restore.arena);
@@ -284,7 +342,11 @@ int control_restore(const struct control *control, const json_t *arguments,
 		.what = "restore",
 		.target = backup,
 		.because = because == NULL ? "" : because};
-	const struct store_switch to = {
+	char detail[STOP_DETAIL_BYTES];
+	const char *at = json_string_value(json_object_get(arguments, "at"));
+	struct store_switch to = {
 		.generation = generation, .decision = &decision};
+	if (at != NULL)
+		stop_there(&to, detail, at, control->who);
 	return store_switch(control->owner, &to, fault);
 }

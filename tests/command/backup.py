@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import unittest
+from datetime import datetime, timedelta, timezone
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import command
@@ -302,6 +303,79 @@ class Restoring(Backed):
             self.holdfast("restore", "early", status=-signal.SIGKILL, program=command.FAILPOINTS, HOLDFAST_FAILPOINT=f"{step}:1")
             self.take_all()
             self.expect_all(digest, live)
+
+
+class PointInTime(Backed):
+    """Three parts of a topic, an hour apart; a backup after the first."""
+
+    def setUp(self):
+        super().setUp()
+        port_file = self.directory / "bootstrap"
+        self.started("broker", "--topic", TOPIC, "--port-file", port_file)
+        await_true("the broker listens", port_file.exists)
+        self.configure(schema=self.directory / "schema.json", kafka={"bootstrap.servers": port_file.read_text().strip()})
+        self.began = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(hours=6)
+        owner = self.started("ingest")
+        for part in range(3):
+            self.send_part(part)
+            await_true("all is taken", lambda: (self.store / "control.sock").exists() and self.taken() == 400 * (part + 1))
+            if part == 0:
+                self.holdfast("backup", "first")
+        self.holdfast("backup", "third")
+        self.end(owner, signal.SIGTERM)
+
+    def owner_of_topics(self):
+        owner = self.started("ingest")
+        await_true("it listens", (self.store / "control.sock").exists)
+        return owner
+
+    def moment(self, hours):
+        return (self.began + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def send_part(self, part, count=400):
+        lines = [json.dumps({"key": str(number % 50), "timestamp": self.moment(part + number / 3600),
+                             "value": {"id": part * count + number, "view": "account", "entity": {"id": number % 50},
+                                       "event_time": self.moment(part + number / 3600), "features": {"count": 1, "label": f"{part}.{number}"}}})
+                 for number in range(count)]
+        path = self.directory / f"part{part}.ndjson"
+        path.write_text("".join(line + "\n" for line in lines))
+        self.holdfast("produce", path, "--topic", TOPIC)
+
+    def digest_of(self, parts, records):
+        """Of a store that took so many records of these parts from a file, and no other."""
+        file, store = self.directory / "some.ndjson", self.directory / "other"
+        lines = "".join((self.directory / f"part{part}.ndjson").read_text() for part in range(parts)).splitlines(True)
+        file.write_text("".join(lines[:records]))
+        self.holdfast("ingest", "--file", file, "--topic", TOPIC, "--until-end", "--set", f"store.path={store}")
+        return json.loads(self.holdfast("verify", "--json", "--set", f"store.path={store}").stdout)["digest"]
+
+    def test_the_newest_backup_before_then_the_log_up_to_there(self):
+        whole = self.status()
+        self.assertEqual(whole["total"]["taken"], 1200)
+        self.assertIn("as backup first has it", self.holdfast("restore", "--at", self.moment(1.5), "--because", "garbage since").stdout)
+        status = self.status()
+        self.assertEqual((status["total"]["taken"], status["digest"]), (800, self.digest_of(2, 800)))
+        self.assertEqual({one["reason"] for one in status["stops"]}, {"rolled_back"})
+        self.holdfast("ingest", "--until-end", status=4)
+        self.assertEqual(self.status()["total"]["taken"], 800)
+        self.holdfast("resume")
+        self.holdfast("ingest", "--until-end")
+        status = self.status()
+        self.assertEqual((status["total"]["taken"], status["digest"]), (1200, whole["digest"]))
+        self.holdfast("verify")
+
+    def test_within_a_part_and_beside_an_owner(self):
+        owner = self.owner_of_topics()
+        self.refused("no backup holds the store as it was before", "restore", "--at", self.moment(0.05))
+        self.refused("holds records later than", "restore", "third", "--at", self.moment(1.5))
+        self.refused("name a backup", "restore")
+        self.assertEqual(self.status()["generation"], "g1")
+        self.holdfast("restore", "first", "--at", self.moment(1 + 99.5 / 3600))
+        status = self.status()
+        self.assertEqual((status["generation"], status["total"]["taken"], status["digest"]), ("g2", 500, self.digest_of(2, 500)))
+        self.holdfast("resume")
+        await_true("all is taken", lambda: self.taken() == 1200)
+        self.assertEqual(self.end(owner, signal.SIGTERM), 0)
 
 
 class Serving(Backed):
