@@ -72,13 +72,12 @@ static int choose(struct restore *restore, struct fault *fault)
 {
 	if (restore->given != NULL)
 		return 0;
+	restore->given = restore->found;
 	if (restore->at_us == 0)
 		return fault_set(fault, FAULT_USAGE,
 			"name a backup: `holdfast backup --list` lists them");
-	int rc = restore_find_before(
+	return restore_find_before(
 		restore->config, restore->at_us, restore->found, fault);
-	restore->given = restore->found;
-	return rc;
 }
 
 /* A name first: one that a file has as well is written ./FILE. */
