@@ -58,21 +58,25 @@ int reader_connect(struct reader *reader, enum sql_mode mode,
 }
 
 #define REPLACED 1
+#define MISSING 2
 #define OPENINGS 3 /* one switch after another takes longer than these */
 
 /* SQLite opens the WAL by its path and later than the file. Were the store
- * replaced in between, the one would be read with the other's pages. REPLACED:
- * it was, and the fault says so. */
+ * replaced in between, the one would be read with the other's pages. REPLACED,
+ * MISSING: it was, or is not there, and the fault says so. */
 static int connect_current(
 	struct reader *reader, uint32_t busy_timeout_ms, struct fault *fault)
 {
 	int rc = reader_connect(reader, SQL_READ, busy_timeout_ms, fault);
 	if (rc == FAULT_OOM || reader_is_current(reader))
 		return rc;
-	(void)fault_set(fault, FAULT_BUSY,
-		"%s was replaced while it was opened: try again",
-		reader->layout.database);
-	return REPLACED;
+	bool missing = reader->layout.inode == 0;
+	(void)fault_set(fault, missing ? FAULT_REFUSED : FAULT_BUSY, "%s %s",
+		reader->layout.database,
+		missing ? "is missing, and the link to it is not: restore a "
+			  "backup, or name another directory"
+			: "was replaced while it was opened: try again");
+	return missing ? MISSING : REPLACED;
 }
 
 struct reader *reader_new(struct fault *fault)
@@ -129,9 +133,11 @@ int reader_open(struct reader **out, const char *path, uint32_t busy_timeout_ms,
 	struct fault *fault)
 {
 	int rc = REPLACED;
-	for (int i = 0; rc == REPLACED && i < OPENINGS; i++)
+	for (int i = 0; rc > 0 && i < OPENINGS; i++)
 		rc = open_reader(out, path, NULL, busy_timeout_ms, fault);
-	return rc == REPLACED ? FAULT_BUSY : rc;
+	if (rc == REPLACED)
+		return FAULT_BUSY;
+	return rc == MISSING ? FAULT_REFUSED : rc;
 }
 
 int reader_open_generation(struct reader **out, const char *path,

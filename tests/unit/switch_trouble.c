@@ -309,6 +309,22 @@ static void the_library_answers_from_the_live_one_at_once(void **state)
 	holdfast_close(library);
 }
 
+static void a_missing_file_is_said_to_be_missing(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	struct reader *reader = NULL;
+	char path[PATH_MAX + 32];
+	store_rig_close(rig);
+	name_file(rig, "g1", path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(
+		reader_open(&reader, rig->directory.path, 1000, &fault),
+		FAULT_REFUSED);
+	assert_non_null(strstr(fault.text, "g1.db is missing"));
+	assert_null(reader);
+}
+
 static void who_is_opened_again_can_be_told_from_before(void **state)
 {
 	struct store_rig *rig = *state;
@@ -400,6 +416,7 @@ int main(void)
 		WITH_STORE(
 			a_reader_moves_also_when_its_generation_is_sealed_no_longer),
 		WITH_STORE(the_library_answers_from_the_live_one_at_once),
+		WITH_STORE(a_missing_file_is_said_to_be_missing),
 		WITH_STORE(who_is_opened_again_can_be_told_from_before),
 		WITH_STORE(what_just_became_live_is_not_dropped),
 		WITH_STORE(what_just_became_live_is_not_built_on),
