@@ -148,6 +148,39 @@ static int follow_one(struct rebuild *rebuild,
 	return rc;
 }
 
+static bool knows_topic(const struct reader_status *status, const char *topic)
+{
+	for (size_t i = 0; i < status->partition_count; i++)
+		if (strcmp(status->partitions[i].log.topic, topic) == 0)
+			return true;
+	return false;
+}
+
+/* What only the new schema takes has no bound but the log's end, which is to be
+ * reached before the live one stands still, not while it does. */
+static int follow_new_topics(struct rebuild *rebuild,
+	const struct reader_status *status, int64_t *behind,
+	struct fault *fault)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < store_partition_count(rebuild->store);
+		i++) {
+		const struct log *log =
+			&store_partition_at(rebuild->store, i)->log;
+		const struct source_limit limit = {.topic = log->topic,
+			.partition = log->partition,
+			.next_offset = INT64_MAX,
+			.as_of_us = TIMESTAMP_NONE};
+		if (knows_topic(status, log->topic))
+			continue;
+		rc = bounded_source_limit(rebuild->source, &limit, fault);
+		if (rebuild->course == COURSE_FOLLOWS &&
+			!store_at_end(rebuild->store, log))
+			*behind += NEAR_RECORDS + 1;
+	}
+	return rc;
+}
+
 /* Where the live one is bounds this one. */
 static int follow(struct rebuild *rebuild, int64_t *behind, struct fault *fault)
 {
@@ -165,6 +198,8 @@ static int follow(struct rebuild *rebuild, int64_t *behind, struct fault *fault)
 			rc = follow_one(
 				rebuild, &status.partitions[i], behind, fault);
 	}
+	if (rc == 0)
+		rc = follow_new_topics(rebuild, &status, behind, fault);
 	rebuild->digest = status.digest;
 	return rc;
 }

@@ -99,6 +99,37 @@ class WithoutAnOwner(Rebuilt):
         self.refused("nowhere.json", "rebuild", "--schema", "nowhere.json")
 
 
+class FromKafka(Rebuilt):
+    def setUp(self):
+        super().setUp()
+        port_file = self.directory / "broker"
+        self.started("broker", "--port-file", port_file)
+        await_true("the broker listens", lambda: port_file.exists() and port_file.read_text().strip())
+        self.kafka = {"bootstrap.servers": port_file.read_text().strip()}
+        self.settle_kafka(SCHEMA)
+        for topic, count in ((TOPIC, 20), ("more", 30)):
+            self.sent.unlink()
+            self.sent.touch()
+            self.send(count, id=7 if topic == TOPIC else 9)
+            self.holdfast("produce", self.sent, "--topic", topic)
+
+    def settle_kafka(self, schema, name="kafka.json"):
+        path = self.directory / name
+        path.write_text(json.dumps(schema))
+        self.configure(schema=path, kafka=self.kafka)
+
+    def test_a_topic_that_is_new_is_taken_to_its_end(self):
+        owner = self.started("ingest")
+        await_true("all is taken", lambda: self.total() == 20)
+        more = copy.deepcopy(SCHEMA)
+        more["sources"]["more"] = {}
+        self.settle_kafka(more, "more.json")
+        told = self.holdfast("rebuild", "--schema", "more.json").stderr
+        self.assertIn("50 records in", told)
+        self.assertEqual((self.live(), self.count(7), self.count(9)), ("g2", 20, 30))
+        self.assertIsNone(owner.poll())
+
+
 class FromABase(Rebuilt):
     def delete(self, id):
         self.numbers += 1
