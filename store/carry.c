@@ -104,15 +104,18 @@ static const struct {
 		"SELECT * FROM _decision ORDER BY id",
 		"INSERT INTO _decision VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		decision_fits},
+	{"_schema", 6, "DELETE FROM _schema",
+		"SELECT * FROM _schema ORDER BY id",
+		"INSERT INTO _schema VALUES (?, ?, ?, ?, ?, ?, ?)", fact_fits},
 	{"_hold", 4, "DELETE FROM _hold", "SELECT * FROM _hold",
 		"INSERT INTO _hold VALUES (?, ?, ?, ?, ?)", hold_fits},
 	{"_stop", 5, "DELETE FROM _stop", "SELECT * FROM _stop",
 		"INSERT INTO _stop VALUES (?, ?, ?, ?, ?, ?)", stop_fits},
 	{"_meta", 2,
-		"DELETE FROM _meta WHERE name = '" META_EXPORTED
-		"' OR name LIKE 'backup\\_%' ESCAPE '\\'",
-		"SELECT * FROM _meta WHERE name = '" META_EXPORTED
-		"' OR name LIKE 'backup\\_%' ESCAPE '\\'",
+		"DELETE FROM _meta WHERE name IN ('" META_EXPORTED
+		"', '" META_EDITION "') OR name LIKE 'backup\\_%' ESCAPE '\\'",
+		"SELECT * FROM _meta WHERE name IN ('" META_EXPORTED
+		"', '" META_EDITION "') OR name LIKE 'backup\\_%' ESCAPE '\\'",
 		"INSERT INTO _meta VALUES (?, ?, ?)", fact_fits},
 };
 

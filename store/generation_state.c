@@ -47,15 +47,17 @@ int generation_read(sqlite3 *db, enum generation_state *state,
 		"table _meta: a generation is not \"%s\"", name);
 }
 
-int generation_seal_prepare(
+int generation_look_prepare(
 	sqlite3 *db, sqlite3_stmt **out, struct fault *fault)
 {
 	return sql_prepare(db, out,
-		"SELECT value FROM _meta WHERE name = '" META_STATE "'", fault);
+		"SELECT (SELECT value FROM _meta WHERE name = '" META_STATE
+		"'), (SELECT value FROM _meta WHERE name = '" META_EDITION "')",
+		fault);
 }
 
-int generation_is_sealed(
-	sqlite3_stmt *statement, bool *sealed, struct fault *fault)
+int generation_look(sqlite3_stmt *statement, struct generation_look *out,
+	struct fault *fault)
 {
 	int rc = sql_step(statement, fault);
 	const char *state =
@@ -63,8 +65,9 @@ int generation_is_sealed(
 			: NULL;
 	/* Also once it is sealed no longer: it may be built on, or be on its
 	 * way back. */
-	*sealed = state != NULL && state[0] != '\0' &&
-		  strcmp(state, names[GENERATION_LIVE]) != 0;
+	out->sealed = state != NULL && state[0] != '\0' &&
+		      strcmp(state, names[GENERATION_LIVE]) != 0;
+	out->edition = rc == 1 ? sqlite3_column_int64(statement, 1) : 0;
 	sqlite3_reset(statement);
 	return rc < 0 ? rc : 0;
 }

@@ -23,12 +23,18 @@ int generation_note(sqlite3 *db, enum generation_state state, const char *peer,
 int generation_read(sqlite3 *db, enum generation_state *state,
 	const char **peer, struct arena *arena, struct fault *fault);
 
-/* For readers: a statement that is kept, and whether it says so. Errors: as
+/* What a reader has to know of its file in each snapshot. */
+struct generation_look {
+	bool sealed;
+	int64_t edition; /* of the schema */
+};
+
+/* For readers: a statement that is kept, and what it says. Errors: as
  * sql_fault(). */
-int generation_seal_prepare(
+int generation_look_prepare(
 	sqlite3 *db, sqlite3_stmt **out, struct fault *fault);
-int generation_is_sealed(
-	sqlite3_stmt *statement, bool *sealed, struct fault *fault);
+int generation_look(sqlite3_stmt *statement, struct generation_look *out,
+	struct fault *fault);
 
 /* The names and the lock of one that is not live, made if it is to be.
  * Errors: those of store_build(). */

@@ -122,6 +122,8 @@ void library_keep_current(struct holdfast *store, int64_t now_us)
 
 bool library_follow(struct holdfast *store)
 {
+	if (reader_saw_change(store->reader))
+		return reopen(store, NULL) == HOLDFAST_REOPENED;
 	return reader_saw_seal(store->reader) &&
 	       refresh(store, NULL) == HOLDFAST_REOPENED;
 }

@@ -135,7 +135,7 @@ static int look_up(struct holdfast_query *query, const char *position,
 			return rc;
 		rc = reader_look_up(store->reader, &question, &query->scratch,
 			&found, fault);
-	} while (rc >= 0 && library_follow(store));
+	} while ((rc >= 0 || rc == FAULT_BUSY) && library_follow(store));
 	store->distrusted |= is_distrustful(rc);
 	if (rc == LOOKUP_ANSWERED)
 		return answer_put(

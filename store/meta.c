@@ -126,6 +126,16 @@ int meta_get_text(sqlite3 *db, const char *name, const char **out,
 	return rc;
 }
 
+int meta_read_edition(sqlite3 *db, int64_t *edition, struct fault *fault)
+{
+	struct arena arena = ARENA_INIT;
+	struct column value;
+	int rc = meta_find(db, META_EDITION, &value, &arena, fault);
+	*edition = column_as_integer(&value);
+	arena_finish(&arena);
+	return rc < 0 ? rc : 0;
+}
+
 int meta_read_epoch(sqlite3 *db, int64_t *epoch, struct fault *fault)
 {
 	struct arena arena = ARENA_INIT;

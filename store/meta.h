@@ -1,9 +1,9 @@
 /*
  * `_meta`: facts about the store itself, by name.
  *
- * store_id, secret, schema, owner_epoch; exported_dead once there was an
- * export; state, peer, origin and carried of a generation
- * (store/generations.h); backup_… once there was a backup
+ * store_id, secret, schema, owner_epoch; schema_edition once it was changed;
+ * exported_dead once there was an export; state, peer, origin and carried of a
+ * generation (store/generations.h); backup_… once there was a backup
  * (store/backup_record.h).
  */
 #ifndef HOLDFAST_STORE_META_H
@@ -14,6 +14,9 @@
 
 /* Dead letters up to this id were exported. */
 #define META_EXPORTED "exported_dead"
+
+/* How often the schema was changed; none: never. Readers look at it. */
+#define META_EDITION "schema_edition"
 
 #define STORE_ID_SIZE 17 /* 16 hexadecimal digits and a NUL */
 
@@ -47,6 +50,9 @@ int meta_write_identity(sqlite3 *db, const struct schema *schema,
 /* A text in `arena`; "" where there is none. Errors: as meta_get(). */
 int meta_get_text(sqlite3 *db, const char *name, const char **out,
 	struct arena *arena, struct fault *fault);
+
+/* Of the schema. Errors: as meta_find(). */
+int meta_read_edition(sqlite3 *db, int64_t *edition, struct fault *fault);
 
 int meta_read_epoch(sqlite3 *db, int64_t *epoch, struct fault *fault);
 int meta_write_epoch(sqlite3 *db, int64_t epoch, struct fault *fault);

@@ -35,6 +35,9 @@ int reader_connect(struct reader *reader, enum sql_mode mode,
 		rc = sql_execute(reader->db, CACHE_PRAGMA, fault);
 	if (rc == 0)
 		rc = tables_check(reader->db, path, fault);
+	/* Before the schema: one that comes in between makes it outdated. */
+	if (rc == 0)
+		rc = meta_read_edition(reader->db, &reader->edition, fault);
 	if (rc == 0)
 		rc = meta_read_identity(
 			reader->db, &reader->identity, &reader->memory, fault);
@@ -49,8 +52,7 @@ int reader_connect(struct reader *reader, enum sql_mode mode,
 	if (rc == 0)
 		rc = holds_prepare(reader->db, &reader->list_holds, fault);
 	if (rc == 0)
-		rc = generation_seal_prepare(
-			reader->db, &reader->count_seals, fault);
+		rc = generation_look_prepare(reader->db, &reader->look, fault);
 	if (rc == 0)
 		rc = reader_begin(reader, fault);
 	reader_end(reader);
@@ -157,7 +159,7 @@ void reader_close(struct reader *reader)
 	sqlite3_finalize(reader->anchor);
 	sqlite3_finalize(reader->list_partitions);
 	sqlite3_finalize(reader->list_holds);
-	sqlite3_finalize(reader->count_seals);
+	sqlite3_finalize(reader->look);
 	sqlite3_close(reader->db);
 	holds_finish(&reader->holds);
 	feeds_finish(&reader->feeds);
@@ -182,20 +184,35 @@ const char *reader_generation(const struct reader *reader)
 	return reader->generation;
 }
 
+/* Rows of another schema are not read under this one. */
+static int look(struct reader *reader, struct fault *fault)
+{
+	struct generation_look now;
+	int rc = generation_look(reader->look, &now, fault);
+	if (rc < 0)
+		return rc;
+	reader->sealed = now.sealed;
+	reader->outdated = now.edition != reader->edition;
+	return reader->outdated
+		       ? fault_set(fault, FAULT_BUSY,
+				 "%s: the schema was changed: ask again",
+				 reader->layout.database)
+		       : 0;
+}
+
 static int load(struct reader *reader, struct fault *fault)
 {
 	reader->loaded = false;
-	int rc = partitions_read(
-		&reader->partitions, reader->list_partitions, fault);
+	int rc = look(reader, fault);
+	if (rc == 0)
+		rc = partitions_read(
+			&reader->partitions, reader->list_partitions, fault);
 	if (rc == 0)
 		rc = feeds_update(&reader->feeds, reader->identity.schema,
 			&reader->partitions, fault);
 	if (rc == 0)
 		rc = holds_read(&reader->holds, reader->identity.schema,
 			reader->list_holds, fault);
-	if (rc == 0)
-		rc = generation_is_sealed(
-			reader->count_seals, &reader->sealed, fault);
 	reader->loaded = rc == 0;
 	return rc;
 }
@@ -220,12 +237,23 @@ bool reader_saw_seal(const struct reader *reader)
 	return reader->sealed;
 }
 
+bool reader_saw_change(const struct reader *reader)
+{
+	return reader->outdated;
+}
+
 bool reader_has_moved(struct reader *reader)
 {
 	int rc = reader_begin(reader, NULL);
-	bool moved = rc == 0 && reader->sealed && !reader_is_current(reader);
+	bool moved = rc == 0 && reader_was_left(reader);
 	reader_end(reader);
-	return moved;
+	return moved || reader->outdated;
+}
+
+bool reader_was_left(const struct reader *reader)
+{
+	return reader->outdated ||
+	       (reader->sealed && !layout_is_current(&reader->layout));
 }
 
 /* Open a snapshot: while the anchor stands on its row, every other statement

@@ -64,13 +64,19 @@ bool reader_is_current(const struct reader *reader);
  * so: it is sealed, and the link leads elsewhere. Asked before each answer, no
  * answer is older than one before it. Costs a lookup's snapshot, which the
  * lookup goes on with (reader_keep), and two system calls where it is sealed.
- * False also where nobody can tell. */
+ * Likewise where its schema was changed: then every other function is
+ * FAULT_BUSY until another reader is opened. False also where nobody can tell.
+ */
 bool reader_has_moved(struct reader *reader);
 
 /* The same question in two halves, for who asks after the answer: was the
  * newest snapshot's generation sealed? Then reader_is_current() says whether to
  * ask another reader again. A look at memory. */
 bool reader_saw_seal(const struct reader *reader);
+/* Was its schema another one? Then another reader is to be asked. */
+bool reader_saw_change(const struct reader *reader);
+/* Both together: is another reader to be asked? */
+bool reader_was_left(const struct reader *reader);
 
 /*
  * For a reader that answers many lookups: keep a lookup's snapshot for the

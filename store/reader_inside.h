@@ -27,10 +27,12 @@ struct reader {
 	struct view_rows *views; /* by index in the schema */
 	struct arena memory;	 /* lives as long as the reader */
 	sqlite3_stmt *anchor;	 /* stands on a row while a snapshot is open */
-	sqlite3_stmt *list_partitions, *list_holds, *count_seals;
+	sqlite3_stmt *list_partitions, *list_holds, *look;
 	uint32_t data_version; /* partitions, feeds and holds are so */
 	bool loaded;	       /* they are */
 	bool sealed;	       /* as of the same snapshot */
+	bool outdated;	       /* the schema is another one by now */
+	int64_t edition;       /* of `identity.schema` */
 	struct wal_watch watch;
 	struct wal_state state; /* of the kept snapshot */
 	bool keeps;		/* see reader_keep() */

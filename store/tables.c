@@ -72,6 +72,12 @@ static const char own_tables[] =
 	" target TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL,"
 	" because TEXT NOT NULL, _checksum INTEGER NOT NULL) STRICT;"
 
+	/* Schemas that ended, and why; the present one is in _meta. */
+	"CREATE TABLE _schema (id INTEGER PRIMARY KEY,"
+	" at INTEGER NOT NULL, who TEXT NOT NULL, because TEXT NOT NULL,"
+	" changes TEXT NOT NULL, before TEXT NOT NULL,"
+	" _checksum INTEGER NOT NULL) STRICT;"
+
 	/* Views and features that are not to be served. */
 	"CREATE TABLE _hold (target TEXT PRIMARY KEY, choice TEXT NOT NULL,"
 	" because TEXT NOT NULL, since INTEGER NOT NULL,"
@@ -157,7 +163,7 @@ static void primary_key(struct buffer *sql, const struct view *view)
 				     : ")) STRICT, WITHOUT ROWID;");
 }
 
-static void define_view(struct buffer *sql, const struct view *view)
+static void define_rows(struct buffer *sql, const struct view *view)
 {
 	text(sql, "CREATE TABLE ");
 	name(sql, "", view->name);
@@ -172,6 +178,11 @@ static void define_view(struct buffer *sql, const struct view *view)
 		  " _offset INTEGER NOT NULL, _place INTEGER NOT NULL,"
 		  " _floor TEXT, _versions TEXT, _checksum INTEGER NOT NULL");
 	primary_key(sql, view);
+}
+
+static void define_view(struct buffer *sql, const struct view *view)
+{
+	define_rows(sql, view);
 	text(sql, "CREATE TABLE ");
 	name(sql, "_deleted_", view->name);
 	text(sql, " (");
@@ -230,6 +241,58 @@ int tables_create(sqlite3 *db, const struct schema *schema, struct arena *arena,
 	if (all == NULL)
 		return fault_set(fault, FAULT_OOM, "no memory for the tables");
 	return sql_execute(db, all, fault);
+}
+
+static int run(sqlite3 *db, struct buffer *sql, struct fault *fault)
+{
+	const char *all = finished(sql);
+	return all == NULL
+		       ? fault_set(fault, FAULT_OOM, "no memory for the tables")
+		       : sql_execute(db, all, fault);
+}
+
+int tables_add_view(sqlite3 *db, const struct view *view, struct arena *arena,
+	struct fault *fault)
+{
+	struct buffer sql = BUFFER_INIT(arena);
+	define_view(&sql, view);
+	define_readable(&sql, view);
+	return run(db, &sql, fault);
+}
+
+/* Renaming looks at every view: that of the table must not be there. */
+int tables_put_view_aside(sqlite3 *db, const struct view *view,
+	struct arena *arena, struct fault *fault)
+{
+	struct buffer sql = BUFFER_INIT(arena);
+	text(&sql, "DROP VIEW ");
+	name(&sql, "_readable_", view->name);
+	text(&sql, "; ALTER TABLE ");
+	name(&sql, "", view->name);
+	text(&sql, " RENAME TO ");
+	name(&sql, "_replaced_", view->name);
+	text(&sql, "; ");
+	define_rows(&sql, view);
+	return run(db, &sql, fault);
+}
+
+int tables_drop_replaced(sqlite3 *db, const struct view *view,
+	struct arena *arena, struct fault *fault)
+{
+	struct buffer sql = BUFFER_INIT(arena);
+	text(&sql, "DROP TABLE ");
+	name(&sql, "_replaced_", view->name);
+	text(&sql, "; ");
+	define_readable(&sql, view);
+	return run(db, &sql, fault);
+}
+
+const char *tables_select_replaced(const struct view *view, struct arena *arena)
+{
+	struct buffer sql = BUFFER_INIT(arena);
+	text(&sql, "SELECT * FROM ");
+	name(&sql, "_replaced_", view->name);
+	return finished(&sql);
 }
 
 static int judge_format(const char *path, int64_t application, int64_t format,

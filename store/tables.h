@@ -22,6 +22,22 @@
 int tables_create(sqlite3 *db, const struct schema *schema, struct arena *arena,
 	struct fault *fault);
 
+/* A view that joins: its tables. Within the caller's transaction, as are the
+ * next three. Errors: as sql_fault(). */
+int tables_add_view(sqlite3 *db, const struct view *view, struct arena *arena,
+	struct fault *fault);
+
+/* The view's table becomes `_replaced_VIEW`, and an empty one with the view's
+ * columns takes its place; then what was put aside is dropped. */
+int tables_put_view_aside(sqlite3 *db, const struct view *view,
+	struct arena *arena, struct fault *fault);
+int tables_drop_replaced(sqlite3 *db, const struct view *view,
+	struct arena *arena, struct fault *fault);
+
+/* Every row of what was put aside. NULL: out of memory. */
+const char *tables_select_replaced(
+	const struct view *view, struct arena *arena);
+
 /*
  * Is the file ours, and of a format we know? By its first bytes alone, before
  * SQLite sees it: opening a stranger's database can already write (recover a

@@ -220,8 +220,8 @@ static int check_letters(struct verification *check, const char *table,
 static int check_all(struct verification *check, struct fault *fault)
 {
 	static const char *const tables[] = {"_meta", "_partition", "_view",
-		"_key", "_record", "_dead", "_parked", "_decision", "_hold",
-		"_stop", "_start", "_crash"};
+		"_key", "_record", "_dead", "_parked", "_decision", "_schema",
+		"_hold", "_stop", "_start", "_crash"};
 	int rc = check_integrity(check, fault);
 	for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0]; i++)
 		rc = check_table(check, tables[i], fault);

@@ -3,6 +3,7 @@
 #include "ingest/command/backup_duty.h"
 #include "ingest/command/control_server.h"
 #include "ingest/command/say.h"
+#include "ingest/command/schema_apply.h"
 #include "ingest/command/signals.h"
 #include "ingest/command/sources.h"
 #include "ingest/command/summary.h"
@@ -113,8 +114,9 @@ static void tell_schema(const struct ingestion *ingestion)
 			 store_schema(ingestion->store)))
 		say(SAY_WARNING,
 			"the schema file %s differs from the schema in the "
-			"store, which rules; the file is for new stores",
-			path);
+			"store, which rules: `holdfast schema diff %s` says "
+			"how to take it",
+			path, path);
 }
 
 /* Source: design section 4, idempotency key. */
@@ -154,7 +156,7 @@ static int64_t now_us(void)
 static bool wants(void *payload)
 {
 	struct ingestion *ingestion = payload;
-	if (control_server_wants(ingestion->control))
+	if (signals_reload() || control_server_wants(ingestion->control))
 		return true;
 	if (ingestion->goes_on_us != 0)
 		return now_us() >= ingestion->goes_on_us;
@@ -202,6 +204,17 @@ static int attend_control(struct ingestion *ingestion, struct fault *fault)
 	return rc < 0 ? rc : 0;
 }
 
+/* SIGHUP: read after it is taken up, so that none is lost. */
+static int take_schema_file(struct ingestion *ingestion, struct fault *fault)
+{
+	const struct sight before = look_at(ingestion->store);
+	signals_reload_taken();
+	int rc = schema_take_file(
+		&ingestion->store, ingestion->config->schema, fault);
+	return rc == 0 && is_another(ingestion->store, &before) ? PIPELINE_LEAVE
+								: rc;
+}
+
 /* Whoever builds the generation has died, or can't be heard. What passes, as a
  * full disk does, is waited for. */
 static int go_on(struct ingestion *ingestion, struct fault *fault)
@@ -226,7 +239,9 @@ static int attend(void *payload, struct fault *fault)
 {
 	struct ingestion *ingestion = payload;
 	int rc = 0;
-	if (control_server_wants(ingestion->control))
+	if (signals_reload())
+		rc = take_schema_file(ingestion, fault);
+	if (rc == 0 && control_server_wants(ingestion->control))
 		rc = attend_control(ingestion, fault);
 	if (rc == 0 && ingestion->goes_on_us != 0)
 		return now_us() >= ingestion->goes_on_us
@@ -311,7 +326,7 @@ static int stream(struct ingestion *ingestion, struct fault *fault)
 		options.clock->monotonic_us(options.clock) - began_us;
 	if (rc == 0 && atomic_load(signals_stop()))
 		say(SAY_INFO, "told to stop: all that was polled is durable");
-	if (rc != PIPELINE_LEAVE)
+	if (rc != PIPELINE_LEAVE && ingestion->store != NULL)
 		summary_tell(ingestion->store, &result, elapsed_us,
 			ingestion->options.json);
 	keeper_close(ingestion->keeper);
@@ -344,7 +359,9 @@ int ingestion_open(struct ingestion **out,
 		return fault_set(fault, FAULT_OOM, "out of memory");
 	ingestion->options = *options;
 	ingestion->config = options->config;
-	int rc = begin(ingestion, fault);
+	int rc = signals_install_reload(fault);
+	if (rc == 0)
+		rc = begin(ingestion, fault);
 	if (rc < 0)
 		ingestion_close(ingestion);
 	else
@@ -369,7 +386,9 @@ int ingestion_run(struct ingestion *ingestion, struct fault *fault)
 	listen_to_operators(ingestion);
 	int rc;
 	while ((rc = stream(ingestion, fault)) == PIPELINE_LEAVE)
-		say(SAY_INFO, "going on with generation %s of the store",
+		say(SAY_INFO,
+			"going on with generation %s of the store, as it is "
+			"now",
 			store_generation(ingestion->store));
 	return rc;
 }

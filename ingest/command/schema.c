@@ -1,16 +1,19 @@
-/* holdfast schema: looks at schema files. */
+/* holdfast schema: picks a verb; looks at schema files. */
 #include "schema/schema.h"
 #include "ingest/command/command.h"
 #include "ingest/command/options.h"
 #include "ingest/command/say.h"
+#include "ingest/command/schema_apply.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static const struct options_spec spec = {
-	.usage = "schema check FILE",
-	.summary = "Reads a schema file and says what is wrong with it, or "
-		   "what it declares.",
+	.usage = "schema check|diff|apply FILE",
+	.summary = "Check reads a schema file and says what is wrong with it, "
+		   "or what it declares. Diff compares it with the\nstore's; "
+		   "apply makes it the store's, where that goes in place: "
+		   "`schema diff --help` and `schema apply --help`.",
 	.arguments_min = 2,
 	.arguments_max = 2,
 };
@@ -46,7 +49,7 @@ static int check(const struct options *options, struct fault *fault)
 	const char *path = options->arguments[1];
 	if (strcmp(verb, "check") != 0)
 		return fault_set(fault, FAULT_USAGE,
-			"schema %s: did you mean check?", verb);
+			"schema %s: did you mean check, diff or apply?", verb);
 	struct schema *schema = NULL;
 	int rc = schema_load(&schema, path, fault);
 	if (rc == 0)
@@ -55,7 +58,7 @@ static int check(const struct options *options, struct fault *fault)
 	return rc;
 }
 
-int command_schema(int argc, char **argv)
+static int check_file(int argc, char **argv)
 {
 	struct fault fault = {0};
 	struct options options;
@@ -64,4 +67,13 @@ int command_schema(int argc, char **argv)
 		rc = check(&options, &fault);
 	options_finish(&options);
 	return rc < 0 ? say_fault(&fault) : STATUS_GOOD;
+}
+
+int command_schema(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "diff") == 0)
+		return schema_diff_run(argc, argv);
+	if (argc > 1 && strcmp(argv[1], "apply") == 0)
+		return schema_apply_run(argc, argv);
+	return check_file(argc, argv);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* A handler can reach nothing else. */
-static atomic_bool stop;
+static atomic_bool stop, reload;
 static sem_t stopped;
 
 /* The second one, whichever it is, finds the default: it ends the process. */
@@ -41,6 +41,33 @@ int signals_install(struct fault *fault)
 		return fault_set(fault, FAULT_INTERNAL, "signal handlers: %s",
 			strerror(errno));
 	return 0;
+}
+
+static void on_reload(int number)
+{
+	(void)number;
+	atomic_store(&reload, true);
+}
+
+int signals_install_reload(struct fault *fault)
+{
+	struct sigaction on = {
+		.sa_handler = on_reload, .sa_flags = (int)SA_RESTART};
+	sigemptyset(&on.sa_mask);
+	return handle(SIGHUP, &on) == 0
+		       ? 0
+		       : fault_set(fault, FAULT_INTERNAL, "signal handlers: %s",
+				 strerror(errno));
+}
+
+bool signals_reload(void)
+{
+	return atomic_load(&reload);
+}
+
+void signals_reload_taken(void)
+{
+	atomic_store(&reload, false);
 }
 
 const atomic_bool *signals_stop(void)

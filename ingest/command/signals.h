@@ -11,9 +11,19 @@
 #include "schema/fault.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 /* Once, before any thread. Errors: FAULT_INTERNAL. */
 int signals_install(struct fault *fault);
+
+/* SIGHUP from now on asks for the schema file, where it would end the process.
+ * Errors: FAULT_INTERNAL. */
+int signals_install_reload(struct fault *fault);
+
+/* Did one come? Until it is said to be taken up, before which the file is not
+ * read: one that comes later asks again. */
+bool signals_reload(void);
+void signals_reload_taken(void);
 
 /* True from the first SIGTERM or SIGINT on. */
 const atomic_bool *signals_stop(void);

@@ -148,8 +148,10 @@ static int run_on_backup(struct visit *visit, int code, int64_t now_us,
 	return run(visit, backup, waited_us, &why);
 }
 
-/* Run the exchange, of the live store if it can be read. */
-static int ask(struct visit *visit, int64_t now_us, int64_t waited_us)
+/* Run the exchange, of the live store if it can be read. *left: it was read in
+ * a generation, or under a schema, that is no longer the live one's. */
+static int ask_once(
+	struct visit *visit, int64_t now_us, int64_t waited_us, bool *left)
 {
 	struct desk *desk = &visit->worker->desk;
 	struct fault fault;
@@ -160,8 +162,16 @@ static int ask(struct visit *visit, int64_t now_us, int64_t waited_us)
 	int code = rc;
 	if (live != NULL && (rc == FAULT_CORRUPT || rc == FAULT_IO))
 		rc = run_on_backup(visit, rc, now_us, waited_us, &fault);
+	*left = live != NULL && reader_was_left(live);
 	desk_give_reader(desk, code, now_us);
 	return rc;
+}
+
+static int ask(struct visit *visit, int64_t now_us, int64_t waited_us)
+{
+	bool left;
+	int rc = ask_once(visit, now_us, waited_us, &left);
+	return left ? ask_once(visit, now_us, waited_us, &left) : rc;
 }
 
 /* Suspend the connection until there is a reason to ask again. False: it can't

@@ -422,7 +422,7 @@ class Looking(Case):
     def test_schema_check(self):
         self.assertIn("good schema", self.holdfast("schema", "check", SAMPLE).stdout)
         self.refused("not JSON", "schema", "check", "/dev/null")
-        self.refused("did you mean check?", "schema", "chekc", SAMPLE)
+        self.refused("did you mean check, diff or apply?", "schema", "chekc", SAMPLE)
 
     def test_faults_are_listed_for_people_and_programs(self):
         for_people = self.holdfast("faults").stdout

@@ -115,7 +115,7 @@ class Generations(Back):
             file.write(b"\0" * 4096)
         self.assertEqual(self.generations()["g1"]["state"], "unreadable")
         self.assertIn("g1 can't be read", self.holdfast("generations").stdout)
-        self.refused("", "rollback", "g1", "--now", status=4)
+        self.refused("damaged", "rollback", "g1", "--now", status=3)
         self.assertTrue(self.generations()["g2"]["live"])
         self.send()
         self.take_all()
