@@ -22,8 +22,8 @@ struct caution {
 void caution_init(struct caution *caution, struct store *store);
 void caution_finish(struct caution *caution);
 
-/* A record of `log` is about to be taken up. Errors: store_feeds(), FAULT_OOM.
- */
+/* A record of `log` is about to be taken up. Errors: FAULT_OOM, those of
+ * store_feeds() but a full disk: that is tried again with the next record. */
 int caution_feed(
 	struct caution *caution, const struct log *log, struct fault *fault);
 
@@ -31,7 +31,7 @@ int caution_feed(
 bool caution_alone(const struct caution *caution);
 
 /* `flight` is about to be sent: where it is alone, its record is noted.
- * Errors: store_alone(). */
+ * Errors: those of store_alone() but a full disk. */
 int caution_note(struct caution *caution, const struct flight *flight,
 	struct fault *fault);
 
