@@ -267,25 +267,23 @@ static int attempt(
 
 /* A generation that was refused for good is of no use; what only was not
  * complete can be gone on with. */
-static int tell_what_is_left(
-	struct rebuild *rebuild, int rc, bool was_new, struct fault *fault)
+static void tell_what_is_left(
+	struct rebuild *rebuild, int rc, bool was_new)
 {
 	bool useless = (rc == FAULT_REFUSED || rc == FAULT_USAGE) && was_new &&
 		       rebuild->course == COURSE_FOLLOWS;
 	if (rebuild->name[0] == '\0')
-		return rc;
+		return;
 	store_close(rebuild->store);
 	rebuild->store = NULL;
 	if (useless && generation_drop(rebuild->config->store.path,
 			       rebuild->name, NULL) == 0)
-		return rc;
+		return;
 	if (rc != FAULT_CORRUPT)
 		say(SAY_INFO,
 			"generation %s is not live: `holdfast rebuild "
 			"--continue %s` goes on with it",
 			rebuild->name, rebuild->name);
-	(void)fault;
-	return rc;
 }
 
 static int build(struct rebuild *rebuild, struct fault *fault)
@@ -303,9 +301,9 @@ static int build(struct rebuild *rebuild, struct fault *fault)
 		say(SAY_WARNING, "%s: once more", fault->text);
 		go_on = rebuild->name;
 	}
-	return rc < 0 ? tell_what_is_left(rebuild, rc,
-				rebuild->options->go_on == NULL, fault)
-		      : 0;
+	if (rc < 0)
+		tell_what_is_left(rebuild, rc, rebuild->options->go_on == NULL);
+	return rc;
 }
 
 #define OWN(member) offsetof(struct rebuild_options, member)

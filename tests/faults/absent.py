@@ -17,7 +17,6 @@ not_run("29", "a rebalance every 100 ms", NO_GROUP + "6b restarts it all the tim
 not_run("39", "a fetch jumps forward for no reason", "can't be told from compaction from outside; the batch API that did it is not used")
 not_run("40b", "gaps by compaction", "a broker compacts when it likes, minutes later; gaps by chance are in tests/unit/store_model.c")
 not_run("43", "off line for longer than a compacted topic keeps its deletes", NOT_BUILT + "rebuild and deletes_lost")
-not_run("53", "a rebuild and its switch, killed at each step", NOT_BUILT + "rebuild")
 not_run("62", "librdkafka reports a fatal error (fenced instance)", NO_GROUP + "static membership is refused by name")
 not_run("63a", "a schema upgrade is killed at each statement", NOT_BUILT + "schema apply")
 not_run("66", "checkpoint beside another connection's commit (WAL-reset bug)", "a race inside SQLite that only one who checkpoints "

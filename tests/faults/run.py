@@ -20,6 +20,7 @@ import kills  # noqa: F401
 import network  # noqa: F401
 import processes  # noqa: F401
 import readers  # noqa: F401
+import rebuilds  # noqa: F401
 import rivals  # noqa: F401
 import topics  # noqa: F401
 import transactions  # noqa: F401
