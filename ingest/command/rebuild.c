@@ -267,8 +267,7 @@ static int attempt(
 
 /* A generation that was refused for good is of no use; what only was not
  * complete can be gone on with. */
-static void tell_what_is_left(
-	struct rebuild *rebuild, int rc, bool was_new)
+static void tell_what_is_left(struct rebuild *rebuild, int rc, bool was_new)
 {
 	bool useless = (rc == FAULT_REFUSED || rc == FAULT_USAGE) && was_new &&
 		       rebuild->course == COURSE_FOLLOWS;

@@ -41,7 +41,7 @@ class Rebuilt(Operated):
 
     def total(self):
         """Records taken; the store may not be there yet."""
-        done = self.holdfast("status", "--json") if self.store.exists() else None
+        done = self.holdfast("status", "--json") if (self.store / "features.db").exists() else None
         return sum(one["taken"] for one in json.loads(done.stdout)["partitions"]) if done else 0
 
     def live(self):
