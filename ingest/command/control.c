@@ -24,6 +24,7 @@ static const struct {
 	{"restore", control_restore},
 	{"generation_drop", control_generation_drop},
 	{"rollback", control_rollback},
+	{"rollback_there", control_rollback_there},
 	{"schema_apply", control_schema_apply},
 	{"dead_retry", control_dead_retry},
 	{"dead_drop", control_dead_drop},

@@ -87,11 +87,11 @@ int switch_stands(struct store *store, struct fault *fault);
 
 /* No partition stands still for a switch any more. Errors: as store_apply(). */
 int switch_abandon(struct store *store, struct fault *fault);
-control_action control_backup, control_backup_state; /* backup_action.c */
-control_action control_restore;			     /* restore.c */
-control_action control_generation_drop;		     /* generations.c */
-control_action control_schema_apply;		     /* schema_apply.c */
-control_action control_rollback;		     /* rollback.c */
+control_action control_backup, control_backup_state;	 /* backup_action.c */
+control_action control_restore;				 /* restore.c */
+control_action control_generation_drop;			 /* generations.c */
+control_action control_schema_apply;			 /* schema_apply.c */
+control_action control_rollback, control_rollback_there; /* rollback.c */
 /* dead_action.c */
 control_action control_dead_retry, control_dead_drop, control_dead_exported;
 

@@ -213,7 +213,10 @@ static int turn(struct rebuild *rebuild, struct fault *fault)
 	store_close(rebuild->store);
 	rebuild->store = NULL;
 	failpoint("rebuild_closed");
-	int rc = rebuild_ask(rebuild, "switch", "rebuilt from the log", fault);
+	bool back = rebuild->options->roll_back;
+	int rc = rebuild_ask(rebuild, back ? "rollback_there" : "switch",
+		back ? rebuild->options->because : "rebuilt from the log",
+		fault);
 	failpoint("rebuild_switched");
 	if (rc == 0)
 		say(SAY_INFO,
@@ -305,6 +308,37 @@ static int build(struct rebuild *rebuild, struct fault *fault)
 	return rc;
 }
 
+static void let_go(struct rebuild *rebuild)
+{
+	reader_close(rebuild->live);
+	store_close(rebuild->store);
+	schema_free(rebuild->schema);
+	arena_finish(&rebuild->arena);
+}
+
+int rebuild_roll_back(const struct config *config, const char *generation,
+	const char *because, struct fault *fault)
+{
+	char name[GENERATION_NAME_BYTES];
+	const struct rebuild_options options = {.go_on = name,
+		.even_if_different = true,
+		.partial = true,
+		.roll_back = true,
+		.because = because};
+	struct rebuild rebuild = {
+		.config = config, .options = &options, .arena = ARENA_INIT};
+	if (snprintf(name, sizeof name, "%s", generation) >= (int)sizeof name)
+		return fault_set(fault, FAULT_USAGE,
+			"there is no generation %s: `holdfast generations` "
+			"lists them",
+			generation);
+	int rc = sources_check(config, fault);
+	if (rc == 0)
+		rc = build(&rebuild, fault);
+	let_go(&rebuild);
+	return rc;
+}
+
 #define OWN(member) offsetof(struct rebuild_options, member)
 
 static const struct field fields[] = {
@@ -384,10 +418,7 @@ int command_rebuild(int argc, char **argv)
 		.config = &config, .options = &own, .arena = ARENA_INIT};
 	if (rc == OPTIONS_GO && !helped)
 		rc = run(&rebuild, &fault);
-	reader_close(rebuild.live);
-	store_close(rebuild.store);
-	schema_free(rebuild.schema);
-	arena_finish(&rebuild.arena);
+	let_go(&rebuild);
 	config_finish(&config);
 	options_finish(&options);
 	return rc < 0 ? say_last(&fault) : STATUS_GOOD;

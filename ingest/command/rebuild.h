@@ -22,6 +22,9 @@ struct rebuild_options {
 	bool partial;		  /* also where the log begins too late */
 	bool even_if_different;
 	bool diff; /* say what differs, and do not switch */
+	/* Of a rollback: nothing is taken then until it is resumed. */
+	bool roll_back;
+	const char *because; /* for the record */
 };
 
 enum course {
@@ -55,6 +58,11 @@ struct rebuild {
 };
 
 int64_t rebuild_now_us(void);
+
+/* Take another generation to where the live one is, and roll back to it.
+ * Errors: those of the parts below. */
+int rebuild_roll_back(const struct config *config, const char *generation,
+	const char *because, struct fault *fault);
 
 /* The live generation's reader, opened again if it was closed.
  * Errors: FAULT_REFUSED (another generation is live now), reader_open(). */

@@ -1,6 +1,10 @@
 /* holdfast rollback: an older generation takes the live one's place. */
 #include "ingest/command/command.h"
-#include "ingest/command/operate.h"
+#include "ingest/command/control_client.h"
+#include "ingest/command/options.h"
+#include "ingest/command/rebuild.h"
+#include "ingest/command/say.h"
+#include "ingest/command/signals.h"
 #include "store/decisions.h"
 #include "store/generations.h"
 
@@ -19,9 +23,8 @@ static void describe(const struct control *control, const char *because,
 		because[0] == '\0' ? "" : ": ", because);
 }
 
-/* In the owner, or where there is none. */
-int control_rollback(const struct control *control, const json_t *arguments,
-	json_t **reply, struct fault *fault)
+static int roll_back(const struct control *control, const json_t *arguments,
+	bool exactly, json_t **reply, struct fault *fault)
 {
 	char detail[DETAIL_BYTES];
 	char from[GENERATION_NAME_BYTES];
@@ -42,6 +45,7 @@ int control_rollback(const struct control *control, const json_t *arguments,
 		.target = generation,
 		.because = because};
 	const struct store_switch to = {.generation = generation,
+		.exactly = exactly,
 		.stop_reason = STOP_ROLLED_BACK,
 		.stop_detail = detail,
 		.decision = &decision};
@@ -52,69 +56,110 @@ int control_rollback(const struct control *control, const json_t *arguments,
 	return rc;
 }
 
-struct rollback_options {
-	char *because;
-	bool now;
-};
-
-static const struct field fields[] = {
-	{"now", FIELD_FLAG, offsetof(struct rollback_options, now), NULL, 0, 0,
-		NULL,
-		"at once, with the offsets that it has: lookups go back in "
-		"time"},
-	{"because", FIELD_TEXT, offsetof(struct rollback_options, because),
-		NULL, 0, 0, "TEXT", "why, for the record"},
-};
-
-static int prepare(
-	const struct options *options, json_t *arguments, struct fault *fault)
+/* In the owner, or where there is none. */
+int control_rollback(const struct control *control, const json_t *arguments,
+	json_t **reply, struct fault *fault)
 {
-	const struct rollback_options *own = options->own;
-	if (!own->now)
-		return fault_set(fault, FAULT_USAGE,
-			"say --now: the generation takes the live one's place "
-			"as it is, and takes the log on from its own offsets "
-			"after `holdfast resume`");
-	int failed = json_object_set_new(
-		arguments, "generation", json_string(options->arguments[0]));
-	if (own->because != NULL)
-		failed |= json_object_set_new(
-			arguments, "because", json_string(own->because));
-	return failed == 0 ? 0
-			   : fault_set(fault, FAULT_USAGE,
-				     "names and reasons are UTF-8 text");
+	return roll_back(control, arguments, false, reply, fault);
 }
 
-static void tell(const json_t *reply)
+int control_rollback_there(const struct control *control,
+	const json_t *arguments, json_t **reply, struct fault *fault)
 {
-	printf("rolled back: generation %s is live, %s is kept; nothing is "
-	       "taken until `holdfast resume`\n",
-		json_string_value(json_object_get(reply, "generation")),
-		json_string_value(json_object_get(reply, "from")));
+	return roll_back(control, arguments, true, reply, fault);
+}
+
+struct rollback_options {
+	char *because;
+	bool now, when_caught_up;
+};
+
+#define OWN(member) offsetof(struct rollback_options, member)
+
+static const struct field fields[] = {
+	{"when-caught-up", FIELD_FLAG, OWN(when_caught_up), NULL, 0, 0, NULL,
+		"first take the log to where the live one is, beside it (the "
+		"default)"},
+	{"now", FIELD_FLAG, OWN(now), NULL, 0, 0, NULL,
+		"at once, with the offsets that it has: lookups go back in "
+		"time"},
+	{"because", FIELD_TEXT, OWN(because), NULL, 0, 0, "TEXT",
+		"why, for the record"},
+};
+
+static const struct options_spec spec = {
+	.usage = "rollback NAME [--when-caught-up | --now] [--because TEXT]",
+	.summary = "Puts another generation of the store (`holdfast "
+		   "generations`) in the live one's place, which is kept.\n"
+		   "Lookups move to it without a failure. Ingest stays stopped "
+		   "(`rolled_back`), also after a restart, until\n`holdfast "
+		   "resume`, and then takes the log on from that generation's "
+		   "offsets. Works on a running service\nand on a store that "
+		   "nobody runs.",
+	.fields = fields,
+	.field_count = sizeof fields / sizeof fields[0],
+	.arguments_min = 1,
+	.arguments_max = 1,
+	.configured = true,
+	.json = true,
+};
+
+static int ask(const struct config *config, const char *generation,
+	const char *because, struct fault *fault)
+{
+	json_t *reply = NULL;
+	json_t *arguments = json_pack(
+		"{s:s, s:s}", "generation", generation, "because", because);
+	int rc = arguments == NULL ? fault_set(fault, FAULT_USAGE,
+					     "names and reasons are UTF-8 text")
+				   : control_ask(config, "rollback", arguments,
+					     &reply, fault);
+	json_decref(arguments);
+	json_decref(reply);
+	return rc;
+}
+
+static void tell(const struct options *options)
+{
+	const char *generation = options->arguments[0];
+	if (options->json)
+		printf("{\"generation\": \"%s\"}\n", generation);
+	else
+		printf("rolled back: generation %s is live, the other is kept; "
+		       "nothing is taken until `holdfast resume`\n",
+			generation);
+}
+
+static int run(const struct options *options, struct fault *fault)
+{
+	const struct rollback_options *own = options->own;
+	const char *generation = options->arguments[0];
+	const char *because = own->because == NULL ? "" : own->because;
+	struct config config = {0};
+	if (own->now && own->when_caught_up)
+		return fault_set(fault, FAULT_USAGE,
+			"--now or --when-caught-up: one of them");
+	int rc = options_config(options, &config, fault);
+	if (rc == 0)
+		rc = own->now ? ask(&config, generation, because, fault)
+			      : rebuild_roll_back(
+					&config, generation, because, fault);
+	if (rc == 0)
+		tell(options);
+	config_finish(&config);
+	return rc;
 }
 
 int command_rollback(int argc, char **argv)
 {
-	static const struct options_spec spec = {
-		.usage = "rollback NAME --now [--because TEXT]",
-		.summary =
-			"Puts another generation of the store "
-			"(`holdfast generations`) in the live one's place, "
-			"which is kept.\nLookups move to it without a "
-			"failure. Ingest stays stopped (`rolled_back`), also "
-			"after a restart, until\n`holdfast resume`, and then "
-			"takes the log on from that generation's offsets. "
-			"Works on a running service\nand on a store that "
-			"nobody runs.",
-		.fields = fields,
-		.field_count = sizeof fields / sizeof fields[0],
-		.arguments_min = 1,
-		.arguments_max = 1,
-		.configured = true,
-		.json = true,
-	};
+	struct fault fault = {0};
+	struct options options;
 	struct rollback_options own = {0};
-	return operating_run(&(const struct operating){"rollback", &spec, &own,
-				     prepare, tell},
-		argc, argv);
+	int rc = options_parse(&options, &spec, &own, argc, argv, &fault);
+	if (rc == OPTIONS_GO)
+		rc = signals_install(&fault);
+	if (rc == OPTIONS_GO)
+		rc = run(&options, &fault);
+	options_finish(&options);
+	return rc < 0 ? say_fault(&fault) : STATUS_GOOD;
 }

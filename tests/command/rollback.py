@@ -73,6 +73,9 @@ class Back(Operated):
             asker.join()
         self.assertEqual(asker.failures, [])
 
+    def log(self):
+        return "--set", f"file.path={self.sent}", "--set", f"file.topic={TOPIC}"
+
     def expect_rolled_back(self):
         (stop,) = self.status()["stops"]
         self.assertEqual(stop["reason"], "rolled_back")
@@ -125,7 +128,8 @@ class Generations(Back):
 class Rollback(Back):
     def test_it_must_be_meant(self):
         self.two_generations()
-        self.refused("--now", "rollback", "g1")
+        self.refused("one of them", "rollback", "g1", "--now", "--when-caught-up")
+        self.refused("no generation g9", "rollback", "g9", *self.log())
         self.refused("is the live one", "rollback", "g2", "--now", status=4)
         self.assertEqual(self.status()["stops"], [])
 
@@ -135,7 +139,7 @@ class Rollback(Back):
         with self.asked_all_along() as asker:
             await_true("lookups come", lambda: len(asker.answers) > 10)
             told = self.asked("rollback", "g1", "--now", "--because", "a bad deploy")
-            self.assertEqual(told, {"generation": "g1", "from": "g2"})
+            self.assertEqual(told, {"generation": "g1"})
             reached = len(asker.answers)
             await_true("lookups go on", lambda: len(asker.answers) > reached + 10)
         # What began after the rollback was done is answered from g1.
@@ -176,6 +180,30 @@ class Rollback(Back):
         self.assertEqual((self.taken(), self.status()["digest"]), (25, forward))
         self.holdfast("rollback", "g2", "--now")
         self.assertEqual((self.taken(), self.status()["digest"]), (25, forward))
+
+    def test_when_caught_up_nothing_goes_back_in_time(self):
+        self.two_generations()
+        digest = self.status()["digest"]
+        owner = self.owner()
+        with self.asked_all_along() as asker:
+            await_true("lookups come", lambda: len(asker.answers) > 10)
+            self.holdfast("rollback", "g1", "--because", "the older program wrote it", *self.log())
+            reached = len(asker.answers)
+            await_true("lookups go on", lambda: len(asker.answers) > reached + 10)
+        self.assertEqual(set(asker.answers), {("g2", 25), ("g1", 25)})
+        self.expect_rolled_back()
+        self.assertEqual((self.taken(), self.status()["digest"]), (25, digest))
+        self.assertEqual(self.status()["decisions"][0]["because"], "the older program wrote it")
+        self.send(2)
+        self.holdfast("resume")
+        await_true("it goes on", lambda: self.taken() == 27)
+        self.assertEqual(self.end(owner, signal.SIGTERM), 0)
+        self.holdfast("verify")
+        # And where nobody owns the store.
+        self.holdfast("rollback", "g2", *self.log())
+        self.expect_rolled_back()
+        self.assertEqual(self.taken(), 27)
+        self.assertEqual([name for name, one in self.generations().items() if one["live"]], ["g2"])
 
     def test_what_was_paused_stays_paused(self):
         self.two_generations()
