@@ -112,5 +112,5 @@ struct store_batch flight_batch(const struct flight *flight)
 {
 	return (struct store_batch){flight->records, flight->record_count,
 		flight->marks, flight->mark_count, flight->due_us,
-		flight->to_the_brim};
+		flight->to_the_brim, NULL};
 }

@@ -1,5 +1,7 @@
 #include "ingest/retry.h"
 
+#include "schema/load.h"
+
 #include <assert.h>
 
 /* A portion is one transaction: it ends at so many letters, some 100 ms, or
@@ -48,6 +50,9 @@ static int decode(struct portion *portion, const struct record *record,
 		schema_source(decoder.schema, record->log->topic);
 	*out = (struct store_record){.record = *record,
 		.decoded = {.timestamp_us = record->timestamp_us}};
+	if (load_is_topic(record->log->topic) && !portion->request->how.clear)
+		return load_decode(&decoder, &out->record, &portion->arena,
+			&out->decoded, fault);
 	return source == NULL || portion->request->how.clear
 		       ? 0
 		       : decode_record(&decoder, source, &out->record,

@@ -1,5 +1,6 @@
 #include "store/batch.h"
 
+#include "schema/load.h"
 #include "store/failpoint.h"
 
 #include <assert.h>
@@ -36,8 +37,9 @@ static int let_go(struct batch *batch, struct fault *fault)
 				: store->partitions.items[i];
 		bool newest = is_newest(store, i);
 		times[i] = newest ? partition->record_time_us : INT64_MAX;
+		/* A load has all its records, and none of them a key. */
 		at_end[i] = batch->moods[i].at_end || batch->moods[i].stopped ||
-			    !newest;
+			    !newest || load_is_topic(partition->log.topic);
 	}
 	struct key_horizon horizon = {store->options.key_window_us,
 		store->options.key_window_keys, times, at_end, count};
@@ -149,6 +151,11 @@ bool store_at_end(const struct store *store, const struct log *log)
 	return store->moods[log->id - 1].at_end;
 }
 
+static const struct decision *decision_of(const struct batch *batch)
+{
+	return batch->retry != NULL ? batch->retry->decision : batch->decision;
+}
+
 /* Write what `batch` took in, in one transaction; `dry` gives it up at its
  * end. */
 static int write_and_commit(struct batch *batch, bool dry, struct fault *fault)
@@ -163,8 +170,8 @@ static int write_and_commit(struct batch *batch, bool dry, struct fault *fault)
 	if (rc < 0)
 		return rc;
 	rc = write_batch(batch, fault);
-	if (rc == 0 && batch->retry != NULL)
-		rc = store_note(store, batch->retry->decision, "", "", fault);
+	if (rc == 0)
+		rc = store_note(store, decision_of(batch), "", "", fault);
 	if (rc < 0 || dry) {
 		forget(store, &ids);
 		return rc;
@@ -185,6 +192,7 @@ static int apply(struct store *store, const struct store_batch *input,
 	arena_reset(&store->batch_arena);
 	struct batch batch;
 	int rc = batch_take(&batch, store, input, fault);
+	batch.decision = input->decision;
 	if (rc == 0)
 		rc = write_and_commit(&batch, false, fault);
 	if (rc == STORE_DURABLE && tally != NULL)

@@ -44,6 +44,7 @@ struct batch {
 	struct store_tally tally;
 	int64_t due_us;				 /* of what the records park */
 	const struct store_retry_options *retry; /* NULL: records are taken */
+	const struct decision *decision;	 /* noted with it; NULL: none */
 };
 
 /* Working copies of what `input` may advance, in the store's batch arena, and

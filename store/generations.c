@@ -1,5 +1,6 @@
 #include "store/generations.h"
 
+#include "schema/load.h"
 #include "store/file_codes.h"
 #include "store/reader_inside.h"
 #include "store/writer.h"
@@ -75,7 +76,8 @@ static int64_t earliest_as_of(const struct reader_status *status)
 {
 	int64_t earliest_us = INT64_MAX;
 	for (size_t i = 0; i < status->partition_count; i++)
-		if (status->partitions[i].as_of_us < earliest_us)
+		if (!load_is_topic(status->partitions[i].log.topic) &&
+			status->partitions[i].as_of_us < earliest_us)
 			earliest_us = status->partitions[i].as_of_us;
 	return earliest_us == INT64_MAX ? TIMESTAMP_NONE : earliest_us;
 }

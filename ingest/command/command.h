@@ -23,6 +23,7 @@ int command_generations(int argc, char **argv);
 int command_get(int argc, char **argv);
 int command_hold(int argc, char **argv);
 int command_ingest(int argc, char **argv);
+int command_load(int argc, char **argv);
 int command_pause(int argc, char **argv);
 int command_produce(int argc, char **argv);
 int command_release(int argc, char **argv);

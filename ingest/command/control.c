@@ -26,6 +26,7 @@ static const struct {
 	{"rollback", control_rollback},
 	{"rollback_there", control_rollback_there},
 	{"schema_apply", control_schema_apply},
+	{"load", control_load},
 	{"dead_retry", control_dead_retry},
 	{"dead_drop", control_dead_drop},
 	{"dead_exported", control_dead_exported},

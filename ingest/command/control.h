@@ -92,6 +92,7 @@ control_action control_restore;				 /* restore.c */
 control_action control_generation_drop;			 /* generations.c */
 control_action control_schema_apply;			 /* schema_apply.c */
 control_action control_rollback, control_rollback_there; /* rollback.c */
+control_action control_load;				 /* load_action.c */
 /* dead_action.c */
 control_action control_dead_retry, control_dead_drop, control_dead_exported;
 

@@ -35,6 +35,7 @@ static const struct {
 		command_backup},
 	{"restore", "go back to such a copy, and take the log on from there",
 		command_restore},
+	{"load", "base data out of a file: NDJSON or CSV", command_load},
 	{"verify", "does the store hold what it says it holds?",
 		command_verify},
 	{"rebuild", "build the store anew from the log, beside the live one",

@@ -1,6 +1,7 @@
 /* holdfast pause, resume: which partitions take records. */
 #include "ingest/command/command.h"
 #include "ingest/command/operate.h"
+#include "schema/load.h"
 #include "store/decisions.h"
 
 #include <inttypes.h>
@@ -166,6 +167,8 @@ static bool is_meant(
 		json_string_value(json_object_get(arguments, "topic"));
 	json_int_t number =
 		json_integer_value(json_object_get(arguments, "partition"));
+	if (topic == NULL && load_is_topic(partition->log.topic))
+		return false; /* nothing comes of it by itself */
 	return topic == NULL || (strcmp(partition->log.topic, topic) == 0 &&
 					partition->log.partition == number);
 }

@@ -10,6 +10,7 @@
 #include "ingest/command/table.h"
 #include "ingest/command/value_text.h"
 #include "ingest/command/window_need.h"
+#include "schema/load.h"
 #include "schema/rfc3339.h"
 #include "store/decisions.h"
 
@@ -139,7 +140,10 @@ static bool print_partitions(const struct reader_status *status)
 		table_add(table, "%" PRId64, one->accounts.next_offset);
 		add_counts(table, &one->accounts);
 		table_add(table, "%s", time_print(one->as_of_us, time));
-		table_add(table, "%s", lag_print(one->as_of_us, lag));
+		table_add(table, "%s",
+			load_is_topic(one->log.topic)
+				? "-" /* it has all it will have */
+				: lag_print(one->as_of_us, lag));
 	}
 	struct store_accounts total = total_of(status);
 	table_add(table, "all");
@@ -328,7 +332,8 @@ static void partition_print_json(const struct store_partition *partition)
 	fputs(", \"as_of\": ", stdout);
 	time_print_json(partition->as_of_us);
 	fputs(", \"lag_ms\": ", stdout);
-	if (partition->as_of_us == TIMESTAMP_NONE)
+	if (partition->as_of_us == TIMESTAMP_NONE ||
+		load_is_topic(partition->log.topic))
 		fputs("null", stdout);
 	else
 		printf("%" PRId64, lag_us(partition->as_of_us) / 1000);

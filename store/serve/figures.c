@@ -1,5 +1,7 @@
 #include "store/serve/figures.h"
 
+#include "schema/load.h"
+
 #include <stdlib.h>
 
 /* Clocks of two machines may differ a little: never negative. */
@@ -76,8 +78,10 @@ static bool gather_partitions(struct figures *figures, struct arena *arena)
 		qsort(sorted, count, sizeof *sorted, by_topic);
 	figures->partition_count = merge(sorted, count, out);
 	for (size_t i = 0; i < figures->partition_count; i++)
-		out[i].lag_us =
-			lag_of(out[i].newest->as_of_us, figures->now_us);
+		out[i].lag_us = load_is_topic(out[i].newest->log.topic)
+					? 0 /* it has all it will have */
+					: lag_of(out[i].newest->as_of_us,
+						  figures->now_us);
 	figures->partitions = out;
 	return true;
 }

@@ -1,0 +1,332 @@
+#include "ingest/command/load_rows.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENT_TIME "event_time"
+
+static int no_memory(struct fault *fault)
+{
+	return fault_set(fault, FAULT_OOM, "no memory for a row");
+}
+
+/* One field of CSV: its bytes without quotes in `text`, which has room for all
+ * that is left of the file. */
+struct field_read {
+	char *text;
+	size_t length;
+	bool quoted;
+	bool last; /* of its row */
+};
+
+/* Behind a closing quote, or a field without: the separator. Returns where the
+ * next field begins. */
+static size_t pass_end(
+	struct slice content, size_t at, struct field_read *field)
+{
+	field->last = true;
+	if (at < content.length && content.data[at] == ',') {
+		field->last = false;
+		return at + 1;
+	}
+	if (at < content.length && content.data[at] == '\r')
+		at++;
+	if (at < content.length && content.data[at] == '\n')
+		at++;
+	return at;
+}
+
+static size_t read_quoted(
+	struct slice content, size_t at, struct field_read *field)
+{
+	field->quoted = true;
+	for (at++; at < content.length; at++) {
+		if (content.data[at] == '"') {
+			if (at + 1 >= content.length ||
+				content.data[at + 1] != '"')
+				return at + 1;
+			at++; /* two stand for one */
+		}
+		field->text[field->length++] = content.data[at];
+	}
+	return at;
+}
+
+static size_t read_plain(
+	struct slice content, size_t at, struct field_read *field)
+{
+	for (; at < content.length; at++) {
+		char byte = content.data[at];
+		if (byte == ',' || byte == '\n')
+			break;
+		if (byte == '\r' && at + 1 < content.length &&
+			content.data[at + 1] == '\n')
+			break;
+		field->text[field->length++] = byte;
+	}
+	return at;
+}
+
+/* Returns where the next field, or row, begins. */
+static size_t read_field(
+	struct slice content, size_t at, struct field_read *field)
+{
+	field->length = 0;
+	field->quoted = false;
+	if (at < content.length && content.data[at] == '"')
+		at = read_quoted(content, at, field);
+	/* What stands behind a closing quote belongs to it all the same. */
+	at = read_plain(content, at, field);
+	return pass_end(content, at, field);
+}
+
+/* Where the row that begins at `at` ends, line end included. */
+static size_t row_end(const struct load_rows *rows, size_t at)
+{
+	bool quoted = false;
+	for (; at < rows->content.length; at++) {
+		char byte = rows->content.data[at];
+		quoted ^= rows->csv && byte == '"';
+		if (byte == '\n' && !quoted)
+			return at + 1;
+	}
+	return at;
+}
+
+static bool is_key(const struct view *view, struct slice name, size_t *out)
+{
+	for (*out = 0; *out < view->key_count; (*out)++)
+		if (slice_equal(name, slice_of(view->keys[*out].name)))
+			return true;
+	return false;
+}
+
+static bool find_column(
+	const struct view *view, struct slice name, struct load_column *out)
+{
+	size_t key = 0;
+	int feature = view_feature(view, name);
+	if (is_key(view, name, &key))
+		*out = (struct load_column){
+			LOAD_KEY, view->keys[key].name, &view->keys[key].type};
+	else if (feature >= 0)
+		*out = (struct load_column){LOAD_FEATURE,
+			view->features[feature].name,
+			&view->features[feature].type};
+	else if (slice_equal(name, slice_of(EVENT_TIME)))
+		*out = (struct load_column){LOAD_TIME, EVENT_TIME, NULL};
+	else
+		return false;
+	return true;
+}
+
+static int add_column(
+	struct load_rows *rows, struct slice name, struct fault *fault)
+{
+	struct load_column column;
+	if (!find_column(rows->view, name, &column))
+		return fault_set(fault, FAULT_USAGE,
+			"column \"%.*s\" is no join key or feature of view %s, "
+			"nor event_time",
+			(int)(name.length < 64 ? name.length : 64), name.data,
+			rows->view->name);
+	for (size_t i = 0; i < rows->column_count; i++)
+		if (strcmp(rows->columns[i].name, column.name) == 0)
+			return fault_set(fault, FAULT_USAGE,
+				"column \"%s\" is there twice", column.name);
+	struct load_column *larger = realloc(
+		rows->columns, (rows->column_count + 1) * sizeof *larger);
+	if (larger == NULL)
+		return no_memory(fault);
+	rows->columns = larger;
+	rows->columns[rows->column_count++] = column;
+	return 0;
+}
+
+static int check_keys(const struct load_rows *rows, struct fault *fault)
+{
+	for (size_t i = 0; i < rows->view->key_count; i++) {
+		const char *name = rows->view->keys[i].name;
+		bool found = false;
+		for (size_t j = 0; j < rows->column_count; j++)
+			found |= strcmp(rows->columns[j].name, name) == 0;
+		if (!found)
+			return fault_set(fault, FAULT_USAGE,
+				"the header has no column \"%s\", which view "
+				"%s joins on",
+				name, rows->view->name);
+	}
+	return 0;
+}
+
+int load_rows_begin(struct load_rows *rows, struct fault *fault)
+{
+	static const char mark[] = "\xEF\xBB\xBF"; /* some spreadsheets' */
+	if (rows->content.length >= 3 &&
+		memcmp(rows->content.data, mark, 3) == 0)
+		rows->at = 3;
+	if (!rows->csv)
+		return 0;
+	size_t end = row_end(rows, rows->at);
+	struct slice header = {rows->content.data, end};
+	struct field_read field = {.text = malloc(end - rows->at + 1)};
+	if (field.text == NULL)
+		return no_memory(fault);
+	int rc = 0;
+	do {
+		rows->at = read_field(header, rows->at, &field);
+		rc = add_column(
+			rows, (struct slice){field.text, field.length}, fault);
+	} while (rc == 0 && !field.last);
+	rows->at = end;
+	free(field.text);
+	return rc < 0 ? rc : check_keys(rows, fault);
+}
+
+void load_rows_finish(struct load_rows *rows)
+{
+	free(rows->columns);
+	rows->columns = NULL;
+}
+
+/* A field as JSON, by its type. What is none of it stays text, and is judged
+ * as that. */
+static json_t *field_value(
+	const struct load_column *column, const struct field_read *field)
+{
+	json_t *text = json_stringn(field->text, field->length);
+	if (column->type == NULL || column->type->kind == TYPE_STRING ||
+		column->type->kind == TYPE_BYTES ||
+		column->type->kind == TYPE_TIMESTAMP || text == NULL)
+		return text;
+	json_t *value =
+		json_loadb(field->text, field->length, JSON_DECODE_ANY, NULL);
+	if (value == NULL || json_is_string(value) || json_is_null(value) ||
+		json_is_object(value)) {
+		json_decref(value);
+		return text;
+	}
+	json_decref(text);
+	return value;
+}
+
+/* An event being made. */
+struct event {
+	json_t *root, *entity, *features; /* root owns the others */
+	bool wrong;			  /* it can't be one */
+};
+
+static void event_begin(struct event *event, const struct load_rows *rows)
+{
+	event->entity = json_object();
+	event->features = json_object();
+	event->root = json_pack("{s:s, s:o, s:o}", "view", rows->view->name,
+		"entity", event->entity, "features", event->features);
+	event->wrong = event->root == NULL;
+}
+
+/* Takes `value`. */
+static void event_put(struct event *event, enum load_role role,
+	const char *name, json_t *value)
+{
+	json_t *object = role == LOAD_KEY	? event->entity
+			 : role == LOAD_FEATURE ? event->features
+						: event->root;
+	event->wrong |= value == NULL || event->root == NULL ||
+			json_object_set_new(object, name, value) < 0;
+}
+
+static void read_csv(const struct load_rows *rows, struct slice row, char *text,
+	struct event *event)
+{
+	struct field_read field = {.text = text};
+	size_t at = 0, column = 0;
+	do {
+		at = read_field(row, at, &field);
+		if (column == rows->column_count) {
+			event->wrong = true;
+			return;
+		}
+		const struct load_column *one = &rows->columns[column++];
+		if (field.length > 0 || field.quoted)
+			event_put(event, one->role, one->name,
+				field_value(one, &field));
+	} while (!field.last);
+	event->wrong |= column != rows->column_count;
+}
+
+static void read_object(
+	const struct load_rows *rows, struct slice row, struct event *event)
+{
+	json_t *object = json_loadb(row.data, row.length,
+		JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+	const char *name;
+	size_t length;
+	json_t *value;
+	event->wrong |= !json_is_object(object);
+	json_object_keylen_foreach(object, name, length, value)
+	{
+		struct load_column column;
+		/* A name that nobody knows is judged as a feature's. */
+		if (!find_column(
+			    rows->view, (struct slice){name, length}, &column))
+			column = (struct load_column){LOAD_FEATURE, name, NULL};
+		event_put(event, column.role, name, json_incref(value));
+	}
+	json_decref(object);
+}
+
+/* The event's text, or the row as it is. */
+static char *event_text(
+	const struct load_rows *rows, struct event *event, struct slice row)
+{
+	if (rows->event_time != NULL && event->root != NULL &&
+		json_object_get(event->root, EVENT_TIME) == NULL)
+		event_put(event, LOAD_TIME, EVENT_TIME,
+			json_string(rows->event_time));
+	return event->wrong ? strndup(row.data, row.length)
+			    : json_dumps(event->root, JSON_COMPACT);
+}
+
+static int read_row(const struct load_rows *rows, struct slice row,
+	struct load_row *out, struct fault *fault)
+{
+	char *text = malloc(row.length + 1);
+	struct event event;
+	if (text == NULL)
+		return no_memory(fault);
+	event_begin(&event, rows);
+	if (rows->csv)
+		read_csv(rows, row, text, &event);
+	else
+		read_object(rows, row, &event);
+	out->value = event_text(rows, &event, row);
+	free(text);
+	json_decref(event.root);
+	if (out->value == NULL)
+		return no_memory(fault);
+	out->length = strlen(out->value);
+	return 1;
+}
+
+int load_rows_next(
+	struct load_rows *rows, struct load_row *out, struct fault *fault)
+{
+	while (rows->at < rows->content.length) {
+		out->offset = rows->at;
+		out->next_offset = rows->at = row_end(rows, rows->at);
+		struct slice row = {rows->content.data + out->offset,
+			out->next_offset - out->offset};
+		while (row.length > 0 &&
+			(row.data[row.length - 1] == '\n' ||
+				row.data[row.length - 1] == '\r'))
+			row.length--;
+		size_t blanks = 0;
+		while (blanks < row.length && row.data[blanks] == ' ')
+			blanks++;
+		if (blanks < row.length)
+			return read_row(rows, row, out, fault);
+	}
+	return 0;
+}
