@@ -157,7 +157,12 @@ static void compare_source(struct diff *diff, const struct source_schema *held,
 	if (held->unknown_feature != wanted->unknown_feature)
 		add(diff, NULL, wanted,
 			"unknown_feature differs, for what comes from now on");
-	compare_updates(diff, held, wanted);
+	if (held->compacted != wanted->compacted)
+		add(diff, REBUILD_EVENTS, wanted,
+			"compacted differs, by which an upsert is the whole "
+			"row");
+	else
+		compare_updates(diff, held, wanted);
 }
 
 void diff_sources(struct diff *diff)

@@ -209,8 +209,8 @@ struct store_batch {
 	size_t record_count;		    /* <= STORE_BATCH_RECORDS_MAX */
 	const struct store_mark *marks;	    /* come after the records */
 	size_t mark_count;
-	int64_t due_us; /* wall clock: when what is parked is tried first;
-			   0: at once */
+	int64_t due_us;	  /* wall clock: when what is parked is tried first;
+			     0: at once */
 	bool to_the_brim; /* nobody is further behind: may use the room that
 			     STORE_WINDOW_KEPT keeps */
 	/* Who had it taken (store/decisions.h), noted with it; NULL: nobody. */

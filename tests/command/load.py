@@ -3,9 +3,11 @@
 
 import csv
 import json
+import os
 import pathlib
 import random
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -56,6 +58,18 @@ class Test:
     def ask(self, sql):
         with sqlite3.connect(f"file:{self.path}/features.db?mode=ro", uri=True) as db:
             return db.execute(sql).fetchall()
+
+    def somebody_listens(self):
+        """What an earlier owner left may be there, and nobody behind it."""
+        directory = os.open(self.path, os.O_PATH)
+        try:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(f"/proc/self/fd/{directory}/control.sock")
+                return True
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        finally:
+            os.close(directory)
 
     def digest(self):
         return json.loads(self.run("verify", "--json").stdout)["digest"]
@@ -141,7 +155,8 @@ def interrupted(test, owner):
     if owner:
         service = subprocess.Popen([test.holdfast, "ingest", "-c", test.config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 30
-        while not (test.path / "control.sock").exists():
+        while not test.somebody_listens():
+            check(service.poll() is None, "the owner runs")
             check(time.monotonic() < deadline, "the owner listens within 30 s")
             time.sleep(0.02)
     kills = 0
