@@ -138,6 +138,8 @@ static size_t cost_of(const struct load_row *row)
 	return cost;
 }
 
+/* 1: the load stands somewhere else, and goes on there: what was made of it is
+ * void. */
 static int send_piece(struct load *load, int64_t end, struct fault *fault)
 {
 	char target[512];
@@ -154,12 +156,16 @@ static int send_piece(struct load *load, int64_t end, struct fault *fault)
 			"UTF-8 text");
 	int rc = control_ask(&load->config, "load", arguments, &reply, fault);
 	if (rc == 0)
-		load->next_offset = end;
+		load->next_offset = json_integer_value(
+			json_object_get(reply, "next_offset"));
 	json_decref(arguments);
 	json_decref(reply);
 	json_array_clear(load->lines);
 	load->bytes = 0;
-	return rc < 0 ? rc : 0;
+	load->rows.at = rc == 0 && load->next_offset != end
+				? (size_t)load->next_offset
+				: load->rows.at;
+	return rc < 0 ? rc : load->next_offset != end;
 }
 
 static int too_long(const struct load *load, const struct load_row *row,
@@ -171,7 +177,21 @@ static int too_long(const struct load *load, const struct load_row *row,
 		path_of(load), row->offset, row->length);
 }
 
-/* Takes the row's value. */
+static int put_row(
+	struct load *load, const struct load_row *row, struct fault *fault)
+{
+	json_t *text = json_stringn(row->value, row->length);
+	/* What is no UTF-8 becomes a dead letter. */
+	if (text == NULL)
+		text = json_string("(no UTF-8 text)");
+	int rc = json_array_append_new(
+		load->lines, json_pack("[I, I, O]", (json_int_t)row->offset,
+				     (json_int_t)row->next_offset, text));
+	json_decref(text);
+	return rc == 0 ? 0 : fault_set(fault, FAULT_OOM, "no memory for a row");
+}
+
+/* Takes the row's value. Where a piece went elsewhere, the row comes again. */
 static int add_row(struct load *load, struct load_row *row, struct fault *fault)
 {
 	size_t cost = cost_of(row);
@@ -181,26 +201,19 @@ static int add_row(struct load *load, struct load_row *row, struct fault *fault)
 	else if (load->bytes + cost > PIECE_BYTES ||
 		 json_array_size(load->lines) == LOAD_AT_ONCE)
 		rc = send_piece(load, (int64_t)row->offset, fault);
-	/* What is no UTF-8 stays visible, and becomes a dead letter. */
-	json_t *text = json_stringn(row->value, row->length);
-	if (text == NULL)
-		text = json_string("(no UTF-8 text)");
-	if (rc == 0 && json_array_append_new(load->lines,
-			       json_pack("[I, I, O]", (json_int_t)row->offset,
-				       (json_int_t)row->next_offset, text)) < 0)
-		rc = fault_set(fault, FAULT_OOM, "no memory for a row");
-	json_decref(text);
+	if (rc == 0)
+		rc = put_row(load, row, fault);
+	if (rc == 0)
+		load->bytes += cost;
 	free(row->value);
-	load->bytes += cost;
 	return rc;
 }
 
-static int send_all(struct load *load, struct fault *fault)
+/* Every row from where the load stands to the end of the file, and the end. */
+static int send_rest(struct load *load, struct fault *fault)
 {
 	struct load_row row;
 	int rc;
-	if ((size_t)load->next_offset > load->rows.at)
-		load->rows.at = (size_t)load->next_offset;
 	while ((rc = load_rows_next(&load->rows, &row, fault)) == 1) {
 		rc = add_row(load, &row, fault);
 		if (rc < 0)
@@ -209,6 +222,16 @@ static int send_all(struct load *load, struct fault *fault)
 	return rc < 0 ? rc
 		      : send_piece(load, (int64_t)load->rows.content.length,
 				fault);
+}
+
+static int send_all(struct load *load, struct fault *fault)
+{
+	int rc = 1;
+	if ((size_t)load->next_offset > load->rows.at)
+		load->rows.at = (size_t)load->next_offset;
+	while (rc == 1 && (size_t)load->next_offset < load->rows.content.length)
+		rc = send_rest(load, fault);
+	return rc < 0 ? rc : 0;
 }
 
 static void tell(const struct load *load, const struct store_partition *loaded,

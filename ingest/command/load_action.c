@@ -71,6 +71,8 @@ static int read_lines(struct piece *piece, struct fault *fault)
 	return rc;
 }
 
+/* 1: the load is somewhere else: a piece of a command that was killed came in
+ * meanwhile, or somebody loads the same file. */
 static int check(struct piece *piece, struct fault *fault)
 {
 	const char *topic =
@@ -89,14 +91,7 @@ static int check(struct piece *piece, struct fault *fault)
 		piece->control->store, topic, 0, 0, &piece->partition, fault);
 	if (rc < 0)
 		return rc;
-	int64_t next = piece->partition->accounts.next_offset;
-	if (piece->from == next)
-		return 0;
-	return fault_set(fault, FAULT_REFUSED,
-		"%s stands at byte %" PRId64 " and not at %" PRId64
-		": is it loaded twice at the same time? Run it again, and it "
-		"goes on where it is",
-		topic, next, piece->from);
+	return piece->partition->accounts.next_offset != piece->from;
 }
 
 static int apply(struct piece *piece, struct fault *fault)
@@ -143,6 +138,14 @@ static struct decoder decoder_of(const struct control *control)
 	return decoder;
 }
 
+static int64_t stands_at(const struct piece *piece)
+{
+	return piece->partition == NULL
+		       ? 0
+		       : piece->partition->accounts.next_offset;
+}
+
+/* The reply says where the load stands then: who asked goes on there. */
 int control_load(const struct control *control, const json_t *arguments,
 	json_t **reply, struct fault *fault)
 {
@@ -154,10 +157,10 @@ int control_load(const struct control *control, const json_t *arguments,
 		rc = read_lines(&piece, fault);
 	if (rc == 0)
 		rc = apply(&piece, fault);
-	if (rc == 0)
-		*reply = json_pack(
-			"{s:I}", "next_offset", (json_int_t)piece.end);
+	if (rc >= 0)
+		*reply = json_pack("{s:I}", "next_offset",
+			(json_int_t)(rc == 0 ? piece.end : stands_at(&piece)));
 	free(piece.records);
 	arena_finish(&piece.arena);
-	return rc;
+	return rc < 0 ? rc : 0;
 }
