@@ -52,6 +52,7 @@ struct rebuild {
 	int64_t looked_us;    /* at the live one */
 	int64_t told_us;      /* how far it is */
 	int64_t stopped_us;   /* the owner was asked to stand still */
+	int64_t behind;	      /* offsets between the two at the last look */
 	int64_t first_behind; /* offsets between the two at the first look; -1
 			       */
 	struct digest digest; /* of the live one where it stands */

@@ -13,6 +13,9 @@
 #include <unistd.h>
 
 #define LOOK_EVERY_US INT64_C(200000)
+/* Each look waits for what is in flight: from afar it is not needed often. */
+#define LOOK_FAR_US INT64_C(1000000)
+#define FAR_RECORDS (5 * NEAR_RECORDS)
 #define LOOK_STANDING_US INT64_C(10000) /* while it stands still */
 /* So near, the live one is asked to stand still: about a second's work. */
 #define NEAR_RECORDS 20000
@@ -25,12 +28,17 @@ static void notice(void *payload, const char *text)
 	say(SAY_WARNING, "%s", text);
 }
 
+static int64_t look_every_us(const struct rebuild *rebuild)
+{
+	if (rebuild->course != COURSE_FOLLOWS)
+		return LOOK_STANDING_US;
+	return rebuild->behind > FAR_RECORDS ? LOOK_FAR_US : LOOK_EVERY_US;
+}
+
 static bool wants(void *payload)
 {
 	const struct rebuild *rebuild = payload;
-	return rebuild_now_us() - rebuild->looked_us >=
-	       (rebuild->course == COURSE_FOLLOWS ? LOOK_EVERY_US
-						  : LOOK_STANDING_US);
+	return rebuild_now_us() - rebuild->looked_us >= look_every_us(rebuild);
 }
 
 static bool same_partition(const struct log *a, const struct log *b)
@@ -261,6 +269,7 @@ static int attend(void *payload, struct fault *fault)
 		if (rc == 0)
 			rc = follow(rebuild, &behind, fault);
 	}
+	rebuild->behind = behind;
 	if (rc == 0)
 		tell(rebuild, behind);
 	if (rc < 0 || rebuild->course != COURSE_LAST_PART || behind > 0)

@@ -198,10 +198,14 @@ def under_load(bed):
     bed.start()
     bed.await_taken()
     asker = Asker(int(bed.port_file.read_text().rpartition(":")[2]), bed.given.rate)
-    load = bed.send(len(bed.late) * 3 // 4, bed.given.rate)
     asker.start()
     began = time.monotonic()
+    share = len(bed.late) * 3 // 8  # the same load beside each of the two
+    load = bed.send(share, bed.given.rate)
     plain = plain_rate(bed)
+    if load.wait(PATIENCE_S) != 0:
+        fail("the load could not be sent")
+    load = bed.send(share, bed.given.rate)
     rate, stood_ms = rebuilt(bed.holdfast("rebuild"))
     went_on = load.poll() is None
     time.sleep(0.5)  # replies from the new generation
