@@ -131,6 +131,21 @@ class Apply(Changed):
         self.assertEqual(self.status()["digest"], self.digest_of_one_that_had_it_at_once())
         self.holdfast("verify")
 
+    def test_a_rebuild_gives_the_same_and_keeps_the_history(self):
+        self.fed()
+        self.holdfast("schema", "apply", self.wider, "--because", "limits")
+        self.event("account", {"id": 3}, limit=9, count=1)
+        self.take_all()
+        digest = self.status()["digest"]
+        self.holdfast("rebuild", *self.log())
+        self.assertEqual([name for name, one in self.generations().items() if one["live"]], ["g2"])
+        self.assertEqual(self.status()["digest"], digest)
+        self.assertEqual(self.rows("SELECT because FROM _schema"), [("limits",)])
+        # So has the one it took the place of.
+        self.holdfast("rollback", "g1", "--now")
+        self.assertIn("nothing differs", self.holdfast("schema", "diff", self.wider).stdout)
+        self.holdfast("verify")
+
     def test_what_does_not_go_in_place_changes_nothing(self):
         self.send()
         self.take_all()

@@ -1,6 +1,9 @@
 /* libholdfast: what a program gets that looks features up in process. */
+#include "store/decisions.h"
+#include "store/generations.h"
 #include "store/library_inside.h"
 #include "store/reader_inside.h"
+#include "store/schema_change.h"
 #include "tests/lib/check.h"
 #include "tests/lib/event_store.h"
 
@@ -697,6 +700,74 @@ static void a_switched_generation_is_read_at_once_when_told(void **state)
 	event_store_remove(&next);
 }
 
+/* The same views, and one more feature of the user's. */
+static struct schema *wider_schema(void)
+{
+	static const char old[] = "'features': {'age'";
+	static const char new[] = "'features': {'level': {'type': 'int64'},"
+				  " 'age'";
+	char text[sizeof schema + sizeof new];
+	struct schema *parsed = NULL;
+	const char *at = strstr(schema, old);
+	assert_non_null(at);
+	int length = snprintf(text, sizeof text, "%.*s%s%s", (int)(at - schema),
+		schema, new, at + sizeof old - 1);
+	assert_true(length > 0 && (size_t)length < sizeof text);
+	for (char *quote = text; *quote != '\0'; quote++)
+		if (*quote == '\'')
+			*quote = '"';
+	assert_int_equal(
+		schema_parse(&parsed, slice_of(text), "wider", NULL), 0);
+	return parsed;
+}
+
+static void a_schema_that_was_changed_is_followed_by_the_next_lookup(
+	void **state)
+{
+	struct bed *bed = *state;
+	const struct decision decision = {1, "ada", "schema apply", "", ""};
+	struct fault fault = {0};
+	struct schema *wanted = wider_schema();
+	bool changed = false;
+	take_old_age(bed);
+	prepare_well(bed, "user:age");
+	bind_integer(bed, 0, 1);
+	look_up_well(bed);
+	int64_t age = value(bed, 0, 0)->as.integer;
+	if (store_take_schema(&bed->events.store, wanted, &decision, &changed,
+		    &fault) < 0)
+		fail_msg("%s", fault.text);
+	assert_true(changed);
+	look_up_well(bed);
+	assert_int_equal(value(bed, 0, 0)->as.integer, age);
+	prepare_well(bed, "user:level user:age");
+	bind_integer(bed, 0, 1);
+	look_up_well(bed);
+	assert_int_equal(value(bed, 0, 1)->as.integer, age);
+	schema_free(wanted);
+}
+
+static void nothing_is_changed_while_a_generation_is_built(void **state)
+{
+	struct bed *bed = *state;
+	const struct decision decision = {1, "ada", "schema apply", "", ""};
+	struct store_options options = store_options_default();
+	const struct store_build build = {.origin = "the log"};
+	struct fault fault = {0};
+	struct store *built = NULL;
+	struct schema *wanted = wider_schema();
+	bool changed = false;
+	options.path = bed->events.directory.path;
+	options.ballast_bytes = 0;
+	if (store_build(&built, &options, &build, &fault) < 0)
+		fail_msg("%s", fault.text);
+	assert_int_equal(store_take_schema(&bed->events.store, wanted,
+				 &decision, &changed, &fault),
+		FAULT_REFUSED);
+	store_close(built);
+	schema_free(wanted);
+}
+
 static void a_switched_generation_is_seen_within_a_second(void **state)
 {
 	struct bed *bed = *state;
@@ -988,6 +1059,9 @@ int main(void)
 		WITH_LIBRARY(a_position_brings_back_what_was_seen),
 		WITH_LIBRARY(a_lookup_waits_for_its_position),
 		WITH_LIBRARY(a_switched_generation_is_read_at_once_when_told),
+		WITH_LIBRARY(
+			a_schema_that_was_changed_is_followed_by_the_next_lookup),
+		WITH_LIBRARY(nothing_is_changed_while_a_generation_is_built),
 		WITH_LIBRARY(a_switched_generation_is_seen_within_a_second),
 		WITH_LIBRARY(
 			an_answer_lives_on_when_another_query_reopens_the_store),
