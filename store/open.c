@@ -1,6 +1,7 @@
 #include "store/writer.h"
 
 #include "store/backups.h"
+#include "store/coherence.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -173,6 +174,8 @@ static int load(struct store *store, struct fault *fault)
 		rc = letter_bytes_load(&store->letters.bytes, store->db, fault);
 	if (rc == 0)
 		rc = keys_init(&store->keys, store->db, fault);
+	if (rc == 0)
+		rc = coherence_check(store->db, fault);
 	return rc;
 }
 

@@ -6,7 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char own_tables[] =
@@ -323,6 +326,19 @@ static int64_t big_endian(const unsigned char bytes[4])
 			 (uint32_t)bytes[2] << 8 | bytes[3]);
 }
 
+/* A power loss while the first page is copied from the WAL may leave anything
+ * of it; the WAL still has it then. */
+static bool has_wal(const char *path)
+{
+	char wal[PATH_MAX];
+	struct stat status;
+	int length = snprintf(wal, sizeof wal, "%s-wal", path);
+	return length > 0 && (size_t)length < sizeof wal &&
+	       stat(wal, &status) == 0 && status.st_size > 0;
+}
+
+/* 0: it is there. HEADER_IN_WAL: SQLite must be asked. */
+#define HEADER_IN_WAL 1
 static int read_header(const char *path, unsigned char header[HEADER_BYTES],
 	struct fault *fault)
 {
@@ -340,6 +356,8 @@ static int read_header(const char *path, unsigned char header[HEADER_BYTES],
 		(length == HEADER_BYTES &&
 			memcmp(header, header_magic, sizeof header_magic) == 0))
 		return rc;
+	if (has_wal(path))
+		return HEADER_IN_WAL;
 	return fault_set(fault, FAULT_REFUSED,
 		"%s is no holdfast store, or its beginning is destroyed: name "
 		"another directory, or restore a backup",
@@ -350,6 +368,8 @@ int tables_check_file(const char *path, struct fault *fault)
 {
 	unsigned char header[HEADER_BYTES] = {0};
 	int rc = read_header(path, header, fault);
+	if (rc == HEADER_IN_WAL)
+		return 0; /* tables_check() judges */
 	return rc < 0 ? rc
 		      : judge_format(path,
 				big_endian(&header[HEADER_APPLICATION]),

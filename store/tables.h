@@ -43,6 +43,8 @@ const char *tables_select_replaced(
  * SQLite sees it: opening a stranger's database can already write (recover a
  * journal, copy a WAL into the file). Not while the process has the file open,
  * since closing it here drops SQLite's locks (sqlite.org/howtocorrupt.html).
+ * Where they are destroyed and there is a WAL, which may hold them, it is left
+ * to tables_check().
  * Errors: FAULT_REFUSED (foreign, newer, missing), FAULT_IO.
  */
 int tables_check_file(const char *path, struct fault *fault);

@@ -1,5 +1,6 @@
 #include "store/verify.h"
 
+#include "store/coherence.h"
 #include "store/reader_inside.h"
 
 #include <inttypes.h>
@@ -74,6 +75,34 @@ static int check_table(
 	return as_finding(check, rc, fault);
 }
 
+/* Promise P3: a row is of records that were taken. */
+static void check_taken(struct verification *check, const struct view *view,
+	const struct row *row)
+{
+	struct version version = row_version(view, row);
+	const struct store_partition *partition =
+		check->reader->partitions.items[version.log->id - 1];
+	if (version.offset >= partition->accounts.next_offset)
+		problem(check,
+			"view %s: a row of %s:%" PRId32 " offset %" PRId64
+			", which is not taken yet: " COHERENCE_ADVICE,
+			view->name, version.log->topic, version.log->partition,
+			version.offset);
+}
+
+static int check_keys(struct verification *check, struct fault *fault)
+{
+	int64_t ahead = 0;
+	int rc = coherence_count_keys(
+		check->reader->db, INT64_MAX, &ahead, fault);
+	if (rc == 0 && ahead > 0)
+		problem(check,
+			"table _key: %" PRId64 " keys of records that are not "
+			"taken yet: " COHERENCE_ADVICE,
+			ahead);
+	return as_finding(check, rc, fault);
+}
+
 /* Rows of a view's table, or of its deleted ones, into `totals`. */
 static int sum_rows(struct verification *check, struct view_rows *rows,
 	bool deleted, struct view_totals *totals, struct fault *fault)
@@ -92,6 +121,8 @@ static int sum_rows(struct verification *check, struct view_rows *rows,
 		if (rc == 0)
 			totals->digest = digest_add(totals->digest,
 				row_hash(rows->view, entity, &held.row));
+		if (rc == 0 && !deleted)
+			check_taken(check, rows->view, &held.row);
 		*(deleted ? &totals->deleted : &totals->rows) += 1;
 		check->report->rows++;
 		rc = as_finding(check, rc, fault);
@@ -229,6 +260,8 @@ static int check_all(struct verification *check, struct fault *fault)
 		rc = check_views(check, fault);
 	for (size_t i = 0; rc == 0 && i < check->reader->partitions.count; i++)
 		check_accounts(check, check->reader->partitions.items[i]);
+	if (rc == 0)
+		rc = check_keys(check, fault);
 	if (rc == 0)
 		rc = check_letters(check, "_dead", DISPOSITION_DEAD, fault);
 	if (rc == 0)

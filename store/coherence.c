@@ -1,0 +1,32 @@
+#include "store/coherence.h"
+
+#include <inttypes.h>
+
+/* A batch of the largest size has so many, if each record carries one. */
+#define START_KEYS 20000
+
+int coherence_count_keys(
+	sqlite3 *db, int64_t newest, int64_t *out, struct fault *fault)
+{
+	char sql[256];
+	sqlite3_snprintf(sizeof sql, sql,
+		"SELECT count(*) FROM (SELECT log, offset FROM _key"
+		" ORDER BY seq DESC LIMIT %lld) k"
+		" JOIN _partition p ON p.id = k.log"
+		" WHERE k.offset >= p.next_offset",
+		(long long)newest);
+	return sql_integer(db, sql, out, fault);
+}
+
+int coherence_check(sqlite3 *db, struct fault *fault)
+{
+	int64_t ahead = 0;
+	int rc = coherence_count_keys(db, START_KEYS, &ahead, fault);
+	if (rc < 0 || ahead == 0)
+		return rc;
+	return fault_set(fault, FAULT_CORRUPT,
+		"the store holds keys of %" PRId64
+		" updates whose records it has "
+		"not taken: " COHERENCE_ADVICE,
+		ahead);
+}
