@@ -11,7 +11,7 @@ static struct log_source *log_of(struct source *source)
 	return (struct log_source *)source;
 }
 
-static void arrive(struct log_source *log, const struct arrival *arrival)
+void log_source_arrive(struct log_source *log, const struct arrival *arrival)
 {
 	if (log->arrival_count == log->arrival_room) {
 		log->arrival_room = log->arrival_room * 2 + 256;
@@ -87,7 +87,8 @@ static int give_record(
 		.timestamp_us = record->time_us,
 		.value = slice_of(record->json),
 	};
-	arrive(log, &(struct arrival){i, record, 0});
+	log_source_arrive(
+		log, &(struct arrival){ARRIVAL_RECORD, i, record, 0, 0});
 	return SOURCE_RECORD;
 }
 
@@ -117,7 +118,8 @@ static int give_end(struct log_source *log, struct source_event *event)
 		event->log = one->log;
 		event->next_offset = end_offset(log, i);
 		event->as_of_us = disk_now_us(log->disk);
-		arrive(log, &(struct arrival){i, NULL, event->next_offset});
+		log_source_arrive(log, &(struct arrival){ARRIVAL_END, i, NULL,
+					       event->next_offset, 0});
 		return SOURCE_END;
 	}
 	return SOURCE_IDLE;

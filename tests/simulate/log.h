@@ -20,10 +20,19 @@ struct log_habits {
 	size_t run_length; /* records of one partition in a row, at most */
 };
 
+enum arrival_kind {
+	ARRIVAL_RECORD,
+	ARRIVAL_END,
+	ARRIVAL_RETRY, /* an operator takes a dead letter up */
+	ARRIVAL_CLEAR  /* or has it leave */
+};
+
 struct arrival {
+	enum arrival_kind kind;
 	int log;
-	const struct event_record *record; /* NULL: the end */
+	const struct event_record *record; /* NULL: of the end */
 	int64_t next_offset;		   /* of the end */
+	int place;			   /* of a letter */
 };
 
 struct log_partition {
@@ -57,6 +66,9 @@ void log_source_finish(struct log_source *log);
 
 /* The process starts again: nothing is announced. */
 void log_source_restart(struct log_source *log);
+
+/* Something else arrives at the store. */
+void log_source_arrive(struct log_source *log, const struct arrival *arrival);
 
 /* Its clock, from that of the disk. */
 struct clock *log_clock(struct log_source *log);

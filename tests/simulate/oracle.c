@@ -134,8 +134,8 @@ static struct oracle_holder *find_holder(
 {
 	for (size_t i = oracle->holder_count; i-- > 0;) {
 		const struct event *held = oracle->holders[i].event;
-		if (held->view == event->view && held->place == event->place &&
-			held->id == event->id)
+		if (held != NULL && held->view == event->view &&
+			held->place == event->place && held->id == event->id)
 			return &oracle->holders[i];
 	}
 	return NULL;
@@ -168,8 +168,9 @@ static void add_holder(
 	oracle->holders[oracle->holder_count++] = *holder;
 }
 
-static enum oracle_fate judge(struct oracle *oracle, const struct event *event,
-	const struct oracle_version *version, struct oracle_letter *letter)
+static enum oracle_fate judge_content(struct oracle *oracle,
+	const struct event *event, const struct oracle_version *version,
+	struct oracle_letter *letter)
 {
 	bool late = false;
 	if (event->view == VIEW_NOWHERE) {
@@ -187,36 +188,137 @@ static enum oracle_fate judge(struct oracle *oracle, const struct event *event,
 	return fate;
 }
 
-/* Design section 4: the window is asked before the content is judged. */
-static enum oracle_fate take_event(struct oracle *oracle, int log,
-	const struct event_record *record, const struct event *event)
+/* By retry a delete that would leave newer contributions whole is refused
+ * (design section 5). */
+static enum oracle_fate judge(struct oracle *oracle, const struct event *event,
+	const struct oracle_version *version, struct oracle_letter *letter)
 {
-	struct oracle_version version = {
-		event->time_us, log, record->offset, event->place};
-	struct oracle_letter letter = {
-		.log = log, .offset = record->offset, .place = event->place};
+	int64_t *late = &oracle->accounts[letter->log].late, before = *late;
+	bool known = event->view != VIEW_NOWHERE;
+	struct oracle_row *row =
+		known ? &oracle->rows[event->view][event->entity] : NULL;
+	struct oracle_row held = {0};
+	if (known)
+		held = *row;
+	enum oracle_fate fate = judge_content(oracle, event, version, letter);
+	if (!letter->retried || *late == before)
+		return fate;
+	*late = before;
+	*row = held;
+	letter->reason = "late_delete";
+	return ORACLE_DEAD;
+}
+
+static bool counts(const struct oracle *oracle,
+	const struct oracle_holder *held, const struct event_record *record)
+{
+	return held->stays ||
+	       llabs(held->time_us - record->time_us) <= oracle->window_us;
+}
+
+/* Design section 4: the window is asked before the content is judged. `letter`
+ * says why, where it is dead or parked; *holds: it has its key. */
+static enum oracle_fate ask(struct oracle *oracle,
+	const struct event_record *record, const struct event *event,
+	struct oracle_letter *letter, bool *holds)
+{
 	struct oracle_holder *held = find_holder(oracle, event);
-	if (held != NULL &&
-		(held->stays || llabs(held->time_us - record->time_us) <=
-					oracle->window_us)) {
+	*holds = false;
+	if (held != NULL && counts(oracle, held, record)) {
 		if (is_same_content(held->event, event))
 			return ORACLE_DUPLICATE;
 		if (held->letter < 0) {
-			letter.reason = "key_reused";
-			(void)add_letter(oracle, &letter);
+			letter->reason = "key_reused";
 			return ORACLE_DEAD;
 		}
 		oracle->letters[held->letter].overtaken = true;
 	}
+	/* One holder a key: whoever was it gives way. */
+	if (held != NULL)
+		*held = (struct oracle_holder){.letter = -1};
+	*holds = true;
+	struct oracle_version version = {
+		event->time_us, letter->log, record->offset, event->place};
+	return judge(oracle, event, &version, letter);
+}
+
+static enum oracle_fate take_event(struct oracle *oracle, int log,
+	const struct event_record *record, const struct event *event)
+{
+	struct oracle_letter letter = {
+		.log = log, .offset = record->offset, .place = event->place};
+	bool holds;
+	enum oracle_fate fate = ask(oracle, record, event, &letter, &holds);
 	struct oracle_holder holder = {event, record->time_us, -1, false};
-	enum oracle_fate fate = judge(oracle, event, &version, &letter);
 	if (fate == ORACLE_DEAD || fate == ORACLE_PARKED) {
 		long number = add_letter(oracle, &letter);
 		holder.letter = fate == ORACLE_DEAD ? number : -1;
 		holder.stays = true;
 	}
-	add_holder(oracle, &holder);
+	if (holds)
+		add_holder(oracle, &holder);
 	return fate;
+}
+
+static long find_letter(
+	const struct oracle *oracle, int log, int64_t offset, int place)
+{
+	for (size_t i = 0; i < oracle->letter_count; i++) {
+		const struct oracle_letter *letter = &oracle->letters[i];
+		if (letter->log == log && letter->offset == offset &&
+			letter->place == place && !letter->left)
+			return (long)i;
+	}
+	return -1;
+}
+
+static void give_key_back(struct oracle *oracle, long letter)
+{
+	for (size_t i = 0; i < oracle->holder_count; i++)
+		if (oracle->holders[i].letter == letter)
+			oracle->holders[i] = (struct oracle_holder){
+				.event = NULL, .letter = -1};
+}
+
+void oracle_retry(struct oracle *oracle, int log,
+	const struct event_record *record, int place)
+{
+	long number = find_letter(oracle, log, record->offset, place);
+	oracle->decisions++;
+	if (number < 0 || record->undecodable != NULL ||
+		oracle->letters[number].overtaken)
+		return;
+	const struct event *event = &record->events[place];
+	struct oracle_letter letter = oracle->letters[number];
+	bool forced = strcmp(letter.reason, "key_reused") == 0, holds = false;
+	const struct oracle_version version = {
+		event->time_us, log, record->offset, event->place};
+	letter.retried = true;
+	give_key_back(oracle, number);
+	enum oracle_fate fate =
+		forced ? judge(oracle, event, &version, &letter)
+		       : ask(oracle, record, event, &letter, &holds);
+	bool dead = fate == ORACLE_DEAD;
+	letter.retried = false;
+	letter.left = !dead && fate != ORACLE_PARKED;
+	oracle->letters[number] = letter;
+	struct oracle_holder holder = {event, record->time_us,
+		dead ? number : -1, dead || fate == ORACLE_PARKED};
+	if (holds)
+		add_holder(oracle, &holder);
+	oracle->accounts[log].fates[ORACLE_DEAD]--;
+	oracle->accounts[log].fates[fate]++;
+}
+
+void oracle_clear(struct oracle *oracle, int log, int64_t offset, int place)
+{
+	long number = find_letter(oracle, log, offset, place);
+	oracle->decisions++;
+	if (number < 0)
+		return;
+	give_key_back(oracle, number);
+	oracle->letters[number].left = true;
+	oracle->accounts[log].cleared++;
 }
 
 void oracle_take(

@@ -37,7 +37,7 @@ enum oracle_fate {
 };
 
 struct oracle_account {
-	int64_t next, taken, gaps, skipped, updates, redelivered, late;
+	int64_t next, taken, gaps, skipped, updates, redelivered, late, cleared;
 	int64_t fates[ORACLE_FATES];
 };
 
@@ -47,18 +47,21 @@ struct oracle_letter {
 	int64_t offset;
 	int place;
 	const char *reason;
-	bool parked, overtaken, cleared;
+	bool parked, overtaken;
+	bool left;    /* settled by retry, or cleared */
+	bool retried; /* is being taken up */
 };
 
 struct oracle_holder {
-	const struct event *event;
-	int64_t time_us; /* of its record */
-	long letter;	 /* of a dead one, else -1 */
-	bool stays;	 /* dead or parked: as long as its row lives */
+	const struct event *event; /* NULL: it gave its key back */
+	int64_t time_us;	   /* of its record */
+	long letter;		   /* of a dead one, else -1 */
+	bool stays; /* dead or parked: as long as its row lives */
 };
 
 struct oracle {
 	int64_t window_us;
+	int64_t decisions; /* of operators */
 	struct oracle_row rows[EVENT_VIEWS][EVENT_ENTITIES];
 	struct oracle_account accounts[EVENT_PARTITIONS];
 	struct oracle_letter *letters;
@@ -76,9 +79,11 @@ void oracle_take(
 /* The log was read to its end there. */
 void oracle_end(struct oracle *oracle, int log, int64_t next_offset);
 
-/* The letter of that update is tried again, with force: true if it settled. */
-bool oracle_retry(struct oracle *oracle, int log,
+/* An operator takes the letter of that update up, with force; or has it leave.
+ */
+void oracle_retry(struct oracle *oracle, int log,
 	const struct event_record *record, int place);
+void oracle_clear(struct oracle *oracle, int log, int64_t offset, int place);
 
 /* What the store's file holds against what it should. "" where it agrees, else
  * what differs, in why[0..size). */

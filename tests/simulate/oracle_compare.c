@@ -129,7 +129,7 @@ static void compare_rows(struct comparison *comparison, int view)
 			views[view].name, rows, deleted);
 }
 
-#define ACCOUNT_NUMBERS 12
+#define ACCOUNT_NUMBERS 13
 
 static void compare_account(
 	struct comparison *comparison, int log, sqlite3_stmt *statement)
@@ -139,12 +139,12 @@ static void compare_account(
 	static const char *const names[ACCOUNT_NUMBERS] = {"next_offset",
 		"taken", "gaps", "skipped", "updates", "redelivered",
 		"late_deletes", "applied", "superseded", "duplicate", "parked",
-		"dead"};
+		"dead", "cleared"};
 	const int64_t numbers[ACCOUNT_NUMBERS] = {account->next, account->taken,
 		account->gaps, account->skipped, account->updates,
 		account->redelivered, account->late, account->fates[0],
 		account->fates[1], account->fates[2], account->fates[3],
-		account->fates[4]};
+		account->fates[4], account->cleared};
 	for (int i = 0; i < ACCOUNT_NUMBERS; i++)
 		if (sqlite3_column_int64(statement, i + 2) != numbers[i])
 			differ(comparison,
@@ -166,7 +166,7 @@ static void compare_accounts(struct comparison *comparison)
 	sqlite3_stmt *statement = ask(comparison,
 		"SELECT topic, partition, next_offset, taken, gaps, skipped,"
 		" updates, redelivered, late_deletes, applied, superseded,"
-		" duplicate, parked, dead FROM _partition");
+		" duplicate, parked, dead, cleared FROM _partition");
 	while (step(comparison, statement)) {
 		const char *topic =
 			(const char *)sqlite3_column_text(statement, 0);
@@ -184,7 +184,7 @@ static const struct oracle_letter *find_letter(
 	int log = log_of(topic, sqlite3_column_int(statement, 1));
 	for (size_t i = 0; i < oracle->letter_count; i++) {
 		const struct oracle_letter *letter = &oracle->letters[i];
-		if (letter->log == log && !letter->cleared &&
+		if (letter->log == log && !letter->left &&
 			letter->offset == sqlite3_column_int64(statement, 2) &&
 			letter->place == sqlite3_column_int(statement, 3))
 			return letter;
@@ -224,7 +224,7 @@ static void compare_letters(struct comparison *comparison)
 		compare_letter(comparison, statement);
 	sqlite3_finalize(statement);
 	for (size_t i = 0; i < comparison->oracle->letter_count; i++)
-		expected += !comparison->oracle->letters[i].cleared;
+		expected += !comparison->oracle->letters[i].left;
 	if (count != expected)
 		differ(comparison, "%zu letters, not %zu", count, expected);
 }

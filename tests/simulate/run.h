@@ -17,6 +17,7 @@ struct run_plan {
 	uint64_t window_keys;
 	uint64_t wal_bytes;
 	struct log_habits habits;
+	unsigned operator_percent; /* of the pipeline's turns */
 	/* Change by number at which the first crash comes; 0: none. */
 	int64_t crash_at;
 	enum disk_damage damage; /* DAMAGE_COUNT: any, by chance */
@@ -25,7 +26,9 @@ struct run_plan {
 	int64_t crash_reach;
 	enum disk_failure failure; /* at the crash's place, instead */
 	int64_t full_bytes;
-	bool lies;
+	bool lies;		   /* the disk: syncs do nothing */
+	bool rots;		   /* a bit flips at the last crash */
+	unsigned takeover_percent; /* of turns: another owner comes */
 };
 
 #define RUN_WHY_BYTES 1024

@@ -5,6 +5,7 @@
 #     run.sh [-b BUILD] quick             every crash point of the fixed workload, 2,000 seeds: some minutes
 #     run.sh [-b BUILD] some              a part of that: what ctest runs
 #     run.sh [-b BUILD] long HOURS        other seeds, until the time is over
+#     run.sh mutants [NAME...]            deliberate bugs, each of which must be found: some minutes
 #     run.sh [-b BUILD] seed N            one seed again
 #     run.sh [-b BUILD] crash CHANGE DAMAGE   one crash of the fixed workload again
 set -eu
@@ -14,14 +15,20 @@ if [ "${1:-}" = -b ]; then
 	build=$2
 	shift 2
 fi
-simulate="$build/tests/simulate/simulate"
-[ -x "$simulate" ] || { echo "$simulate is missing: build it (cmake --build --preset dev), or name a build with -b" >&2; exit 2; }
 # In memory: fsync of the scratch directory would cost most of the time.
 [ -n "${TMPDIR:-}" ] || { [ -d /dev/shm ] && export TMPDIR=/dev/shm; } || true
-
+if [ "${1:-}" = mutants ]; then
+	shift
+	work=$(mktemp -d "${TMPDIR:-/tmp}/holdfast-mutants-XXXXXX")
+	trap 'rm -rf "$work"' EXIT
+	python3 "$here/mutants.py" "$here/../.." "$work" "$@"
+	exit
+fi
+simulate="$build/tests/simulate/simulate"
+[ -x "$simulate" ] || { echo "$simulate is missing: build it (cmake --build --preset dev), or name a build with -b" >&2; exit 2; }
 case "${1:-}" in
 quick) exec "$simulate" both 1 1 2000 ;;
-some) exec "$simulate" both 53 1 200 ;;
+some) exec "$simulate" both 97 1 150 ;;
 seed) exec "$simulate" seed "$2" ;;
 crash) exec "$simulate" crash "$2" "$3" ;;
 long)

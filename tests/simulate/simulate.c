@@ -4,6 +4,7 @@
  *     simulate enumerate EVERY      crash at every EVERYth change of the fixed
  *                                   workload, with each kind of damage
  *     simulate both EVERY FIRST COUNT
+ *     simulate hunt EVERY FIRST COUNT   the same, until the first violation
  *     simulate random FIRST COUNT   so many seeds
  *     simulate seed SEED            one of them
  *     simulate crash CHANGE DAMAGE  one crash of the fixed workload
@@ -20,6 +21,7 @@
 
 struct tally {
 	int64_t seeds, crashes, violations;
+	bool hunts; /* one violation is enough */
 	char scratch[256];
 };
 
@@ -27,6 +29,8 @@ static void attempt(
 	struct tally *tally, const struct run_plan *plan, const char *name)
 {
 	struct run_result result;
+	if (tally->hunts && tally->violations > 0)
+		return;
 	run(plan, tally->scratch, &result);
 	tally->seeds++;
 	tally->crashes += result.crashes;
@@ -70,12 +74,29 @@ static void enumerate(struct tally *tally, int64_t every)
 			crash(tally, at, damage);
 }
 
+/* What the seed chose. */
+static void describe(const struct run_plan *plan)
+{
+	printf("%zu records, batches of %zu, window %" PRId64 " us and %" PRIu64
+	       " keys, WAL %" PRIu64 "\n",
+		plan->records, plan->batch_records, plan->window_us,
+		plan->window_keys, plan->wal_bytes);
+	printf("first crash %" PRId64 ", then %d within %" PRId64
+	       ", failure %d, full %" PRId64 ", lies %d, rots %d,"
+	       " takeover %u%%, operator %u%%\n",
+		plan->crash_at, plan->crashes, plan->crash_reach,
+		(int)plan->failure, plan->full_bytes, plan->lies, plan->rots,
+		plan->takeover_percent, plan->operator_percent);
+}
+
 static void random_walk(struct tally *tally, uint64_t first, uint64_t count)
 {
 	for (uint64_t seed = first; seed < first + count; seed++) {
 		char name[64];
 		struct run_plan plan = run_plan_random(seed);
 		(void)snprintf(name, sizeof name, "seed %" PRIu64, seed);
+		if (count == 1)
+			describe(&plan);
 		attempt(tally, &plan, name);
 	}
 }
@@ -90,7 +111,9 @@ static int dispatch(struct tally *tally, int count, char **arguments)
 	const char *what = count > 2 ? arguments[1] : "";
 	if (strcmp(what, "enumerate") == 0)
 		enumerate(tally, (int64_t)number(arguments, 2));
-	else if (strcmp(what, "both") == 0 && count > 4) {
+	else if (count > 4 &&
+		 (strcmp(what, "both") == 0 || strcmp(what, "hunt") == 0)) {
+		tally->hunts = what[0] == 'h';
 		enumerate(tally, (int64_t)number(arguments, 2));
 		random_walk(tally, number(arguments, 3), number(arguments, 4));
 	} else if (strcmp(what, "random") == 0 && count > 3)

@@ -1,0 +1,155 @@
+"""Deliberate bugs, one at a time: the simulation must find each.
+
+    mutants.py SOURCE WORK [NAME...]
+
+Each is one change to a copy of the source in WORK; the program is built from it and hunts until the first violation.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+BUILD_SECONDS = 600
+HUNT_SECONDS = 240  # one that never ends is found, too
+HUNT = ["hunt", "29", "1", "400"]
+
+# name, file, what stands there (once), what is put in its place
+MUTANTS = [
+    ("offsets in a transaction before the rows'", "store/apply.c",
+     "\trc = write_batch(batch, fault);\n",
+     "\trc = write_partitions(batch, fault);\n\tif (rc == 0)\n\t\trc = sql_run(store->commit, fault);\n"
+     "\tif (rc == 0)\n\t\trc = sql_run(store->begin, fault);\n\tif (rc == 0)\n\t\trc = write_batch(batch, fault);\n"),
+    ("offsets in a transaction behind the rows'", "store/apply.c",
+     "\tif (rc == 0)\n\t\trc = write_partitions(batch, fault);\n",
+     "\tif (rc == 0)\n\t\trc = sql_run(batch->store->commit, fault);\n\tif (rc == 0)\n"
+     "\t\trc = sql_run(batch->store->begin, fault);\n\tif (rc == 0)\n\t\trc = write_partitions(batch, fault);\n"),
+    ("Kafka committed before the store", "ingest/pipeline.c",
+     "\tint rc = caution_note(&pipeline->caution, flight, fault);\n\tif (rc == 0)\n",
+     "\tint rc = caution_note(&pipeline->caution, flight, fault);\n\tcommit_landed(pipeline, flight);\n\tif (rc == 0)\n"),
+    ("a failed write counts as durable", "store/transaction.c",
+     "\tif (rc == 0)\n\t\treturn 0;\n\tstore_rollback(store);\n",
+     "\tif (rc == 0 || rc == FAULT_IO)\n\t\treturn 0;\n\tstore_rollback(store);\n"),
+    ("`>=` for `>`: the older feature wins a tie", "schema/merge.c",
+     "version_compare(version, &cell->version) <= 0", "version_compare(version, &cell->version) < -1"),
+    ("a floor at the same moment doesn't count", "schema/merge.c",
+     "\treturn row->has_floor && version_compare(version, &row->floor) < 0;",
+     "\treturn row->has_floor && version->event_us < row->floor.event_us;"),
+    ("newest wins by batch", "store/run.c",
+     "\tfor (size_t i = 0; i < count; i++)\n\t\tchanged |= merge_item",
+     "\tfor (size_t i = 0; i + 1 < count; i++)\n\t\titems[i]->disposition = DISPOSITION_SUPERSEDED;\n"
+     "\tfor (size_t i = count - 1; i < count; i++)\n\t\tchanged |= merge_item"),
+    ("synchronous=OFF", "store/open.c", 'check_pragma(db, "PRAGMA synchronous", "2", fault)',
+     'sql_execute(db, "PRAGMA synchronous = OFF", fault)'),
+    ("synchronous=NORMAL", "store/open.c", 'check_pragma(db, "PRAGMA synchronous", "2", fault)',
+     'sql_execute(db, "PRAGMA synchronous = NORMAL", fault)'),
+    ("keys of a failed batch stay in memory", "store/apply.c", "\tkeys_forget(&store->keys);\n", "\tkeys_settle(&store->keys);\n"),
+    ("keys let go by the fastest partition's time", "store/key_segments.c",
+     "\t\tif (horizon->at_end[log] && !came_from(segment, log))\n", "\t\tif (!came_from(segment, log))\n"),
+    ("keys let go before their partition passed them", "store/key_segments.c",
+     "\t\tif (horizon->at_end[log] && !came_from(segment, log))\n", "\t\tif (came_from(segment, log) || horizon->at_end[log])\n"),
+    ("the key window forgets at once", "store/window.c",
+     "\treturn distance <= (uint64_t)window_us;", "\treturn distance < (uint64_t)window_us / 2;"),
+    ("the floor is forgotten behind an upsert", "store/view_rows.c",
+     "\tif (!row_encode_floor(row, arena, &floor) ||\n\t\t!row_encode_versions",
+     "\tstruct row bare = *row;\n\tbare.has_floor = false;\n\tif (!row_encode_floor(&bare, arena, &floor) ||\n"
+     "\t\t!row_encode_versions"),
+    ("a sum counts twice by retry", "store/run.c",
+     "\tif (!merged.late_delete)\n\t\treturn merged;\n",
+     "\tif (!merged.late_delete)\n\t\t(void)merge(update->view, row, update, version);\n"
+     "\tif (!merged.late_delete)\n\t\treturn merged;\n"),
+    ("a dead update takes its key for good", "store/window.c",
+     "\tif (holds && holder->state != KEY_DEAD) {", "\tif (holds) {"),
+    ("an overtaken letter is not marked", "store/window.c",
+     "\tletter.state = LETTER_OVERTAKEN;\n", "\tletter.state = LETTER_OPEN;\n"),
+    ("the digest misses what a delete takes away", "store/run.c",
+     "\ttotals->digest = digest_add(digest_subtract(totals->digest, before),\n",
+     "\tif (held.row.has_floor)\n\t\tbefore = DIGEST_ZERO;\n"
+     "\ttotals->digest = digest_add(digest_subtract(totals->digest, before),\n"),
+    ("what a failed sync left in memory is not dropped", "store/open.c",
+     "\tif (!again)\n\t\tlayout_drop_cache(&store->layout);\n", ""),
+    ("after a failed write it goes on", "store/transaction.c", "\tif (rc == FAULT_IO) {\n", "\tif (rc == FAULT_INTERNAL) {\n"),
+    ("who lost the store writes on", "store/transaction.c",
+     "\tif (rc == 0 && epoch != store->owner_epoch)\n", "\tif (rc == 0 && epoch < 0)\n"),
+    ("lost commits are not looked for", "store/coherence.c", " WHERE k.offset >= p.next_offset\"", " WHERE k.offset > p.next_offset + 9999\""),
+    ("the end's gaps are not counted", "store/batch.c",
+     "\t\t\taccounts->gaps +=\n\t\t\t\tmark->next_offset - accounts->next_offset;\n", ""),
+    ("records below the fence are taken again", "store/batch.c",
+     "\t\tif (record->record.offset < partition->accounts.next_offset) {",
+     "\t\tif (record->record.offset + 1 < partition->accounts.next_offset) {"),
+    ("memory is not read again after a failed commit", "store/transaction.c",
+     "\trc = store_reload(store, fault);\n\treturn rc < 0 ? rc : (int)STORE_OUTCOME_UNKNOWN;", "\treturn STORE_OUTCOME_UNKNOWN;"),
+    ("the letters' numbers of a failed batch stay used", "store/apply.c", "\tstore->letters.next = *ids;\n", "\t(void)ids;\n"),
+    ("keys are not loaded at the start", "store/keys.c",
+     "\tif (!key_map_add(&keys->map, keys_prefix(holder->key), holder->seq) ||",
+     "\tif (holder->seq % 2 == 0)\n\t\treturn 0;\n\tif (!key_map_add(&keys->map, keys_prefix(holder->key), holder->seq) ||"),
+]
+
+
+def copy(source, work):
+    shutil.rmtree(work, ignore_errors=True)
+    os.makedirs(work)
+    names = subprocess.run(["git", "-C", source, "ls-files", "-z", "-co", "--exclude-standard"],
+                           check=True, capture_output=True).stdout
+    for name in filter(None, names.decode().split("\0")):
+        target = os.path.join(work, "source", name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if os.path.isfile(os.path.join(source, name)):
+            shutil.copy2(os.path.join(source, name), target)
+    subprocess.run(["cmake", "-S", f"{work}/source", "-B", f"{work}/build", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug"],
+                   check=True, stdout=subprocess.DEVNULL)
+
+
+def build(work):
+    done = subprocess.run(["cmake", "--build", f"{work}/build", "-j2", "--target", "simulate"],
+                          capture_output=True, text=True, timeout=BUILD_SECONDS)
+    if done.returncode != 0:
+        sys.exit(f"does not build:\n{done.stdout[-3000:]}")
+
+
+def hunt(work):
+    """What found it; "" where nothing did."""
+    try:
+        done = subprocess.run([f"{work}/build/tests/simulate/simulate", *HUNT], capture_output=True, text=True,
+                              errors="replace", timeout=HUNT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return "it does not end"
+    if done.returncode == 0:
+        return ""
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("crash ", "seed ", "the fixed"))]
+    lines = [line for line in lines if not line.endswith(" changes")]
+    return lines[0] if lines else f"ended with {done.returncode} {done.stderr.strip()[-120:]}"
+
+
+def attempt(work, mutant):
+    name, file, old, new = mutant
+    path = os.path.join(work, "source", file)
+    with open(path, encoding="utf-8") as stream:
+        text = stream.read()
+    if text.count(old) != 1:
+        sys.exit(f"{name}: {file} has what it changes {text.count(old)} times, not once: bring the list up to date")
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(text.replace(old, new))
+    build(work)
+    found = hunt(work)
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    print(f"{'killed  ' if found else 'SURVIVED'} {name}: {found}", flush=True)
+    return bool(found)
+
+
+def main():
+    source, work, *names = sys.argv[1:]
+    copy(source, work)
+    build(work)
+    found = hunt(work)
+    if found:
+        sys.exit(f"without a mutant: {found}")
+    chosen = [mutant for mutant in MUTANTS if not names or mutant[0] in names]
+    killed = sum(attempt(work, mutant) for mutant in chosen)
+    print(f"{len(chosen)} mutants, {killed} killed")
+    return 0 if killed == len(chosen) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
