@@ -21,6 +21,9 @@
 #define NEAR_RECORDS 20000
 #define TELL_EVERY_US INT64_C(10000000)
 #define BAR_CELLS 30
+/* A topic that only the new schema takes, and that is not there after so long,
+ * is taken when it comes. */
+#define TOPIC_WAIT_US INT64_C(10000000)
 
 static void notice(void *payload, const char *text)
 {
@@ -164,6 +167,32 @@ static bool knows_topic(const struct reader_status *status, const char *topic)
 	return false;
 }
 
+static bool is_found(const struct rebuild *rebuild, const char *topic)
+{
+	for (size_t i = 0; i < store_partition_count(rebuild->store); i++)
+		if (strcmp(store_partition_at(rebuild->store, i)->log.topic,
+			    topic) == 0)
+			return true;
+	return false;
+}
+
+/* Is there a topic that only the new schema takes, and that Kafka was not yet
+ * heard of? */
+static bool awaits_topic(
+	const struct rebuild *rebuild, const struct reader_status *status)
+{
+	const struct schema *schema = store_schema(rebuild->store);
+	if (sources_is_file(rebuild->config) ||
+		rebuild_now_us() - rebuild->began_us > TOPIC_WAIT_US)
+		return false;
+	for (size_t i = 0; i < schema->source_count; i++) {
+		const char *topic = schema->sources[i].topic;
+		if (!knows_topic(status, topic) && !is_found(rebuild, topic))
+			return true;
+	}
+	return false;
+}
+
 /* What only the new schema takes has no bound but the log's end, which is to be
  * reached before the live one stands still, not while it does. */
 static int follow_new_topics(struct rebuild *rebuild,
@@ -171,6 +200,8 @@ static int follow_new_topics(struct rebuild *rebuild,
 	struct fault *fault)
 {
 	int rc = 0;
+	if (rebuild->course == COURSE_FOLLOWS && awaits_topic(rebuild, status))
+		*behind += NEAR_RECORDS + 1;
 	for (size_t i = 0; rc == 0 && i < store_partition_count(rebuild->store);
 		i++) {
 		const struct log *log =
