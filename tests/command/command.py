@@ -25,7 +25,7 @@ BENCH = PROJECT / "tests/bench/schema.json"
 TOPIC = "payments.v1"
 PATIENCE_S = 20
 AT = (datetime.now(timezone.utc) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S.500Z")  # fresh: the sample's card lasts 30 days
-COMMANDS = ["run", "ingest", "serve", "get", "why", "status", "pause", "resume", "hold", "release", "dead", "backup", "restore", "verify", "rebuild", "replay", "generations", "rollback", "schema", "faults", "produce", "broker"]
+COMMANDS = ["run", "ingest", "serve", "get", "why", "status", "pause", "resume", "hold", "release", "dead", "backup", "restore", "load", "verify", "rebuild", "replay", "generations", "rollback", "schema", "faults", "produce", "broker"]
 PROGRAM = FAILPOINTS = None
 
 
