@@ -12,7 +12,7 @@
 #define START_US INT64_C(1795422048000000)
 
 /* The harness has no way on without memory. */
-static void *must(void *memory)
+__attribute__((returns_nonnull)) static void *must(void *memory)
 {
 	if (memory == NULL)
 		abort();
@@ -26,7 +26,8 @@ static void image_resize(struct image *image, size_t size)
 		image->bytes = must(realloc(image->bytes, image->room));
 	}
 	if (size > image->size)
-		memset(image->bytes + image->size, 0, size - image->size);
+		memset((char *)must(image->bytes) + image->size, 0,
+			size - image->size);
 	image->size = size;
 }
 
@@ -36,14 +37,14 @@ static void image_write(
 	if (at + length > image->size)
 		image_resize(image, at + length);
 	if (length > 0)
-		memcpy(image->bytes + at, bytes, length);
+		memcpy((char *)must(image->bytes) + at, bytes, length);
 }
 
 static void image_copy(struct image *to, const struct image *from)
 {
 	image_resize(to, from->size);
 	if (from->size > 0)
-		memcpy(to->bytes, from->bytes, from->size);
+		memcpy(must(to->bytes), must(from->bytes), from->size);
 }
 
 /* What stands for it shows its first bytes. */
@@ -242,11 +243,12 @@ void disk_rot(struct disk *disk)
 		count++;
 	if (count == 0)
 		return;
-	struct inode *inode = with_content(disk, chance_below(chance, count));
+	struct inode *inode =
+		must(with_content(disk, chance_below(chance, count)));
 	struct image *image = &inode->durable;
-	size_t at = chance_below(chance, image->size);
-	unsigned bit = 1U << chance_below(chance, 8);
-	image->bytes[at] = (unsigned char)(image->bytes[at] ^ bit);
+	unsigned char *byte = must(image->bytes);
+	byte += chance_below(chance, image->size);
+	*byte ^= (unsigned char)(1U << chance_below(chance, 8));
 	image_copy(&inode->now, image);
 	show(inode);
 }
