@@ -3,9 +3,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-int flight_init(struct flight *flight, size_t records, struct fault *fault)
+int flight_init(struct flight *flight, size_t records, size_t keep_bytes,
+	struct fault *fault)
 {
-	*flight = (struct flight){.record_capacity = records};
+	*flight = (struct flight){
+		.record_capacity = records, .keep_bytes = keep_bytes};
 	flight->records = calloc(records, sizeof *flight->records);
 	if (flight->records == NULL)
 		return fault_set(fault, FAULT_OOM,
@@ -22,7 +24,7 @@ void flight_finish(struct flight *flight)
 
 void flight_reset(struct flight *flight)
 {
-	arena_reset(&flight->arena);
+	arena_shrink(&flight->arena, flight->keep_bytes);
 	flight->record_count = 0;
 	flight->mark_count = 0;
 	flight->updates_most = 0;

@@ -14,6 +14,7 @@ struct flight {
 	struct arena arena;
 	struct store_record *records; /* records[0..record_capacity) */
 	size_t record_count, record_capacity;
+	size_t keep_bytes; /* of memory, from batch to batch */
 	struct store_mark *marks;
 	size_t mark_count, mark_capacity;
 	size_t updates_most; /* its records hold no more updates */
@@ -28,8 +29,10 @@ struct flight {
 	int64_t decode_us, apply_us;
 };
 
-/* Errors: FAULT_OOM. */
-int flight_init(struct flight *flight, size_t records, struct fault *fault);
+/* For so many records. Beyond `keep_bytes` memory is given back with each
+ * batch: one of rare size leaves nothing behind. Errors: FAULT_OOM. */
+int flight_init(struct flight *flight, size_t records, size_t keep_bytes,
+	struct fault *fault);
 void flight_finish(struct flight *flight);
 
 /* Empty it for the next batch. */

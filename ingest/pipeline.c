@@ -262,6 +262,22 @@ static void look_back(struct pipeline *pipeline)
 		pipeline_tell(pipeline, text.text);
 }
 
+/*
+ * With every flight under way nothing is polled, however long the disk takes.
+ * That costs nothing with librdkafka, since we assign by ourselves (read in its
+ * source, 2.0.2):
+ *
+ * - max.poll.interval.ms binds members: its timer is started only where there
+ *   is a subscription (rdkafka_cgrp.c, rd_kafka_cgrp_assign());
+ * - fetches, connections, metadata and what was given it to commit are its own
+ *   threads'; what they fetch stops at queued.max.messages.kbytes;
+ * - errors wait in the queue until we poll, and are told later; the log does
+ *   not go through it (kafka_config.c). An OAUTHBEARER token that ran out
+ *   meanwhile is renewed by the first poll.
+ *
+ * To pause everything and poll on would cost: a pause throws away what is
+ * queued, and its thread looks only a second later whether it is over.
+ */
 static int turn(struct pipeline *pipeline, struct fault *fault)
 {
 	if (pipeline->window_full)

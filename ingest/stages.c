@@ -10,6 +10,7 @@
 
 #define RETRY_FIRST_MS 10
 #define RETRY_MAX_MS 1000
+#define KEPT_TIMES 2 /* a batch's bytes as they came, and decoded */
 
 /* Batches are numbered; number n lives in flights[n % FLIGHTS]. Each stage has
  * a count of what it finished, so polled >= decoded >= applied >= released. */
@@ -17,6 +18,7 @@ struct stages {
 	const struct pipeline_options *options;
 	const struct caution *caution;
 	struct decoder decoder;
+	struct arena scratch;		      /* the decoder's */
 	const struct source_schema **sources; /* by log id - 1 */
 	size_t source_count;
 	struct flight flights[FLIGHTS];
@@ -209,6 +211,7 @@ int stages_open(struct stages **out, const struct pipeline_options *options,
 	stages->decoder.schema = store_schema(options->store);
 	memcpy(stages->decoder.secret, store_secret(options->store),
 		SECRET_BYTES);
+	stages->decoder.scratch = &stages->scratch;
 	pthread_mutex_init(&stages->mutex, NULL);
 	pthread_condattr_t monotonic;
 	pthread_condattr_init(&monotonic);
@@ -217,8 +220,8 @@ int stages_open(struct stages **out, const struct pipeline_options *options,
 	pthread_condattr_destroy(&monotonic);
 	int rc = 0;
 	for (int i = 0; rc == 0 && i < FLIGHTS; i++)
-		rc = flight_init(
-			&stages->flights[i], options->batch_records, fault);
+		rc = flight_init(&stages->flights[i], options->batch_records,
+			KEPT_TIMES * options->batch_bytes, fault);
 	if (rc == 0 && options->threads)
 		rc = start_threads(stages, fault);
 	if (rc < 0)
@@ -244,6 +247,7 @@ void stages_close(struct stages *stages)
 	pthread_mutex_destroy(&stages->mutex);
 	for (int i = 0; i < FLIGHTS; i++)
 		flight_finish(&stages->flights[i]);
+	arena_finish(&stages->scratch);
 	free((void *)stages->sources);
 	free(stages);
 }

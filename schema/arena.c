@@ -94,13 +94,32 @@ void arena_reset(struct arena *arena)
 	arena->total_bytes = 0;
 }
 
-void arena_finish(struct arena *arena)
+static void free_blocks(struct arena_block *block)
 {
-	struct arena_block *block = arena->first;
 	while (block != NULL) {
 		struct arena_block *next = block->next;
 		free(block);
 		block = next;
 	}
+}
+
+void arena_shrink(struct arena *arena, size_t keep_bytes)
+{
+	arena_reset(arena);
+	struct arena_block **link = &arena->first;
+	size_t kept_bytes = 0;
+	while (*link != NULL && (*link)->size <= keep_bytes - kept_bytes) {
+		kept_bytes += (*link)->size;
+		link = &(*link)->next;
+	}
+	free_blocks(*link);
+	*link = NULL;
+	arena->current = arena->first;
+	arena->held_bytes = kept_bytes;
+}
+
+void arena_finish(struct arena *arena)
+{
+	free_blocks(arena->first);
 	*arena = ARENA_INIT;
 }

@@ -37,6 +37,9 @@ const char *arena_print(struct arena *arena, const char *format, ...)
 /* Forget everything handed out; keeps the memory. */
 void arena_reset(struct arena *arena);
 
+/* The same, and free what is beyond `keep_bytes`. */
+void arena_shrink(struct arena *arena, size_t keep_bytes);
+
 /* Free everything. A zeroed arena is allowed. */
 void arena_finish(struct arena *arena);
 

@@ -6,6 +6,9 @@
 #include "schema/line.h"
 #include "schema/pointer.h"
 
+/* Of memory for hashing, from record to record: a longer one pays for it. */
+#define SCRATCH_KEPT_BYTES ((size_t)1 << 20)
+
 void *decoding_take(struct decoding *decoding, size_t size)
 {
 	void *memory = arena_take(decoding->arena, size);
@@ -151,13 +154,17 @@ int decode_record(const struct decoder *decoder,
 	const struct source_schema *source, const struct record *record,
 	struct arena *arena, struct decoded *out, struct fault *fault)
 {
+	struct arena *scratch =
+		decoder->scratch != NULL ? decoder->scratch : arena;
+	if (decoder->scratch != NULL)
+		arena_shrink(scratch, SCRATCH_KEPT_BYTES);
 	struct decoding decoding = {
 		.decoder = decoder,
 		.source = source,
 		.arena = arena,
 		.record = *record,
 		.converter = {.arena = arena},
-		.scratch = BUFFER_INIT(arena),
+		.scratch = BUFFER_INIT(scratch),
 		.event_time = {.reason = REASON_NO_EVENT_TIME},
 		.out = out,
 	};

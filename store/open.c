@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #define HOUR_US (3600 * INT64_C(1000000))
-#define CACHE_KIB (128 * 1024) /* pages of some 500,000 rows of 250 bytes */
 
 #define OPEN_AGAIN 2 /* the disk was full, and the ballast was given up */
 
@@ -20,6 +19,8 @@ struct store_options store_options_default(void)
 		.key_window_keys = 1000000,
 		.key_window_max_bytes = UINT64_C(8) << 30,
 		.wal_max_bytes = UINT64_C(200) << 20,
+		/* pages of some 500,000 rows of 250 bytes */
+		.cache_bytes = UINT64_C(128) << 20,
 		.ballast_bytes = UINT64_C(200) << 20,
 		.reader_max_us = 30 * INT64_C(1000000),
 		.busy_timeout_ms = 5000,
@@ -55,8 +56,9 @@ static int configure(
 {
 	char sizes[128];
 	sqlite3_snprintf(sizeof sizes, sizes,
-		"PRAGMA cache_size = -%d; PRAGMA journal_size_limit = %lld",
-		CACHE_KIB, (long long)options->wal_max_bytes);
+		"PRAGMA cache_size = -%lld; PRAGMA journal_size_limit = %lld",
+		(long long)(options->cache_bytes / 1024),
+		(long long)options->wal_max_bytes);
 	int on = 1;
 	int rc = check_pragma(db, "PRAGMA journal_mode = WAL", "wal", fault);
 	if (rc == 0)

@@ -46,6 +46,7 @@ struct store_options {
 	uint64_t key_window_keys;      /* the newest so many stay anyway */
 	uint64_t key_window_max_bytes; /* memory and table together */
 	uint64_t wal_max_bytes;	       /* begun anew beyond */
+	uint64_t cache_bytes;	       /* pages kept in memory by the writer */
 	uint64_t ballast_bytes;	  /* given up when the disk is full; 0: none */
 	int64_t reader_max_us;	  /* readers that hold the WAL beyond its limit
 				     longer make ingest wait */

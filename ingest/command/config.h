@@ -27,6 +27,7 @@ struct config {
 		int64_t key_window_keys;
 		int64_t key_window_max_bytes;
 		int64_t wal_max_bytes;
+		int64_t cache_bytes;
 		int64_t ballast_bytes;
 		int64_t reader_max_us;
 		int64_t busy_timeout_us;

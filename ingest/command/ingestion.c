@@ -48,6 +48,7 @@ struct store_options store_options_of(const struct config *all)
 	options.key_window_keys = (uint64_t)config->key_window_keys;
 	options.key_window_max_bytes = (uint64_t)config->key_window_max_bytes;
 	options.wal_max_bytes = (uint64_t)config->wal_max_bytes;
+	options.cache_bytes = (uint64_t)config->cache_bytes;
 	options.ballast_bytes = (uint64_t)config->ballast_bytes;
 	options.reader_max_us = config->reader_max_us;
 	options.busy_timeout_ms = (uint32_t)(config->busy_timeout_us / 1000);

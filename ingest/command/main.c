@@ -1,5 +1,6 @@
 /* Picks a subcommand. */
 #include "ingest/command/command.h"
+#include "ingest/command/memory.h"
 #include "schema/nearest.h"
 #include "store/process.h"
 
@@ -108,6 +109,7 @@ static int pick(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	memory_give_back();
 	store_process_init();
 	int status = pick(argc, argv);
 	if (fflush(stdout) == 0 && ferror(stdout) == 0)

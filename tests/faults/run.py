@@ -17,6 +17,7 @@ import damage  # noqa: F401
 import disk  # noqa: F401
 import events  # noqa: F401
 import kills  # noqa: F401
+import memory  # noqa: F401
 import network  # noqa: F401
 import processes  # noqa: F401
 import readers  # noqa: F401

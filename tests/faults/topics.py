@@ -232,7 +232,7 @@ def topic_later(rig):
     rig.whole()
 
 
-@scenario("59", "much more arrives than memory holds", "48 MiB in values of 64 KiB over 32 partitions, the disk slow; batch_bytes 2 MiB, queues 4 MiB",
+@scenario("59a", "much more arrives than memory holds", "48 MiB in values of 64 KiB over 32 partitions, the disk slow; batch_bytes 2 MiB, queues 4 MiB",
           "resident memory stays below 192 MiB; all is taken (I12)")
 def more_than_memory(rig):
     broker = rig.broker()

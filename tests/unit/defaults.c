@@ -29,6 +29,7 @@ static void settings_and_rooms_agree(void **state)
 	assert_int_equal(
 		config.store.key_window_max_bytes, store.key_window_max_bytes);
 	assert_int_equal(config.store.wal_max_bytes, store.wal_max_bytes);
+	assert_int_equal(config.store.cache_bytes, store.cache_bytes);
 	assert_int_equal(config.store.ballast_bytes, store.ballast_bytes);
 	assert_int_equal(config.store.reader_max_us, store.reader_max_us);
 	assert_int_equal(
