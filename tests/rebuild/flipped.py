@@ -65,9 +65,9 @@ class Store:
             event["op"] = "delete"
             state.pop(entity, None)
         else:
-            n, label = chance.randrange(1, 1000), "x" * chance.randrange(1, 200)
+            n, label = chance.randrange(1, 1000), "".join(chance.choices("abcdefgh", k=chance.randrange(1, 200)))
             event["features"] = {"n": n, "label": label}
-            state[entity] = (state.get(entity, (0, 0))[0] + n, len(label))
+            state[entity] = (state.get(entity, (0, ""))[0] + n, label)
         self.states.append(state)
         return json.dumps(event) + "\n"
 
@@ -94,7 +94,7 @@ class Store:
         check(done.returncode in (0, DAMAGED), f"the reader ended with {done.returncode}: {done.stderr[-300:]}")
         if done.returncode == DAMAGED:
             return None
-        return {name: (int(n), int(length)) for name, n, length in (line.split() for line in done.stdout.splitlines())}
+        return {name: (int(n), label) for name, n, label in (line.split() for line in done.stdout.splitlines())}
 
     def is_right(self, rows):
         """Are these the rows of the records the store says it took? Where that number can't be read, of any number of them."""

@@ -1,6 +1,6 @@
 /* flipped_reader STORE COUNT: looks the entities e0 to e<COUNT - 1> of the view
  * `card` up in one lookup, and prints of each that is there its name, the
- * feature n and the length of the feature label. Status 3: the store says that
+ * features n and label. Status 3: the store says that
  * it is damaged, or can't be opened. */
 #include "store/holdfast.h"
 
@@ -20,8 +20,8 @@ static void print_row(size_t row, const struct holdfast_value values[2])
 	if (values[0].status != HOLDFAST_STATUS_FRESH &&
 		values[0].status != HOLDFAST_STATUS_BEHIND)
 		return;
-	printf("e%zu %.0f %u\n", row, holdfast_number(&values[0], -1),
-		(unsigned)values[1].length);
+	printf("e%zu %.0f %s\n", row, holdfast_number(&values[0], -1),
+		values[1].as.text == NULL ? "" : values[1].as.text);
 }
 
 static int look_up(struct holdfast *store, const char *const *names,
