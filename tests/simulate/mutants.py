@@ -67,7 +67,7 @@ MUTANTS = [
      "\tif (held.row.has_floor)\n\t\tbefore = DIGEST_ZERO;\n"
      "\ttotals->digest = digest_add(digest_subtract(totals->digest, before),\n"),
     ("what a failed sync left in memory is not dropped", "store/open.c",
-     "\tif (!again)\n\t\tlayout_drop_cache(&store->layout);\n", ""),
+     "\t\tlayout_drop_cache(&store->layout);\n", "\t\t(void)0;\n"),
     ("after a failed write it goes on", "store/transaction.c", "\tif (rc == FAULT_IO) {\n", "\tif (rc == FAULT_INTERNAL) {\n"),
     ("who lost the store writes on", "store/transaction.c",
      "\tif (rc == 0 && epoch != store->owner_epoch)\n", "\tif (rc == 0 && epoch < 0)\n"),
