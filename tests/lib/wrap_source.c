@@ -181,6 +181,11 @@ static int wrap_poll(struct source *base, struct source_event *event,
 		rc = check_turn(wrap, event->record.log, fault);
 	else if (outcome == SOURCE_END)
 		rc = pass_turn(wrap, event->log, fault);
+	/* Nobody waits for those that are held back; their turn comes. */
+	else if (outcome == SOURCE_DONE && wrap->turn + 1 < wrap->log_count) {
+		rc = pass_turn(wrap, wrap->logs[wrap->turn], fault);
+		outcome = SOURCE_IDLE;
+	}
 	return rc < 0 ? rc : outcome;
 }
 
