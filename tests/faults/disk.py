@@ -42,6 +42,9 @@ def sync_of_wal(rig):
 def sync_of_database(rig):
     rig.generate(200)
     rig.take()
+    with rig.snapshot():
+        rig.generate(200)
+        rig.take()
     fails(rig, "fdatasync:error=EIO", path=rig.database, counts=(1, 1))
 
 

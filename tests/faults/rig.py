@@ -1,5 +1,6 @@
 """What scenarios share: a directory with a service in it, brokers, ways to hurt them, and an oracle that shares no code with it."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -239,6 +240,17 @@ class Rig:
         db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=PATIENCE_S)
         try:
             return db.execute(query, values).fetchall()
+        finally:
+            db.close()
+
+    @contextlib.contextmanager
+    def snapshot(self):
+        """Somebody reads meanwhile: what is committed stays in the WAL, which no clean stop can empty."""
+        db = sqlite3.connect(f"{self.database.resolve().as_uri()}?mode=ro", uri=True, timeout=PATIENCE_S, isolation_level=None)
+        try:
+            db.execute("BEGIN")
+            db.execute("SELECT count(*) FROM _partition").fetchall()
+            yield
         finally:
             db.close()
 

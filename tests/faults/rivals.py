@@ -54,7 +54,7 @@ class Rivals:
         return first
 
     def second(self, busy_timeout="200ms"):
-        """It leaves its WAL for others to copy: below the limit there is no checkpoint."""
+        """Below the limit there is no checkpoint, and a snapshot keeps its end from emptying the WAL: others may copy it."""
         return self.rig.start("ingest", "--until-end", "--set", f"store.path={self.other}", "--set", f"store.busy_timeout={busy_timeout}",
                               "--set", "store.wal_max_bytes=1GiB", "--set", f"kafka.bootstrap.servers={self.winners.address}")
 
@@ -66,8 +66,10 @@ class Rivals:
         """A first that is stopped there, and a second that took all meanwhile."""
         for _ in range(TRIES):
             first = self.stopped_at(failpoint, hit, count)
-            second = self.second()
-            if not self.is_kept_out(second):
+            with self.rig.snapshot():
+                second = self.second()
+                kept_out = self.is_kept_out(second)
+            if not kept_out:
                 equal(second.wait(), 0, f"exit status of the second ({second.said()[-300:]})")
                 equal(self.rig.total(), self.rig.sent_count(), "records taken by both")
                 return first
