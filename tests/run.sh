@@ -7,7 +7,7 @@
 #
 #   tests/run.sh [preset…]     only these
 #
-# tests/faults/run.sh, with scenarios known to be broken, runs by itself: three minutes.
+# tests/faults/run.sh runs by itself, three minutes: on a quiet machine, since it hurts a real service.
 #
 # What can't run here is skipped and says why; with CI=true it fails. Each part's time is printed; ctest's summaries come last.
 set -euo pipefail
