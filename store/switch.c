@@ -216,21 +216,14 @@ static int turn(struct store *live, struct store *successor,
 	return rc == FAULT_IO ? rc : 0;
 }
 
-/* A builder must not have it open. */
-static int lock_out_builders(
-	const struct layout *layout, int *lock, struct fault *fault)
-{
-	return layout_lock_build(layout, lock, fault);
-}
-
 int store_switch(struct store **store, const struct store_switch *to,
 	struct fault *fault)
 {
 	struct store *live = *store, *successor = NULL;
 	int builders = -1;
 	int rc = store_refresh(live, fault);
-	if (rc == 0)
-		rc = lock_out_builders(&live->layout, &builders, fault);
+	if (rc == 0) /* a builder must not have it open */
+		rc = layout_lock_build(&live->layout, &builders, fault);
 	if (rc == 0)
 		rc = open_successor(
 			&successor, &live->options, live->lock, to, fault);
@@ -276,7 +269,7 @@ int store_replace(const struct store_options *options,
 	int rc = open_successor(&successor, options, -1, to, fault);
 	int builders = -1;
 	if (rc == 0)
-		rc = lock_out_builders(&successor->layout, &builders, fault);
+		rc = layout_lock_build(&successor->layout, &builders, fault);
 	if (rc == 0)
 		rc = make_ready(successor, "", to, fault);
 	failpoint("switch_ready");

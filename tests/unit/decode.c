@@ -197,20 +197,20 @@ static void entities_are_judged_without_coercion(void **state)
 static void the_first_wrong_thing_wins(void **state)
 {
 	struct rig *rig = *state;
-#define WRONG_FROM_TIME "'at': 'x', 'amount': 'x', 'country': 'xxx'"
+#define WRONG_FROM_TIME "'at': 'x', 'amount': 'x', 'country': 'abc'"
 	static const struct judged cases[] = {
 		{"{'id': 1, 'card': 7, 'status': 1, " WRONG_FROM_TIME "}",
 			REASON_BAD_ENTITY, "card_id"},
 		{"{'id': 1, 'card': 'c', 'status': 1, " WRONG_FROM_TIME "}",
 			REASON_EVENT_TIME_UNREADABLE, "RFC 3339"},
 		{"{'id': 1, 'card': 'c', 'status': 1, 'amount': 'x',"
-		 " 'country': 'xxx'}",
+		 " 'country': 'abc'}",
 			REASON_TYPE_MISMATCH, "feature \"spend\": a string"},
 		/* types before bounds, although spend comes first */
 		{"{'id': 1, 'card': 'c', 'status': 1, 'country': 7,"
 		 " 'amount': 1e15}",
 			REASON_OUT_OF_RANGE, "\"spend\""},
-		{"{'id': 1, 'card': 'c', 'status': 1, 'country': 'xxx',"
+		{"{'id': 1, 'card': 'c', 'status': 1, 'country': 'abc',"
 		 " 'amount': 1}",
 			REASON_OUT_OF_BOUNDS, "3 bytes, max_length is 2"},
 		{"{'id': 1, 'card': 'c', 'status': 1, 'amount': null}",
