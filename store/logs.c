@@ -186,32 +186,6 @@ int store_partition(struct store *store, const char *topic, int32_t partition,
 	return rc;
 }
 
-int store_identify(struct store *store, const struct log *log,
-	const char *cluster_id, const char *topic_id, struct fault *fault)
-{
-	int rc = store_refresh(store, fault);
-	if (rc < 0)
-		return rc;
-	struct store_partition *held = store->partitions.items[log->id - 1];
-	struct store_partition changed = *held;
-	copy_name(changed.cluster_id, cluster_id);
-	copy_name(changed.topic_id, topic_id);
-	rc = store_begin(store, fault);
-	if (rc < 0)
-		return rc;
-	rc = partition_update(store->update_partition, &changed,
-		held->accounts.next_offset, fault);
-	if (rc == 0)
-		rc = store_commit(store, fault);
-	if (rc < 0)
-		store_rollback(store);
-	if (rc == STORE_DURABLE) {
-		copy_name(held->cluster_id, cluster_id);
-		copy_name(held->topic_id, topic_id);
-	}
-	return rc < 0 ? rc : 0;
-}
-
 void store_stopped(struct store *store, const struct log *log, bool stopped)
 {
 	struct partition_mood *mood = &store->moods[log->id - 1];

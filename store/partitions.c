@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define TABLE "_partition"
-#define COLUMNS 27
+#define COLUMNS 26
 #define LOG_COLUMNS 4 /* id, topic, partition, incarnation */
 
 static struct column timestamp_column(int64_t us)
@@ -52,7 +52,6 @@ static void to_columns(const struct store_partition *partition,
 	row[n++] = column_integer(partition->log.partition);
 	row[n++] = column_integer(partition->log.incarnation);
 	row[n++] = column_text(slice_of(partition->cluster_id));
-	row[n++] = column_text(slice_of(partition->topic_id));
 	row[n++] = column_integer(accounts.first_offset);
 	row[n++] = column_integer(accounts.next_offset);
 	for (size_t i = 0; i < COUNTERS; i++)
@@ -83,7 +82,6 @@ static int from_columns(struct store_partition *partition,
 	counters_of(&partition->accounts, counters);
 	size_t n = LOG_COLUMNS;
 	copy_name(partition->cluster_id, column_as_bytes(&row[n++]));
-	copy_name(partition->topic_id, column_as_bytes(&row[n++]));
 	partition->accounts.first_offset = column_as_integer(&row[n++]);
 	partition->accounts.next_offset = column_as_integer(&row[n++]);
 	for (size_t i = 0; i < COUNTERS; i++)
@@ -247,10 +245,10 @@ bool partitions_join(
 	return true;
 }
 
-/* Twenty-seven columns and the checksum. */
+/* Twenty-six columns and the checksum. */
 #define VALUES                                                                 \
 	"(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"   \
-	" ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)"
+	" ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)"
 
 static int bind_partition(sqlite3_stmt *statement,
 	const struct store_partition *partition, unsigned char *trail,
@@ -282,11 +280,11 @@ int partition_update_prepare(
 {
 	return sql_prepare(db, out,
 		"UPDATE " TABLE " SET (id, topic, partition, incarnation,"
-		" cluster_id, topic_id, first_offset, next_offset, taken, gaps,"
+		" cluster_id, first_offset, next_offset, taken, gaps,"
 		" lost, skipped, updates, applied, superseded, duplicate,"
 		" parked, dead, late_deletes, ignored_features, redelivered,"
 		" cleared, record_time, as_of, at_end, end_offset, trail,"
-		" _checksum) = " VALUES " WHERE id = ?1 AND next_offset = ?29",
+		" _checksum) = " VALUES " WHERE id = ?1 AND next_offset = ?28",
 		fault);
 }
 

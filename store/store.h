@@ -85,7 +85,6 @@ struct store_partition {
 	int64_t end_offset; /* STORE_NO_END: it never was */
 	struct trail trail;
 	char cluster_id[STORE_NAME_MAX]; /* "" while unknown */
-	char topic_id[STORE_NAME_MAX];
 };
 
 /*
@@ -139,10 +138,6 @@ int store_partitions(struct store *store, struct store_announced *announced,
 size_t store_partition_count(const struct store *store);
 const struct store_partition *store_partition_at(
 	const struct store *store, size_t index);
-
-/* Remember where the partition's log lives. Errors: as store_partition(). */
-int store_identify(struct store *store, const struct log *log,
-	const char *cluster_id, const char *topic_id, struct fault *fault);
 
 /* A stopped partition counts as at its end for the key window. */
 void store_stopped(struct store *store, const struct log *log, bool stopped);

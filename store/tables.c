@@ -18,7 +18,7 @@ static const char own_tables[] =
 
 	"CREATE TABLE _partition (id INTEGER PRIMARY KEY, topic TEXT NOT NULL,"
 	" partition INTEGER NOT NULL, incarnation INTEGER NOT NULL,"
-	" cluster_id TEXT NOT NULL, topic_id TEXT NOT NULL,"
+	" cluster_id TEXT NOT NULL,"
 	" first_offset INTEGER NOT NULL, next_offset INTEGER NOT NULL,"
 	" taken INTEGER NOT NULL, gaps INTEGER NOT NULL,"
 	" lost INTEGER NOT NULL, skipped INTEGER NOT NULL,"

@@ -339,8 +339,6 @@ static void partition_print_json(const struct store_partition *partition)
 		printf("%" PRId64, lag_us(partition->as_of_us) / 1000);
 	fputs(", \"cluster_id\": ", stdout);
 	string_print_json(slice_of(partition->cluster_id), stdout);
-	fputs(", \"topic_id\": ", stdout);
-	string_print_json(slice_of(partition->topic_id), stdout);
 	fputs("}", stdout);
 }
 

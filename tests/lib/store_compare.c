@@ -76,7 +76,6 @@ void compare_partitions(
 	same("partition", real->log.partition, twin->log.partition);
 	same("incarnation", real->log.incarnation, twin->log.incarnation);
 	assert_string_equal(real->cluster_id, twin->cluster_id);
-	assert_string_equal(real->topic_id, twin->topic_id);
 	compare_accounts(&real->accounts, &twin->accounts);
 	same("record_time", real->record_time_us, twin->record_time_us);
 	same("as_of", real->as_of_us, twin->as_of_us);

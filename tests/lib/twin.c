@@ -107,17 +107,13 @@ static struct store_partition *own_partition(
 	return partition;
 }
 
-int twin_identify(struct twin *twin, const struct log *log,
-	const char *cluster_id, const char *topic_id, struct fault *fault)
+void twin_identify(
+	struct twin *twin, const struct log *log, const char *cluster_id)
 {
-	(void)fault;
 	struct store_partition *partition = own_partition(twin, log);
 	int length = snprintf(
 		partition->cluster_id, STORE_NAME_MAX, "%s", cluster_id);
 	assert(length < STORE_NAME_MAX);
-	length = snprintf(partition->topic_id, STORE_NAME_MAX, "%s", topic_id);
-	assert(length < STORE_NAME_MAX);
-	return 0;
 }
 
 static size_t own_view(const struct twin *twin, const struct view *view)

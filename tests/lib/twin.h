@@ -26,8 +26,9 @@ const struct schema *twin_schema(const struct twin *twin);
 int twin_partition(struct twin *twin, const char *topic, int32_t partition,
 	int64_t log_start, const struct store_partition **out,
 	struct fault *fault);
-int twin_identify(struct twin *twin, const struct log *log,
-	const char *cluster_id, const char *topic_id, struct fault *fault);
+/* Its log lives in this cluster now. */
+void twin_identify(
+	struct twin *twin, const struct log *log, const char *cluster_id);
 /* Records, marks and updates may name logs and views of another store of the
  * same schema whose partitions were made in the same order. */
 int twin_apply(struct twin *twin, const struct store_batch *batch,

@@ -105,16 +105,10 @@ int store_partitions(struct store *store, struct store_announced *announced,
 		rc = store_partition(store, one->topic, one->partition,
 			one->log_start, &one->stored, fault);
 		if (rc == 0 && one->cluster_id != NULL)
-			rc = twin_identify(store->twin, &one->stored->log,
-				one->cluster_id, one->stored->topic_id, fault);
+			twin_identify(store->twin, &one->stored->log,
+				one->cluster_id);
 	}
 	return rc;
-}
-
-int store_identify(struct store *store, const struct log *log,
-	const char *cluster_id, const char *topic_id, struct fault *fault)
-{
-	return twin_identify(store->twin, log, cluster_id, topic_id, fault);
 }
 
 /* The twin keeps every key: who is at an end does not matter to it. */

@@ -303,12 +303,13 @@ static void somebody_names_the_cluster(struct rig *rig)
 {
 	struct fault fault = {0};
 	uint64_t index = below(rig, rig->random.partition_count);
-	const char *cluster = percent(rig, 50) ? "c1" : "cluster-2";
-	good(store_identify(rig->store, rig->logs[index], cluster, "t", &fault),
-		&fault);
-	good(twin_identify(rig->twin, &rig->random.partitions[index].log,
-		     cluster, "t", &fault),
-		&fault);
+	const struct log *log = rig->logs[index];
+	struct store_announced announced = {.topic = log->topic,
+		.partition = log->partition,
+		.cluster_id = percent(rig, 50) ? "c1" : "cluster-2"};
+	good(store_partitions(rig->store, &announced, 1, &fault), &fault);
+	twin_identify(rig->twin, &rig->random.partitions[index].log,
+		announced.cluster_id);
 	compare_all(rig);
 }
 
