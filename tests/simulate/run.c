@@ -1,10 +1,9 @@
+/* A run: start, look, take, until something goes wrong; and again. */
 #include "tests/simulate/run.h"
 
 #include "ingest/pipeline.h"
-#include "store/verify.h"
 #include "store/writer.h"
-#include "tests/simulate/hand.h"
-#include "tests/simulate/oracle.h"
+#include "tests/simulate/world.h"
 #include "tests/simulate/wraps.h"
 
 #include <ftw.h>
@@ -14,103 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SECOND_US INT64_C(1000000)
 #define STARTS_MAX 400
-#define PATH_BYTES 512
 #define SEGMENT_ROWS 4 /* keys that are let go together: few, here */
-
-struct world {
-	const struct run_plan *plan;
-	struct run_result *result;
-	struct disk *disk;
-	struct chance chance, secrets, hand_chance;
-	struct hand hand;
-	struct event_world events;
-	struct log_source log;
-	struct oracle oracle;
-	struct schema *schema;
-	struct store *store;
-	struct fault fault;
-	char path[PATH_BYTES];
-	int crashes_left;
-	bool tainted;	   /* the disk lied, or rotted: it may be refused */
-	bool over;	   /* and was found, or was not */
-	size_t taken_over; /* arrivals before another owner came; or 0 */
-};
-
-__attribute__((format(printf, 2, 3))) static void violate(
-	struct world *world, const char *format, ...)
-{
-	va_list arguments;
-	if (world->result->why[0] != '\0')
-		return;
-	va_start(arguments, format);
-	(void)vsnprintf(world->result->why, RUN_WHY_BYTES, format, arguments);
-	va_end(arguments);
-}
-
-static bool is_violated(const struct world *world)
-{
-	return world->result->why[0] != '\0';
-}
-
-struct run_plan run_plan_fixed(void)
-{
-	return (struct run_plan){
-		.seed = 1,
-		.records = 110,
-		.batch_records = 5,
-		.window_us = 5 * SECOND_US,
-		.window_keys = 1,
-		.wal_bytes = 64 * 1024,
-		.operator_percent = 4,
-		.habits = {.stall = 5,
-			.again = 2,
-			.end = 10,
-			.produce = 30,
-			.run_length = 4},
-	};
-}
-
-static unsigned sometimes(struct chance *chance, unsigned percent)
-{
-	return chance_percent(chance, 50)
-		       ? (unsigned)chance_below(chance, percent) + 1
-		       : 0;
-}
-
-struct run_plan run_plan_random(uint64_t seed)
-{
-	struct chance chance = {seed ^ UINT64_C(0x1234567)};
-	struct run_plan plan = {.seed = seed, .damage_seed = seed};
-	plan.records = 50 + chance_below(&chance, 400);
-	plan.batch_records = 1 + chance_below(&chance, 30);
-	plan.window_us = (int64_t)(2 + chance_below(&chance, 20)) * SECOND_US;
-	plan.window_keys = chance_percent(&chance, 50) ? 1 : 1000;
-	plan.wal_bytes = (16 + chance_below(&chance, 256)) * 1024;
-	plan.habits = (struct log_habits){
-		.stall = sometimes(&chance, 20),
-		.again = sometimes(&chance, 10),
-		.end = sometimes(&chance, 30),
-		.produce = 1 + (unsigned)chance_below(&chance, 100),
-		.run_length = 1 + chance_below(&chance, 20),
-	};
-	plan.operator_percent = sometimes(&chance, 20);
-	plan.crash_at = 1 + (int64_t)chance_below(&chance, 400);
-	plan.damage = DAMAGE_COUNT;
-	plan.crashes = (int)chance_below(&chance, 12);
-	plan.crash_reach = 5 + (int64_t)chance_below(&chance, 300);
-	if (chance_percent(&chance, 40))
-		plan.failure =
-			(enum disk_failure)chance_below(&chance, FAIL_COUNT);
-	if (chance_percent(&chance, 20))
-		plan.full_bytes =
-			(int64_t)(100 + chance_below(&chance, 200)) * 1024;
-	plan.takeover_percent = chance_percent(&chance, 30) ? 2 : 0;
-	plan.lies = chance_percent(&chance, 5);
-	plan.rots = chance_percent(&chance, 10);
-	return plan;
-}
 
 /* Whatever comes first at change `at`. */
 static void plan_trouble(struct world *world, int64_t at)
@@ -206,170 +110,6 @@ static bool open_store(struct world *world)
 	return false;
 }
 
-static void replay(struct world *world, const struct arrival *arrival)
-{
-	struct oracle *oracle = &world->oracle;
-	switch (arrival->kind) {
-	case ARRIVAL_RECORD:
-		oracle_take(oracle, arrival->log, arrival->record);
-		break;
-	case ARRIVAL_END:
-		oracle_end(oracle, arrival->log, arrival->next_offset);
-		break;
-	case ARRIVAL_RETRY:
-		oracle_retry(
-			oracle, arrival->log, arrival->record, arrival->place);
-		break;
-	case ARRIVAL_CLEAR:
-		oracle_clear(oracle, arrival->log, arrival->record->offset,
-			arrival->place);
-		break;
-	}
-}
-
-static int index_of(const struct log *log)
-{
-	return strcmp(log->topic, "events") == 0 ? log->partition : 2;
-}
-
-/* Does the store stand where the oracle does? `decisions` < 0: whatever
- * operators did. */
-static bool stands_there(const struct world *world, int64_t decisions)
-{
-	int64_t nexts[EVENT_PARTITIONS] = {0}, again[EVENT_PARTITIONS] = {0};
-	size_t count = store_partition_count(world->store);
-	for (size_t i = 0; i < count; i++) {
-		const struct store_partition *one =
-			store_partition_at(world->store, i);
-		nexts[index_of(&one->log)] = one->accounts.next_offset;
-		again[index_of(&one->log)] = one->accounts.redelivered;
-	}
-	bool same = decisions < 0 || decisions == world->oracle.decisions;
-	for (int i = 0; i < EVENT_PARTITIONS; i++) {
-		const struct oracle_account *account =
-			&world->oracle.accounts[i];
-		same &= nexts[i] == account->next &&
-			again[i] == account->redelivered;
-	}
-	return same;
-}
-
-/* P3, P6: the store stands behind a beginning of what arrived; the rest is as
- * if it never came. */
-static void find_beginning(struct world *world)
-{
-	struct log_source *log = &world->log;
-	size_t taken = 0;
-	int64_t decisions = 0;
-	if (sql_integer(world->store->db, "SELECT count(*) FROM _decision",
-		    &decisions, &world->fault) < 0)
-		violate(world, "%s", world->fault.text);
-	oracle_finish(&world->oracle);
-	oracle_init(&world->oracle, world->plan->window_us);
-	while (!stands_there(world, decisions) && taken < log->arrival_count)
-		replay(world, &log->arrivals[taken++]);
-	if (!stands_there(world, decisions))
-		violate(world, "the store stands behind no beginning of what "
-			       "arrived");
-	if (world->taken_over > 0 && taken > world->taken_over)
-		violate(world, "written after another took the store over");
-	world->taken_over = 0;
-	log->arrival_count = taken;
-}
-
-/* P4, and durability. */
-static void check_committed(struct world *world)
-{
-	for (int i = 0; i < EVENT_PARTITIONS; i++)
-		if (world->oracle.accounts[i].next <
-			world->log.partitions[i].committed)
-			violate(world,
-				"partition %d: %" PRId64
-				" was committed, %" PRId64 " is durable",
-				i, world->log.partitions[i].committed,
-				world->oracle.accounts[i].next);
-}
-
-/* "" where the store holds what the oracle does. */
-static void compare(struct world *world, char why[RUN_WHY_BYTES])
-{
-	sqlite3 *db = NULL;
-	if (sqlite3_open_v2(world->store->layout.database, &db,
-		    SQLITE_OPEN_READONLY, NULL) == SQLITE_OK)
-		oracle_compare(&world->oracle, db, why, RUN_WHY_BYTES);
-	else
-		(void)snprintf(why, RUN_WHY_BYTES, "can't look: %s",
-			sqlite3_errmsg(db));
-	sqlite3_close(db);
-}
-
-/* After damage that nobody found the store holds what it did behind some
- * beginning; of operators' decisions it may know more or less. */
-static void find_any_beginning(struct world *world)
-{
-	char why[RUN_WHY_BYTES] = "no such beginning";
-	oracle_finish(&world->oracle);
-	oracle_init(&world->oracle, world->plan->window_us);
-	for (size_t i = 0; i <= world->log.arrival_count; i++) {
-		if (stands_there(world, -1)) {
-			compare(world, why);
-			/* An error is found, too. */
-			if (why[0] == '\0' || strncmp(why, "SELECT", 6) == 0)
-				return;
-		}
-		if (i < world->log.arrival_count)
-			replay(world, &world->log.arrivals[i]);
-	}
-	violate(world, "damage that was not found: %.900s", why);
-}
-
-/* "" where all is well. */
-static void verify(struct world *world, char why[RUN_WHY_BYTES])
-{
-	struct arena arena = ARENA_INIT;
-	struct verify_report report = {0};
-	struct reader *reader = NULL;
-	why[0] = '\0';
-	int rc = reader_open(&reader, world->path, 0, &world->fault);
-	if (rc == 0)
-		rc = reader_verify(reader, &arena, &report, &world->fault);
-	if (rc != 0)
-		(void)snprintf(why, RUN_WHY_BYTES, "verify: %.900s",
-			world->fault.text);
-	else if (report.problem_count > 0)
-		(void)snprintf(why, RUN_WHY_BYTES, "verify: %.900s",
-			report.problems[0]);
-	reader_close(reader);
-	arena_finish(&arena);
-}
-
-static void check_all(struct world *world)
-{
-	char why[RUN_WHY_BYTES];
-	verify(world, why);
-	world->over = world->tainted;
-	if (world->tainted) {
-		if (why[0] == '\0')
-			find_any_beginning(world);
-		return;
-	}
-	find_beginning(world);
-	check_committed(world);
-	if (why[0] == '\0')
-		compare(world, why);
-	if (why[0] != '\0')
-		violate(world, "%s", why);
-}
-
-/* Nothing goes wrong while somebody looks. */
-static void check(struct world *world)
-{
-	struct disk_plan plan = *disk_plan(world->disk);
-	*disk_plan(world->disk) = (struct disk_plan){.lies = plan.lies};
-	check_all(world);
-	*disk_plan(world->disk) = plan;
-}
-
 static void notice(void *payload, const char *text)
 {
 	struct world *world = payload;
@@ -438,7 +178,7 @@ static void live(struct world *world)
 			violate(world, "it does not come to its end");
 		if (!open_store(world))
 			continue;
-		check(world);
+		world_check(world);
 		if (!is_violated(world) && !world->over)
 			done = take(world);
 		if (done && disk_is_dead(world->disk)) {
@@ -447,7 +187,7 @@ static void live(struct world *world)
 		}
 	}
 	if (done && !is_violated(world))
-		check(world);
+		world_check(world);
 }
 
 static int remove_one(const char *path, const struct stat *status, int type,

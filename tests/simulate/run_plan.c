@@ -1,0 +1,63 @@
+/* What a run is to be: the fixed workload, or a seed's. */
+#include "tests/lib/chance.h"
+#include "tests/simulate/run.h"
+
+#define SECOND_US INT64_C(1000000)
+
+struct run_plan run_plan_fixed(void)
+{
+	return (struct run_plan){
+		.seed = 1,
+		.records = 110,
+		.batch_records = 5,
+		.window_us = 5 * SECOND_US,
+		.window_keys = 1,
+		.wal_bytes = 64 * 1024,
+		.operator_percent = 4,
+		.habits = {.stall = 5,
+			.again = 2,
+			.end = 10,
+			.produce = 30,
+			.run_length = 4},
+	};
+}
+
+static unsigned sometimes(struct chance *chance, unsigned percent)
+{
+	return chance_percent(chance, 50)
+		       ? (unsigned)chance_below(chance, percent) + 1
+		       : 0;
+}
+
+struct run_plan run_plan_random(uint64_t seed)
+{
+	struct chance chance = {seed ^ UINT64_C(0x1234567)};
+	struct run_plan plan = {.seed = seed, .damage_seed = seed};
+	plan.records = 50 + chance_below(&chance, 400);
+	plan.batch_records = 1 + chance_below(&chance, 30);
+	plan.window_us = (int64_t)(2 + chance_below(&chance, 20)) * SECOND_US;
+	plan.window_keys = chance_percent(&chance, 50) ? 1 : 1000;
+	plan.wal_bytes = (16 + chance_below(&chance, 256)) * 1024;
+	plan.habits = (struct log_habits){
+		.stall = sometimes(&chance, 20),
+		.again = sometimes(&chance, 10),
+		.end = sometimes(&chance, 30),
+		.produce = 1 + (unsigned)chance_below(&chance, 100),
+		.run_length = 1 + chance_below(&chance, 20),
+	};
+	plan.operator_percent = sometimes(&chance, 20);
+	plan.crash_at = 1 + (int64_t)chance_below(&chance, 400);
+	plan.damage = DAMAGE_COUNT;
+	plan.crashes = (int)chance_below(&chance, 12);
+	plan.crash_reach = 5 + (int64_t)chance_below(&chance, 300);
+	if (chance_percent(&chance, 40))
+		plan.failure =
+			(enum disk_failure)chance_below(&chance, FAIL_COUNT);
+	if (chance_percent(&chance, 20))
+		plan.full_bytes =
+			(int64_t)(100 + chance_below(&chance, 200)) * 1024;
+	plan.takeover_percent = chance_percent(&chance, 30) ? 2 : 0;
+	plan.lies = chance_percent(&chance, 5);
+	plan.rots = chance_percent(&chance, 10);
+	return plan;
+}

@@ -1,0 +1,187 @@
+/* What the store holds at a start, and at the end, against the oracle. */
+#include "store/verify.h"
+#include "store/writer.h"
+#include "tests/simulate/world.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void violate(struct world *world, const char *format, ...)
+{
+	va_list arguments;
+	if (world->result->why[0] != '\0')
+		return;
+	va_start(arguments, format);
+	(void)vsnprintf(world->result->why, RUN_WHY_BYTES, format, arguments);
+	va_end(arguments);
+}
+
+bool is_violated(const struct world *world)
+{
+	return world->result->why[0] != '\0';
+}
+
+static void replay(struct world *world, const struct arrival *arrival)
+{
+	struct oracle *oracle = &world->oracle;
+	switch (arrival->kind) {
+	case ARRIVAL_RECORD:
+		oracle_take(oracle, arrival->log, arrival->record);
+		break;
+	case ARRIVAL_END:
+		oracle_end(oracle, arrival->log, arrival->next_offset);
+		break;
+	case ARRIVAL_RETRY:
+		oracle_retry(
+			oracle, arrival->log, arrival->record, arrival->place);
+		break;
+	case ARRIVAL_CLEAR:
+		oracle_clear(oracle, arrival->log, arrival->record->offset,
+			arrival->place);
+		break;
+	}
+}
+
+static int index_of(const struct log *log)
+{
+	return strcmp(log->topic, "events") == 0 ? log->partition : 2;
+}
+
+/* Does the store stand where the oracle does? `decisions` < 0: whatever
+ * operators did. */
+static bool stands_there(const struct world *world, int64_t decisions)
+{
+	int64_t nexts[EVENT_PARTITIONS] = {0}, again[EVENT_PARTITIONS] = {0};
+	size_t count = store_partition_count(world->store);
+	for (size_t i = 0; i < count; i++) {
+		const struct store_partition *one =
+			store_partition_at(world->store, i);
+		nexts[index_of(&one->log)] = one->accounts.next_offset;
+		again[index_of(&one->log)] = one->accounts.redelivered;
+	}
+	bool same = decisions < 0 || decisions == world->oracle.decisions;
+	for (int i = 0; i < EVENT_PARTITIONS; i++) {
+		const struct oracle_account *account =
+			&world->oracle.accounts[i];
+		same &= nexts[i] == account->next &&
+			again[i] == account->redelivered;
+	}
+	return same;
+}
+
+/* P3, P6: the store stands behind a beginning of what arrived; the rest is as
+ * if it never came. */
+static void find_beginning(struct world *world)
+{
+	struct log_source *log = &world->log;
+	size_t taken = 0;
+	int64_t decisions = 0;
+	if (sql_integer(world->store->db, "SELECT count(*) FROM _decision",
+		    &decisions, &world->fault) < 0)
+		violate(world, "%s", world->fault.text);
+	oracle_finish(&world->oracle);
+	oracle_init(&world->oracle, world->plan->window_us);
+	while (!stands_there(world, decisions) && taken < log->arrival_count)
+		replay(world, &log->arrivals[taken++]);
+	if (!stands_there(world, decisions))
+		violate(world, "the store stands behind no beginning of what "
+			       "arrived");
+	if (world->taken_over > 0 && taken > world->taken_over)
+		violate(world, "written after another took the store over");
+	world->taken_over = 0;
+	log->arrival_count = taken;
+}
+
+/* P4, and durability. */
+static void check_committed(struct world *world)
+{
+	for (int i = 0; i < EVENT_PARTITIONS; i++)
+		if (world->oracle.accounts[i].next <
+			world->log.partitions[i].committed)
+			violate(world,
+				"partition %d: %" PRId64
+				" was committed, %" PRId64 " is durable",
+				i, world->log.partitions[i].committed,
+				world->oracle.accounts[i].next);
+}
+
+/* "" where the store holds what the oracle does. */
+static void compare(struct world *world, char why[RUN_WHY_BYTES])
+{
+	sqlite3 *db = NULL;
+	if (sqlite3_open_v2(world->store->layout.database, &db,
+		    SQLITE_OPEN_READONLY, NULL) == SQLITE_OK)
+		oracle_compare(&world->oracle, db, why, RUN_WHY_BYTES);
+	else
+		(void)snprintf(why, RUN_WHY_BYTES, "can't look: %s",
+			sqlite3_errmsg(db));
+	sqlite3_close(db);
+}
+
+/* After damage that nobody found the store holds what it did behind some
+ * beginning; of operators' decisions it may know more or less. */
+static void find_any_beginning(struct world *world)
+{
+	char why[RUN_WHY_BYTES] = "no such beginning";
+	oracle_finish(&world->oracle);
+	oracle_init(&world->oracle, world->plan->window_us);
+	for (size_t i = 0; i <= world->log.arrival_count; i++) {
+		if (stands_there(world, -1)) {
+			compare(world, why);
+			/* An error is found, too. */
+			if (why[0] == '\0' || strncmp(why, "SELECT", 6) == 0)
+				return;
+		}
+		if (i < world->log.arrival_count)
+			replay(world, &world->log.arrivals[i]);
+	}
+	violate(world, "damage that was not found: %.900s", why);
+}
+
+/* "" where all is well. */
+static void verify(struct world *world, char why[RUN_WHY_BYTES])
+{
+	struct arena arena = ARENA_INIT;
+	struct verify_report report = {0};
+	struct reader *reader = NULL;
+	why[0] = '\0';
+	int rc = reader_open(&reader, world->path, 0, &world->fault);
+	if (rc == 0)
+		rc = reader_verify(reader, &arena, &report, &world->fault);
+	if (rc != 0)
+		(void)snprintf(why, RUN_WHY_BYTES, "verify: %.900s",
+			world->fault.text);
+	else if (report.problem_count > 0)
+		(void)snprintf(why, RUN_WHY_BYTES, "verify: %.900s",
+			report.problems[0]);
+	reader_close(reader);
+	arena_finish(&arena);
+}
+
+static void check_all(struct world *world)
+{
+	char why[RUN_WHY_BYTES];
+	verify(world, why);
+	world->over = world->tainted;
+	if (world->tainted) {
+		if (why[0] == '\0')
+			find_any_beginning(world);
+		return;
+	}
+	find_beginning(world);
+	check_committed(world);
+	if (why[0] == '\0')
+		compare(world, why);
+	if (why[0] != '\0')
+		violate(world, "%s", why);
+}
+
+void world_check(struct world *world)
+{
+	struct disk_plan plan = *disk_plan(world->disk);
+	*disk_plan(world->disk) = (struct disk_plan){.lies = plan.lies};
+	check_all(world);
+	*disk_plan(world->disk) = plan;
+}
