@@ -17,7 +17,8 @@ struct field_read {
 	char *text;
 	size_t length;
 	bool quoted;
-	bool last; /* of its row */
+	bool wrong; /* its quotes are: nobody can tell what is meant */
+	bool last;  /* of its row */
 };
 
 /* Behind a closing quote, or a field without: the separator. Returns where the
@@ -41,11 +42,14 @@ static size_t read_quoted(
 	struct slice content, size_t at, struct field_read *field)
 {
 	field->quoted = true;
+	field->wrong = true;
 	for (at++; at < content.length; at++) {
 		if (content.data[at] == '"') {
 			if (at + 1 >= content.length ||
-				content.data[at + 1] != '"')
+				content.data[at + 1] != '"') {
+				field->wrong = false;
 				return at + 1;
+			}
 			at++; /* two stand for one */
 		}
 		field->text[field->length++] = content.data[at];
@@ -74,24 +78,68 @@ static size_t read_field(
 {
 	field->length = 0;
 	field->quoted = false;
+	field->wrong = false;
 	if (at < content.length && content.data[at] == '"')
 		at = read_quoted(content, at, field);
-	/* What stands behind a closing quote belongs to it all the same. */
+	size_t quoted = field->length;
 	at = read_plain(content, at, field);
+	field->wrong |= field->quoted && field->length > quoted;
 	return pass_end(content, at, field);
 }
 
-/* Where the row that begins at `at` ends, line end included. */
-static size_t row_end(const struct load_rows *rows, size_t at)
+/* Where the row of CSV that begins at `at` ends, line end included, as
+ * read_field() sees it: a quote within a field that does not begin with one is
+ * a byte as any other. *open: at the end of the file, within quotes. */
+static size_t csv_row_end(struct slice content, size_t at, bool *open)
 {
-	bool quoted = false;
-	for (; at < rows->content.length; at++) {
-		char byte = rows->content.data[at];
-		quoted ^= rows->csv && byte == '"';
-		if (byte == '\n' && !quoted)
+	/* At a field's start; and behind a closing quote, since two stand for
+	 * one. */
+	bool may_open = true;
+	*open = false;
+	for (; at < content.length; at++) {
+		char byte = content.data[at];
+		if (byte == '\n' && !*open)
 			return at + 1;
+		if (byte == '"' && (*open || may_open)) {
+			*open = !*open;
+			may_open = !*open;
+		} else {
+			may_open = !*open && byte == ',';
+		}
 	}
 	return at;
+}
+
+static size_t row_end(const struct load_rows *rows, size_t at)
+{
+	struct slice content = rows->content;
+	bool open;
+	if (rows->csv)
+		return csv_row_end(content, at, &open);
+	const char *end = memchr(content.data + at, '\n', content.length - at);
+	return end == NULL ? content.length : (size_t)(end - content.data) + 1;
+}
+
+/* 1: the next row that is not blank, and where it stands. 0: there is none. */
+static int find_row(
+	struct load_rows *rows, struct load_row *out, struct slice *row)
+{
+	while (rows->at < rows->content.length) {
+		out->offset = rows->at;
+		out->next_offset = rows->at = row_end(rows, rows->at);
+		*row = (struct slice){rows->content.data + out->offset,
+			out->next_offset - out->offset};
+		while (row->length > 0 &&
+			(row->data[row->length - 1] == '\n' ||
+				row->data[row->length - 1] == '\r'))
+			row->length--;
+		size_t blanks = 0;
+		while (blanks < row->length && row->data[blanks] == ' ')
+			blanks++;
+		if (blanks < row->length)
+			return 1;
+	}
+	return 0;
 }
 
 static bool is_key(const struct view *view, struct slice name, size_t *out)
@@ -121,6 +169,14 @@ static bool find_column(
 	return true;
 }
 
+static bool has_column(const struct load_rows *rows, const char *name)
+{
+	for (size_t i = 0; i < rows->column_count; i++)
+		if (strcmp(rows->columns[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static int add_column(
 	struct load_rows *rows, struct slice name, struct fault *fault)
 {
@@ -131,10 +187,9 @@ static int add_column(
 			"nor event_time",
 			(int)(name.length < 64 ? name.length : 64), name.data,
 			rows->view->name);
-	for (size_t i = 0; i < rows->column_count; i++)
-		if (strcmp(rows->columns[i].name, column.name) == 0)
-			return fault_set(fault, FAULT_USAGE,
-				"column \"%s\" is there twice", column.name);
+	if (has_column(rows, column.name))
+		return fault_set(fault, FAULT_USAGE,
+			"column \"%s\" is there twice", column.name);
 	struct load_column *larger = realloc(
 		rows->columns, (rows->column_count + 1) * sizeof *larger);
 	if (larger == NULL)
@@ -144,20 +199,78 @@ static int add_column(
 	return 0;
 }
 
-static int check_keys(const struct load_rows *rows, struct fault *fault)
+/* A file is loaded once, so that what every row lacks is said before. */
+static int check_columns(const struct load_rows *rows, struct fault *fault)
 {
 	for (size_t i = 0; i < rows->view->key_count; i++) {
 		const char *name = rows->view->keys[i].name;
-		bool found = false;
-		for (size_t j = 0; j < rows->column_count; j++)
-			found |= strcmp(rows->columns[j].name, name) == 0;
-		if (!found)
+		if (!has_column(rows, name))
 			return fault_set(fault, FAULT_USAGE,
 				"the header has no column \"%s\", which view "
 				"%s joins on",
 				name, rows->view->name);
 	}
+	bool timed = rows->event_time != NULL;
+	for (size_t i = 0; i < rows->column_count; i++)
+		timed |= rows->columns[i].role == LOAD_TIME;
+	if (!timed)
+		return fault_set(fault, FAULT_USAGE,
+			"the header has no column \"" EVENT_TIME
+			"\": give the time of all rows, --event-time TIME");
 	return 0;
+}
+
+/* The same of NDJSON, as far as its first row shows. */
+static int check_time(struct load_rows *rows, struct fault *fault)
+{
+	const size_t begins = rows->at;
+	struct load_row place;
+	struct slice row;
+	if (rows->event_time != NULL || find_row(rows, &place, &row) == 0)
+		return 0;
+	rows->at = begins;
+	json_t *object = json_loadb(row.data, row.length, 0, NULL);
+	bool lacks = json_is_object(object) &&
+		     json_object_get(object, EVENT_TIME) == NULL;
+	json_decref(object);
+	return !lacks ? 0
+		      : fault_set(fault, FAULT_USAGE,
+				"the first row has no \"" EVENT_TIME
+				"\": give the time of rows without, "
+				"--event-time TIME");
+}
+
+/* Else the rest of the file would be one row. */
+static int check_quotes(const struct load_rows *rows, struct fault *fault)
+{
+	struct slice content = rows->content;
+	bool open = false;
+	for (size_t at = rows->at, end; at < content.length; at = end) {
+		end = csv_row_end(content, at, &open);
+		if (open)
+			return fault_set(fault, FAULT_USAGE,
+				"in the row at byte %zu a quote opens that "
+				"nothing closes: nothing was loaded",
+				at);
+	}
+	return 0;
+}
+
+static int read_header(struct load_rows *rows, struct slice header, char *text,
+	struct fault *fault)
+{
+	struct field_read field = {.text = text};
+	int rc = 0;
+	do {
+		rows->at = read_field(header, rows->at, &field);
+		if (field.wrong)
+			return fault_set(fault, FAULT_USAGE,
+				"the header's quotes are wrong: a name is "
+				"\"quoted\" whole, or not at all");
+		rc = add_column(
+			rows, (struct slice){field.text, field.length}, fault);
+	} while (rc == 0 && !field.last);
+	return rc < 0 ? rc : check_columns(rows, fault);
 }
 
 int load_rows_begin(struct load_rows *rows, struct fault *fault)
@@ -167,21 +280,19 @@ int load_rows_begin(struct load_rows *rows, struct fault *fault)
 		memcmp(rows->content.data, mark, 3) == 0)
 		rows->at = 3;
 	if (!rows->csv)
-		return 0;
+		return check_time(rows, fault);
+	int rc = check_quotes(rows, fault);
+	if (rc < 0)
+		return rc;
 	size_t end = row_end(rows, rows->at);
 	struct slice header = {rows->content.data, end};
-	struct field_read field = {.text = malloc(end - rows->at + 1)};
-	if (field.text == NULL)
+	char *text = malloc(end - rows->at + 1);
+	if (text == NULL)
 		return no_memory(fault);
-	int rc = 0;
-	do {
-		rows->at = read_field(header, rows->at, &field);
-		rc = add_column(
-			rows, (struct slice){field.text, field.length}, fault);
-	} while (rc == 0 && !field.last);
+	rc = read_header(rows, header, text, fault);
 	rows->at = end;
-	free(field.text);
-	return rc < 0 ? rc : check_keys(rows, fault);
+	free(text);
+	return rc;
 }
 
 void load_rows_finish(struct load_rows *rows)
@@ -249,6 +360,7 @@ static void read_csv(const struct load_rows *rows, struct slice row, char *text,
 			return;
 		}
 		const struct load_column *one = &rows->columns[column++];
+		event->wrong |= field.wrong;
 		if (field.length > 0 || field.quoted)
 			event_put(event, one->role, one->name,
 				field_value(one, &field));
@@ -278,15 +390,22 @@ static void read_object(
 }
 
 /* The event's text, or the row as it is. */
-static char *event_text(
-	const struct load_rows *rows, struct event *event, struct slice row)
+static void put_text(const struct load_rows *rows, struct event *event,
+	struct slice row, struct load_row *out)
 {
 	if (rows->event_time != NULL && event->root != NULL &&
 		json_object_get(event->root, EVENT_TIME) == NULL)
 		event_put(event, LOAD_TIME, EVENT_TIME,
 			json_string(rows->event_time));
-	return event->wrong ? strndup(row.data, row.length)
-			    : json_dumps(event->root, JSON_COMPACT);
+	if (!event->wrong) {
+		out->value = json_dumps(event->root, JSON_COMPACT);
+		out->length = out->value == NULL ? 0 : strlen(out->value);
+		return;
+	}
+	out->value = malloc(row.length + 1);
+	if (out->value != NULL)
+		memcpy(out->value, row.data, row.length);
+	out->length = row.length;
 }
 
 static int read_row(const struct load_rows *rows, struct slice row,
@@ -301,32 +420,16 @@ static int read_row(const struct load_rows *rows, struct slice row,
 		read_csv(rows, row, text, &event);
 	else
 		read_object(rows, row, &event);
-	out->value = event_text(rows, &event, row);
+	put_text(rows, &event, row, out);
 	free(text);
 	json_decref(event.root);
-	if (out->value == NULL)
-		return no_memory(fault);
-	out->length = strlen(out->value);
-	return 1;
+	return out->value == NULL ? no_memory(fault) : 1;
 }
 
 int load_rows_next(
 	struct load_rows *rows, struct load_row *out, struct fault *fault)
 {
-	while (rows->at < rows->content.length) {
-		out->offset = rows->at;
-		out->next_offset = rows->at = row_end(rows, rows->at);
-		struct slice row = {rows->content.data + out->offset,
-			out->next_offset - out->offset};
-		while (row.length > 0 &&
-			(row.data[row.length - 1] == '\n' ||
-				row.data[row.length - 1] == '\r'))
-			row.length--;
-		size_t blanks = 0;
-		while (blanks < row.length && row.data[blanks] == ' ')
-			blanks++;
-		if (blanks < row.length)
-			return read_row(rows, row, out, fault);
-	}
-	return 0;
+	struct slice row;
+	return find_row(rows, out, &row) == 0 ? 0
+					      : read_row(rows, row, out, fault);
 }

@@ -7,7 +7,8 @@
  * event_time. It becomes holdfast's own envelope; one that can't stays as it
  * is, to become a dead letter that shows it. Numbers and booleans of CSV are
  * read by the schema's types; an empty field without quotes leaves its feature
- * out.
+ * out. A field is quoted whole or not at all: one with more behind its closing
+ * quote makes its row a dead letter.
  */
 #ifndef HOLDFAST_INGEST_COMMAND_LOAD_ROWS_H
 #define HOLDFAST_INGEST_COMMAND_LOAD_ROWS_H
@@ -38,9 +39,10 @@ struct load_row {
 	size_t length;
 };
 
-/* Read the header of CSV. Call load_rows_finish() in any case.
- * Errors: FAULT_USAGE (a column that the view does not have, or a join key
- * without column), FAULT_OOM. */
+/* Read the header of CSV, and look at all its quotes; of NDJSON at the first
+ * row's time. Call load_rows_finish() in any case. Errors: FAULT_USAGE (a
+ * column that the view does not have, a join key without column, rows without a
+ * time, a quote that nothing closes), FAULT_OOM. */
 int load_rows_begin(struct load_rows *rows, struct fault *fault);
 void load_rows_finish(struct load_rows *rows);
 

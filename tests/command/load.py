@@ -126,6 +126,48 @@ def broken(test):
     test.digest()
 
 
+def quotes(test):
+    """A quote within a field is a byte; one that nothing closes takes nothing; bytes behind a closing one make a dead letter."""
+    (test.directory / "inches.csv").write_text(
+        'card_id,region,name\np,1,5" pipe\np,2,plain\np,3,"7"" ""pipe"\np,4,9"\np,5,last\n')
+    told = test.load("inches.csv", "--event-time", "2026-02-01T00:00:00Z")
+    equal((told["taken"], told["applied"]), (5, 5), "rows with quotes in their fields")
+    equal(test.ask("SELECT region, name FROM card WHERE card_id = 'p' ORDER BY 1"),
+          [(1, '5" pipe'), (2, "plain"), (3, '7" "pipe'), (4, '9"'), (5, "last")], "names with quotes")
+    (test.directory / "behind.csv").write_text('card_id,region,name\nq,1,"a" b\nq,2,"a",\nq,3,c\n"q"r,4,c\n')
+    told = test.load("behind.csv", "--event-time", "2026-02-01T00:00:00Z")
+    equal((told["taken"], told["applied"], told["dead"]), (4, 1, 3), "rows with more behind a closing quote, or a field more")
+    for name, text in (("open.csv", 'card_id,region,name\nr,1,a\nr,2,"open\nr,3,c\n'), ("header.csv", '"card_id,region,name\nr,1,a\n')):
+        (test.directory / name).write_text(text)
+        check("nothing closes" in test.load(name, "--event-time", "2026-02-01T00:00:00Z", status=2), f"the message about {name}")
+    (test.directory / "wrong.csv").write_text('"card_id"s,region\nr,1\n')
+    check("header's quotes" in test.load("wrong.csv", "--event-time", "2026-02-01T00:00:00Z", status=2), "the message about a header")
+    equal(test.ask("SELECT count(*) FROM card WHERE card_id = 'r'"), [(0,)], "rows of files that are refused")
+    test.digest()
+
+
+def marked(test):
+    """What spreadsheets write: a byte order mark, any order of columns, blank lines at the end, a header alone."""
+    (test.directory / "marked.csv").write_bytes("\ufeffname,event_time,region,card_id\r\nZoë,2026-02-01T00:00:00Z,1,s\r\n\r\n\r\n".encode())
+    equal(test.load("marked.csv")["applied"], 1, "rows behind a mark")
+    equal(test.ask("SELECT name FROM card WHERE card_id = 's'"), [("Zoë",)], "its name")
+    (test.directory / "marked.ndjson").write_bytes('\ufeff{"card_id": "s", "region": 2, "event_time": "2026-02-01T00:00:00Z", "vip": true}'.encode())
+    equal(test.load("marked.ndjson")["applied"], 1, "a row behind a mark, without a newline")
+    (test.directory / "alone.csv").write_text("card_id,region,event_time")
+    equal(test.load("alone.csv")["taken"], 0, "a header alone")
+    (test.directory / "empty.csv").write_text("")
+    check("empty" in test.load("empty.csv", status=2), "an empty file")
+
+
+def timeless(test):
+    """A file is loaded once: where its rows have no time that is said before, and nothing is taken."""
+    (test.directory / "timeless.csv").write_text("card_id,region,limit\nt,1,7\n")
+    (test.directory / "timeless.ndjson").write_text('{"card_id": "t", "region": 2, "limit": 7}\n')
+    for name in ("timeless.csv", "timeless.ndjson"):
+        check("--event-time" in test.load(name, status=2), f"the message about {name}")
+        equal(test.load(name, "--event-time", "2026-02-01T00:00:00Z")["applied"], 1, f"{name} with a time")
+
+
 def make_base(path, count):
     """Sums, so that a row taken twice shows."""
     chance, sums = random.Random(SEED), {}
@@ -197,6 +239,9 @@ def main():
         test.run("ingest", "--until-end")
         forms(test)
         broken(test)
+        quotes(test)
+        marked(test)
+        timeless(test)
         killed = interrupted(test, False), interrupted(test, True)
         as_of = json.loads(test.run("get", "card", "a", "1", "--json").stdout)
         check("values" in json.dumps(as_of) or as_of, "a lookup answers")
