@@ -1,6 +1,8 @@
-/* replay ROUNDS FILE…: the kept requests, and what chance makes of them, the
- * same each time. For every build, without libFuzzer. */
-#include "tests/fuzz/fuzz_exchange.h"
+/* replay ROUNDS WORDS FILE…: the kept inputs, and what chance makes of them
+ * with the dictionary WORDS, the same each time. For every build, without
+ * libFuzzer.
+ */
+#include "tests/fuzz/fuzz.h"
 #include "tests/lib/chance.h"
 
 #include <stdio.h>
@@ -9,6 +11,8 @@
 
 #define INPUT_BYTES_MAX 4096
 #define CHANGES_MAX 4
+#define WORDS_MAX 256
+#define WORD_LINE_MAX 256
 
 struct input {
 	uint8_t bytes[INPUT_BYTES_MAX];
@@ -26,16 +30,45 @@ static void read_input(const char *path, struct input *out)
 	(void)fclose(file);
 }
 
-/* Words that mean something, to be put anywhere. */
-static const char *const words[] = {"\"", "{", "}", "[", "]", ",", ":", "null",
-	"true", "1", "-1", "0", "42", "1.0", "1e999", "9223372036854775808",
-	"\"a\"", "\"\"", "%00", "%2F", "%", "/", "//", "..", "?", "&", "=", "+",
-	"\xff", "\\u0000", "\\ud800", "num", "text", "pair", "strict", "n", "s",
-	"n_own", "s_own", "num:n_own", "text:s_own", "pair:n_own",
-	"\"wait\":\"0s\"", "\"at_least\":\"log:0:1\"", "when_missing=fail",
-	"@latest", "@v2", "/v1/lookup", "/get-online-features", "/v1/views/",
-	"\n"};
-#define WORDS (sizeof words / sizeof words[0])
+/* Words that mean something, to be put anywhere: a libFuzzer dictionary. */
+struct words {
+	struct input items[WORDS_MAX];
+	size_t count;
+};
+
+/* One word: what a line has within its quotes, \xHH, \\ and \" undone. */
+static void read_word(const char *line, struct input *out)
+{
+	unsigned byte;
+	const char *at = line + 1;
+	const char *end = strrchr(line, '"');
+	for (out->size = 0; at < end; out->size++)
+		if (sscanf(at, "\\x%2x", &byte) == 1) {
+			out->bytes[out->size] = (uint8_t)byte;
+			at += 4;
+		} else {
+			at += *at == '\\';
+			out->bytes[out->size] = (uint8_t)*at++;
+		}
+}
+
+static void read_words(const char *path, struct words *out)
+{
+	char line[WORD_LINE_MAX];
+	FILE *file = fopen(path, "re");
+	if (file == NULL) {
+		perror(path);
+		exit(1);
+	}
+	while (out->count < WORDS_MAX && fgets(line, sizeof line, file) != NULL)
+		if (line[0] == '"')
+			read_word(line, &out->items[out->count++]);
+	(void)fclose(file);
+	if (out->count == 0) {
+		fprintf(stderr, "%s: no words\n", path);
+		exit(1);
+	}
+}
 
 static void remove_some(struct input *input, size_t at, size_t count)
 {
@@ -56,12 +89,13 @@ static void put_in(
 	input->size += count;
 }
 
-static void change(
-	struct chance *chance, struct input *input, const struct input *other)
+static void change(struct chance *chance, const struct words *words,
+	struct input *input, const struct input *other)
 {
 	size_t at = chance_below(chance, input->size + 1);
 	size_t from = chance_below(chance, other->size + 1);
-	const char *word = words[chance_below(chance, WORDS)];
+	const struct input *word =
+		&words->items[chance_below(chance, words->count)];
 	uint8_t byte = (uint8_t)chance_below(chance, 256);
 	switch (chance_below(chance, 5)) {
 	case 0:
@@ -71,12 +105,12 @@ static void change(
 		put_in(input, at, &byte, 1);
 		break;
 	case 2:
-		put_in(input, at, (const uint8_t *)word, strlen(word));
+		put_in(input, at, word->bytes, word->size);
 		break;
 	case 3:
 		remove_some(input, at, 1 + chance_below(chance, 8));
-		put_in(input, at < input->size ? at : input->size,
-			(const uint8_t *)word, strlen(word));
+		put_in(input, at < input->size ? at : input->size, word->bytes,
+			word->size);
 		break;
 	default:
 		put_in(input, at, other->bytes + from,
@@ -87,27 +121,30 @@ static void change(
 
 int main(int argc, char **argv)
 {
+	static struct words words;
+	static struct input input, other;
 	struct chance chance = {.state = 1};
-	struct input input, other;
-	if (argc < 3) {
-		fprintf(stderr, "replay ROUNDS FILE…\n");
+	if (argc < 4) {
+		fprintf(stderr, "replay ROUNDS WORDS FILE…\n");
 		return 2;
 	}
+	read_words(argv[2], &words);
+	char **kept = argv + 3;
+	size_t files = (size_t)argc - 3;
 	fuzz_start();
-	for (int i = 2; i < argc; i++) {
-		read_input(argv[i], &input);
+	for (size_t i = 0; i < files; i++) {
+		read_input(kept[i], &input);
 		fuzz_one(input.bytes, input.size);
 	}
 	long rounds = strtol(argv[1], NULL, 10);
 	for (long i = 0; i < rounds; i++) {
-		size_t files = (size_t)argc - 2;
-		read_input(argv[2 + chance_below(&chance, files)], &input);
-		read_input(argv[2 + chance_below(&chance, files)], &other);
+		read_input(kept[chance_below(&chance, files)], &input);
+		read_input(kept[chance_below(&chance, files)], &other);
 		size_t changes = 1 + chance_below(&chance, CHANGES_MAX);
 		for (size_t j = 0; j < changes; j++)
-			change(&chance, &input, &other);
+			change(&chance, &words, &input, &other);
 		fuzz_one(input.bytes, input.size);
 	}
-	printf("%d requests kept, %ld made of them\n", argc - 2, rounds);
+	printf("%zu inputs kept, %ld made of them\n", files, rounds);
 	return 0;
 }

@@ -1,10 +1,18 @@
 #!/usr/bin/env bash
-# run.sh SECONDS: libFuzzer sends requests to a small store, under the sanitizers, starting from the kept ones.
+# run.sh SECONDS: libFuzzer tries each target for so long, under the sanitizers, starting from the kept inputs.
+# run.sh TARGET RUNS: one target, so many inputs.
 #
-# A request that breaks something is left in build/fuzz/found: put it, made small, into tests/fuzz/corpus.
+# What breaks something is left in build/fuzz/found/TARGET: put it, made small, into tests/fuzz/corpus/TARGET. What a long run
+# learned stays in build/fuzz/learned/TARGET, where the next one goes on.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-seconds=${1:?run.sh SECONDS}
+targets=(exchange decode schema config load)
+if [ $# -eq 2 ]; then
+	targets=("$1")
+	limit=(-runs="$2")
+else
+	limit=(-max_total_time="${1:?run.sh SECONDS, or run.sh TARGET RUNS}")
+fi
 
 compiler=$(command -v clang || command -v clang-19 || command -v clang-14 || true)
 if [ -z "$compiler" ]; then
@@ -15,16 +23,24 @@ fi
 
 log=build/fuzz-build.log
 mkdir -p build
-if ! { CC=$compiler cmake --preset fuzz && cmake --build --preset fuzz --target fuzz_target -j"$(nproc)"; } >"$log" 2>&1; then
+if ! { CC=$compiler cmake --preset fuzz && cmake --build --preset fuzz --target fuzz_targets -j"$(nproc)"; } >"$log" 2>&1; then
 	tail -n 40 "$log"
 	exit 1
 fi
 
-mkdir -p build/fuzz/found
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-build/fuzz/tests/fuzz/fuzz_target -max_total_time="$seconds" -max_len=2048 -timeout=10 -rss_limit_mb=2048 \
-	-dict=tests/fuzz/words.dict -artifact_prefix=build/fuzz/found/ -print_final_stats=1 \
-	"$work" tests/fuzz/corpus 2>"$work.log" || { tail -n 60 "$work.log" && exit 1; }
-grep -E 'stat::(number_of_executed_units|average_exec_per_sec|peak_rss_mb)|cov:' "$work.log" | tail -n 4
-rm -f "$work.log"
+# In memory: directories of stores would cost most of the time.
+[ -n "${TMPDIR:-}" ] || { [ -d /dev/shm ] && export TMPDIR=/dev/shm; } || true
+
+all=0
+for target in "${targets[@]}"; do
+	found=build/fuzz/found/$target learned=build/fuzz/learned/$target said=build/fuzz/$target.log
+	mkdir -p "$found" "$learned"
+	build/fuzz/tests/fuzz/"fuzz_$target" "${limit[@]}" -max_len=2048 -timeout=30 -rss_limit_mb=2048 \
+		-dict="tests/fuzz/words/$target" -artifact_prefix="$found/" -print_final_stats=1 \
+		"$learned" "tests/fuzz/corpus/$target" >"$said" 2>&1 </dev/null || { tail -n 60 "$said" && exit 1; }
+	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$said")
+	printf '%-10s %10d executions, %s a second, %s\n' "$target" "$runs" \
+		"$(sed -n 's/^stat::average_exec_per_sec: *//p' "$said")" "$(grep -o 'cov: [0-9]*' "$said" | tail -n 1)"
+	all=$((all + runs))
+done
+printf '%d executions, 0 findings\n' "$all"

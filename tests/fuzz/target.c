@@ -1,5 +1,5 @@
 /* libFuzzer's side: tests/fuzz/run.sh. */
-#include "tests/fuzz/fuzz_exchange.h"
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,4 +1,4 @@
-#include "tests/fuzz/fuzz_exchange.h"
+#include "tests/fuzz/fuzz.h"
 
 #include "tests/lib/exchange_rig.h"
 
