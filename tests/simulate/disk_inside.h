@@ -31,6 +31,7 @@ struct inode {
 	ino_t number;
 	bool named; /* its name is durable */
 	struct image now, durable;
+	size_t shown;		/* bytes there */
 	struct change *pending; /* pending[0..pending_count) */
 	size_t pending_count, pending_room;
 	struct handle *handles; /* that have it open */

@@ -2,8 +2,8 @@
 
 #include "ingest/retry.h"
 #include "store/decisions.h"
+#include "store/writer.h"
 
-#include <sqlite3.h>
 #include <string.h>
 
 #define CLEAR_PERCENT 20
@@ -48,17 +48,6 @@ static bool read_letter(sqlite3 *db, int64_t which, struct chosen *out)
 	return found;
 }
 
-static bool choose(struct hand *hand, struct chosen *out)
-{
-	sqlite3 *db = NULL;
-	int64_t which = (int64_t)(chance_next(hand->chance) >> 1);
-	bool found = sqlite3_open_v2(hand->database, &db, SQLITE_OPEN_READONLY,
-			     NULL) == SQLITE_OK &&
-		     read_letter(db, which, out);
-	sqlite3_close(db);
-	return found;
-}
-
 /* The same in the log's words. */
 static struct arrival arrival_of(
 	const struct event_world *world, const struct chosen *chosen)
@@ -77,7 +66,8 @@ static struct arrival arrival_of(
 int hand_attend(struct hand *hand, struct fault *fault)
 {
 	struct chosen chosen;
-	if (!choose(hand, &chosen))
+	int64_t which = (int64_t)(chance_next(hand->chance) >> 1);
+	if (!read_letter(hand->store->db, which, &chosen))
 		return 0;
 	struct arrival arrival = arrival_of(hand->log->world, &chosen);
 	struct dice dice = {0};

@@ -10,7 +10,6 @@
 
 struct hand {
 	struct store *store;
-	const char *database; /* its file */
 	struct log_source *log;
 	struct chance *chance;
 	unsigned percent; /* of turns */

@@ -12,7 +12,7 @@ import sys
 
 BUILD_SECONDS = 600
 HUNT_SECONDS = 240  # one that never ends is found, too
-HUNT = ["hunt", "29", "1", "400"]
+HUNT = ["-j", "2", "hunt", "29", "5", "1", "400"]
 
 # name, file, what stands there (once), what is put in its place
 MUTANTS = [

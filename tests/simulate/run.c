@@ -159,9 +159,8 @@ static bool take(struct world *world)
 	options.payload = world;
 	options.wants = wants;
 	options.attend = attend;
-	world->hand = (struct hand){world->store, world->store->layout.database,
-		&world->log, &world->hand_chance,
-		world->plan->operator_percent};
+	world->hand = (struct hand){world->store, &world->log,
+		&world->hand_chance, world->plan->operator_percent};
 	int rc = pipeline_run(&options, NULL, &world->fault);
 	if (rc == 0)
 		return true;

@@ -8,7 +8,7 @@ struct run_plan run_plan_fixed(void)
 {
 	return (struct run_plan){
 		.seed = 1,
-		.records = 110,
+		.records = 90,
 		.batch_records = 5,
 		.window_us = 5 * SECOND_US,
 		.window_keys = 1,

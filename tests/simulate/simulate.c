@@ -1,77 +1,113 @@
 /*
  * The simulation's program: which runs to make.
  *
- *     simulate enumerate EVERY      crash at every EVERYth change of the fixed
- *                                   workload, with each kind of damage
- *     simulate both EVERY FIRST COUNT
- *     simulate hunt EVERY FIRST COUNT   the same, until the first violation
- *     simulate random FIRST COUNT   so many seeds
- *     simulate seed SEED            one of them
- *     simulate crash CHANGE DAMAGE  one crash of the fixed workload
+ *     simulate [-j JOBS] both EVERY KINDS FIRST COUNT
+ *         crash at every EVERYth change of the fixed workload, with so many
+ *         kinds of damage each, then COUNT seeds from FIRST on
+ *     simulate [-j JOBS] hunt EVERY KINDS FIRST COUNT
+ *         the same, until the first violation
+ *     simulate seed SEED            one of the seeds
+ *     simulate crash CHANGE KIND    one crash of the fixed workload
+ *
+ * JOBS processes share the runs; each run is one process's alone.
  */
+#include "store/process.h"
 #include "tests/simulate/run.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define TWICE_EVERY 16 /* a run is made again, and must be the same */
+#define JOBS_MAX 64
+#define KEPT_BYTES (64 * 1024 * 1024)
 
+/* Of one process. In memory that all of them share. */
 struct tally {
 	int64_t seeds, crashes, violations;
-	bool hunts; /* one violation is enough */
+};
+
+struct job {
+	struct tally *tallies; /* tallies[0..jobs) */
+	int jobs, number;
+	int64_t asked; /* runs so far, others' too */
+	bool hunts;    /* one violation is enough */
 	char scratch[256];
 };
 
-static void attempt(
-	struct tally *tally, const struct run_plan *plan, const char *name)
+static int64_t violations(const struct job *job)
 {
+	int64_t sum = 0;
+	for (int i = 0; i < job->jobs; i++)
+		sum += job->tallies[i].violations;
+	return sum;
+}
+
+static void attempt(
+	struct job *job, const struct run_plan *plan, const char *name)
+{
+	struct tally *tally = &job->tallies[job->number];
 	struct run_result result;
-	if (tally->hunts && tally->violations > 0)
+	if (job->asked++ % job->jobs != job->number ||
+		(job->hunts && violations(job) > 0))
 		return;
-	run(plan, tally->scratch, &result);
+	run(plan, job->scratch, &result);
 	tally->seeds++;
 	tally->crashes += result.crashes;
 	if (result.why[0] != '\0') {
 		tally->violations++;
 		printf("%s: %s\n", name, result.why);
 	}
-	if (tally->seeds % TWICE_EVERY != 1)
-		return;
-	struct run_result again;
-	run(plan, tally->scratch, &again);
-	if (again.trace != result.trace) {
-		tally->violations++;
-		printf("%s: made again it is another: %016" PRIx64
-		       ", %016" PRIx64 "\n",
-			name, result.trace, again.trace);
+	if (tally->seeds % TWICE_EVERY == 1) {
+		struct run_result again;
+		run(plan, job->scratch, &again);
+		if (again.trace != result.trace) {
+			tally->violations++;
+			printf("%s: made again it is another: %016" PRIx64
+			       ", %016" PRIx64 "\n",
+				name, result.trace, again.trace);
+		}
 	}
+	(void)fflush(stdout);
 }
 
-static void crash(struct tally *tally, int64_t at, int damage)
+/* The first two leave nothing to chance. */
+static enum disk_damage damage_of(int kind)
+{
+	int first = DAMAGE_MIX, count = DAMAGE_COUNT - DAMAGE_MIX;
+	return (enum disk_damage)(
+		kind < first ? kind : first + (kind - first) % count);
+}
+
+static void crash(struct job *job, int64_t at, int kind)
 {
 	char name[64];
 	struct run_plan plan = run_plan_fixed();
 	plan.crash_at = at;
-	plan.damage = (enum disk_damage)damage;
-	plan.damage_seed = (uint64_t)at;
-	(void)snprintf(name, sizeof name, "crash %" PRId64 " %d", at, damage);
-	attempt(tally, &plan, name);
+	plan.damage = damage_of(kind);
+	plan.damage_seed = (uint64_t)at * 32 + (uint64_t)kind;
+	(void)snprintf(name, sizeof name, "crash %" PRId64 " %d", at, kind);
+	attempt(job, &plan, name);
 }
 
-static void enumerate(struct tally *tally, int64_t every)
+static void enumerate(struct job *job, int64_t every, int kinds)
 {
 	struct run_plan plan = run_plan_fixed();
 	struct run_result whole;
-	run(&plan, tally->scratch, &whole);
-	printf("the fixed workload: %" PRId64 " changes%s%s\n", whole.changes,
-		whole.why[0] == '\0' ? "" : ": ", whole.why);
-	tally->violations += whole.why[0] != '\0';
+	run(&plan, job->scratch, &whole);
+	if (job->number == 0)
+		printf("the fixed workload: %" PRId64 " changes%s%s\n",
+			whole.changes, whole.why[0] == '\0' ? "" : ": ",
+			whole.why);
+	job->tallies[job->number].violations += whole.why[0] != '\0';
 	for (int64_t at = 1; at <= whole.changes; at += every)
-		for (int damage = 0; damage < DAMAGE_COUNT; damage++)
-			crash(tally, at, damage);
+		for (int kind = 0; kind < kinds; kind++)
+			crash(job, at, kind);
 }
 
 /* What the seed chose. */
@@ -89,7 +125,7 @@ static void describe(const struct run_plan *plan)
 		plan->takeover_percent, plan->operator_percent);
 }
 
-static void random_walk(struct tally *tally, uint64_t first, uint64_t count)
+static void random_walk(struct job *job, uint64_t first, uint64_t count)
 {
 	for (uint64_t seed = first; seed < first + count; seed++) {
 		char name[64];
@@ -97,59 +133,114 @@ static void random_walk(struct tally *tally, uint64_t first, uint64_t count)
 		(void)snprintf(name, sizeof name, "seed %" PRIu64, seed);
 		if (count == 1)
 			describe(&plan);
-		attempt(tally, &plan, name);
+		attempt(job, &plan, name);
 	}
 }
 
-static uint64_t number(char **arguments, int index)
+/* What arguments[0..count) ask for; one that is missing is 0. */
+static int dispatch(struct job *job, int count, char **arguments)
 {
-	return strtoull(arguments[index], NULL, 10);
-}
-
-static int dispatch(struct tally *tally, int count, char **arguments)
-{
-	const char *what = count > 2 ? arguments[1] : "";
-	if (strcmp(what, "enumerate") == 0)
-		enumerate(tally, (int64_t)number(arguments, 2));
-	else if (count > 4 &&
-		 (strcmp(what, "both") == 0 || strcmp(what, "hunt") == 0)) {
-		tally->hunts = what[0] == 'h';
-		enumerate(tally, (int64_t)number(arguments, 2));
-		random_walk(tally, number(arguments, 3), number(arguments, 4));
-	} else if (strcmp(what, "random") == 0 && count > 3)
-		random_walk(tally, number(arguments, 2), number(arguments, 3));
-	else if (strcmp(what, "seed") == 0)
-		random_walk(tally, number(arguments, 2), 1);
-	else if (strcmp(what, "crash") == 0 && count > 3)
-		crash(tally, (int64_t)number(arguments, 2),
-			(int)number(arguments, 3));
+	const char *what = count > 0 ? arguments[0] : "";
+	uint64_t numbers[4] = {0};
+	for (int i = 1; i < count && i <= 4; i++)
+		numbers[i - 1] = strtoull(arguments[i], NULL, 10);
+	job->hunts = strcmp(what, "hunt") == 0;
+	if (count == 5 && (job->hunts || strcmp(what, "both") == 0)) {
+		if (numbers[0] > 0)
+			enumerate(job, (int64_t)numbers[0], (int)numbers[1]);
+		random_walk(job, numbers[2], numbers[3]);
+	} else if (count == 2 && strcmp(what, "seed") == 0)
+		random_walk(job, numbers[0], 1);
+	else if (count == 3 && strcmp(what, "crash") == 0)
+		crash(job, (int64_t)numbers[0], (int)numbers[1]);
 	else
 		return 2;
 	return 0;
 }
 
-int main(int count, char **arguments)
+/* An exit status. */
+static int be_job(struct job *job, int count, char **arguments)
 {
-	struct tally tally = {0};
 	const char *parent = getenv("TMPDIR");
-	(void)snprintf(tally.scratch, sizeof tally.scratch,
+	(void)snprintf(job->scratch, sizeof job->scratch,
 		"%s/holdfast-simulate-XXXXXX",
 		parent == NULL ? "/tmp" : parent);
-	if (mkdtemp(tally.scratch) == NULL) {
-		perror(tally.scratch);
+	if (mkdtemp(job->scratch) == NULL) {
+		perror(job->scratch);
 		return 1;
 	}
-	int rc = dispatch(&tally, count, arguments);
-	(void)rmdir(tally.scratch);
-	if (rc != 0) {
-		(void)fprintf(stderr, "usage: simulate enumerate EVERY | both "
-				      "EVERY FIRST COUNT |"
-				      " random FIRST COUNT"
-				      " | seed SEED | crash CHANGE DAMAGE\n");
+	int rc = dispatch(job, count, arguments);
+	(void)rmdir(job->scratch);
+	if (rc != 0 && job->number == 0)
+		(void)fprintf(stderr, "usage: simulate [-j JOBS] both|hunt "
+				      "EVERY KINDS FIRST COUNT |"
+				      " seed SEED | crash CHANGE KIND\n");
+	return rc;
+}
+
+/* The worst exit status of all. */
+static int share(struct job *job, int count, char **arguments)
+{
+	pid_t children[JOBS_MAX];
+	int worst = 0;
+	for (int i = 0; i < job->jobs; i++) {
+		job->number = i;
+		children[i] = fork();
+		if (children[i] == 0)
+			exit(be_job(job, count, arguments));
+	}
+	for (int i = 0; i < job->jobs; i++) {
+		int status = 0;
+		if (children[i] < 0 || waitpid(children[i], &status, 0) < 0 ||
+			!WIFEXITED(status)) {
+			printf("part %d of the runs died: status %d\n", i,
+				status);
+			worst = 1;
+		} else if (WEXITSTATUS(status) > worst) {
+			worst = WEXITSTATUS(status);
+		}
+	}
+	return worst;
+}
+
+static int jobs_of(int *count, char ***arguments)
+{
+	if (*count < 2 || strcmp((*arguments)[0], "-j") != 0)
+		return 1;
+	int jobs = atoi((*arguments)[1]);
+	*count -= 2;
+	*arguments += 2;
+	return jobs < 1 ? 1 : jobs < JOBS_MAX ? jobs : JOBS_MAX;
+}
+
+int main(int count, char **arguments)
+{
+	struct tally sum = {0};
+	struct job job = {0};
+	count--;
+	arguments++;
+	job.jobs = jobs_of(&count, &arguments);
+	job.tallies = mmap(NULL, (size_t)job.jobs * sizeof *job.tallies,
+		PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (job.tallies == MAP_FAILED) {
+		perror("mmap");
+		return 1;
+	}
+	/* A run's memory is the next one's. */
+	(void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+	(void)mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+	store_process_init();
+	int rc = job.jobs == 1 ? be_job(&job, count, arguments)
+			       : share(&job, count, arguments);
+	if (rc == 2)
 		return rc;
+	for (int i = 0; i < job.jobs; i++) {
+		sum.seeds += job.tallies[i].seeds;
+		sum.crashes += job.tallies[i].crashes;
+		sum.violations += job.tallies[i].violations;
 	}
 	printf("%" PRId64 " seeds, %" PRId64 " crashes, %" PRId64
 	       " violations\n",
-		tally.seeds, tally.crashes, tally.violations);
-	return tally.violations == 0 ? 0 : 1;
+		sum.seeds, sum.crashes, sum.violations);
+	return rc == 0 && sum.violations == 0 ? 0 : 1;
 }

@@ -1,6 +1,7 @@
 /*
  * What the code under test would ask of the machine, answered by the
- * simulation: time, sleep, chance, and the page cache. Link seams (--wrap).
+ * simulation: time, sleep, chance, and the page cache; and keys whose first 64
+ * bits are few. Link seams (--wrap).
  */
 #ifndef HOLDFAST_TESTS_SIMULATE_WRAPS_H
 #define HOLDFAST_TESTS_SIMULATE_WRAPS_H
