@@ -124,6 +124,26 @@ int bounded_source_limit(struct bounded_source *bounded,
 		       : hold(bounded, bound, held, bound->pausing, fault);
 }
 
+static int64_t left_of(const struct bound *bound)
+{
+	int64_t limit = bound->limit.next_offset;
+	if (limit == INT64_MAX)
+		return bound->log != NULL && bound->end == bound->position
+			       ? 0
+			       : INT64_MAX;
+	return limit > bound->position ? limit - bound->position : 0;
+}
+
+int64_t bounded_source_left(const struct bounded_source *bounded)
+{
+	int64_t all = 0;
+	for (size_t i = 0; i < bounded->count; i++) {
+		int64_t left = left_of(bounded->bounds[i]);
+		all = left > INT64_MAX - all ? INT64_MAX : all + left;
+	}
+	return all;
+}
+
 /* A record's bytes, kept. False: out of memory. */
 static bool keep(struct bound *bound, const struct record *record)
 {

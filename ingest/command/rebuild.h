@@ -1,6 +1,6 @@
 /*
  * A generation being built from the log, following the live one: what
- * rebuild.c, rebuild_follow.c and rebuild_compare.c share.
+ * rebuild.c and the files named rebuild_* share.
  */
 #ifndef HOLDFAST_INGEST_COMMAND_REBUILD_H
 #define HOLDFAST_INGEST_COMMAND_REBUILD_H
@@ -50,9 +50,10 @@ struct rebuild {
 	enum course course;
 	int64_t began_us;     /* monotonic, as all times here */
 	int64_t looked_us;    /* at the live one */
+	int64_t wanted_us;    /* it was asked whether to look */
 	int64_t told_us;      /* how far it is */
 	int64_t stopped_us;   /* the owner was asked to stand still */
-	int64_t behind;	      /* offsets between the two at the last look */
+	int64_t asking_us;    /* until it said that it does */
 	int64_t first_behind; /* offsets between the two at the first look; -1
 			       */
 	struct digest digest; /* of the live one where it stands */

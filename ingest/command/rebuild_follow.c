@@ -12,15 +12,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LOOK_EVERY_US INT64_C(200000)
-/* Each look waits for what is in flight: from afar it is not needed often. */
-#define LOOK_FAR_US INT64_C(1000000)
-#define FAR_RECORDS (5 * NEAR_RECORDS)
+/* Each look waits for what is in flight, some tenths of a second: so the live
+ * one is only looked at when what it had taken at the last look is nearly
+ * there, and now and then besides. */
+#define LOOK_FAR_US INT64_C(5000000)
+#define LOOK_NEAR_US INT64_C(200000)
 #define LOOK_STANDING_US INT64_C(10000) /* while it stands still */
 /* So near, the live one is asked to stand still: about a second's work. */
 #define NEAR_RECORDS 20000
 #define TELL_EVERY_US INT64_C(10000000)
 #define BAR_CELLS 30
+#define BAR_EVERY_US INT64_C(200000)
 /* A topic that only the new schema takes, and that is not there after so long,
  * is taken when it comes. */
 #define TOPIC_WAIT_US INT64_C(10000000)
@@ -29,19 +31,6 @@ static void notice(void *payload, const char *text)
 {
 	(void)payload;
 	say(SAY_WARNING, "%s", text);
-}
-
-static int64_t look_every_us(const struct rebuild *rebuild)
-{
-	if (rebuild->course != COURSE_FOLLOWS)
-		return LOOK_STANDING_US;
-	return rebuild->behind > FAR_RECORDS ? LOOK_FAR_US : LOOK_EVERY_US;
-}
-
-static bool wants(void *payload)
-{
-	const struct rebuild *rebuild = payload;
-	return rebuild_now_us() - rebuild->looked_us >= look_every_us(rebuild);
 }
 
 static bool same_partition(const struct log *a, const struct log *b)
@@ -257,14 +246,16 @@ static void print_bar(const char *name, int64_t behind, double share,
 		behind == 0 ? "\n" : "");
 }
 
-/* On a terminal always, in a log now and then. */
+/* How far it is: on a terminal as a bar, in a log now and then. */
 static void tell(struct rebuild *rebuild, int64_t behind)
 {
 	int64_t now_us = rebuild_now_us();
 	bool bar = isatty(STDERR_FILENO) == 1;
 	if (rebuild->first_behind < 0)
 		rebuild->first_behind = behind;
-	if (!bar && now_us - rebuild->told_us < TELL_EVERY_US)
+	bool last = bar && behind == 0;
+	int64_t every_us = bar ? BAR_EVERY_US : TELL_EVERY_US;
+	if (!last && now_us - rebuild->told_us < every_us)
 		return;
 	rebuild->told_us = now_us;
 	double elapsed_s = (double)(now_us - rebuild->began_us) / 1e6;
@@ -282,6 +273,25 @@ static void tell(struct rebuild *rebuild, int64_t behind)
 			rebuild->name, behind, rate, left_s);
 }
 
+/* When what the live one had taken at the last look is nearly there. */
+static bool wants(void *payload)
+{
+	struct rebuild *rebuild = payload;
+	int64_t now_us = rebuild_now_us();
+	if (now_us - rebuild->wanted_us < LOOK_STANDING_US)
+		return false; /* what follows is not for each record */
+	rebuild->wanted_us = now_us;
+	int64_t left = bounded_source_left(rebuild->source);
+	bool follows = rebuild->course == COURSE_FOLLOWS;
+	bool near = left <= (follows ? NEAR_RECORDS : 0);
+	int64_t every_us = !near     ? LOOK_FAR_US
+			   : follows ? LOOK_NEAR_US
+				     : LOOK_STANDING_US;
+	if (rebuild->first_behind > left && left > 0)
+		tell(rebuild, left);
+	return now_us - rebuild->looked_us >= every_us;
+}
+
 /* With nothing in flight. */
 static int attend(void *payload, struct fault *fault)
 {
@@ -295,12 +305,12 @@ static int attend(void *payload, struct fault *fault)
 		rebuild->stopped_us = rebuild_now_us();
 		rebuild->course = COURSE_LAST_PART;
 		rc = rebuild_ask(rebuild, "switch_begin", "", fault);
+		rebuild->asking_us += rebuild_now_us() - rebuild->stopped_us;
 		failpoint("rebuild_stands");
 		/* What it took until it stood. */
 		if (rc == 0)
 			rc = follow(rebuild, &behind, fault);
 	}
-	rebuild->behind = behind;
 	if (rc == 0)
 		tell(rebuild, behind);
 	if (rc < 0 || rebuild->course != COURSE_LAST_PART || behind > 0)
@@ -331,7 +341,9 @@ static int run(struct rebuild *rebuild, struct fault *fault)
 	options.attend = attend;
 	options.payload = rebuild;
 	int rc = pipeline_run(&options, &result, fault);
-	double elapsed_s = (double)(rebuild_now_us() - rebuild->began_us) / 1e6;
+	/* Where nobody owns the store, asking it is to open it. */
+	int64_t elapsed_us = rebuild_now_us() - rebuild->began_us;
+	double elapsed_s = (double)(elapsed_us - rebuild->asking_us) / 1e6;
 	if (rc == PIPELINE_LEAVE)
 		say(SAY_INFO,
 			"generation %s is where the live one stands: %" PRId64
@@ -353,7 +365,7 @@ int rebuild_follow(struct rebuild *rebuild, struct fault *fault)
 		.group_suffix = "-rebuild"};
 	rebuild->course = COURSE_FOLLOWS;
 	rebuild->began_us = rebuild->told_us = rebuild_now_us();
-	rebuild->looked_us = 0;
+	rebuild->looked_us = rebuild->wanted_us = rebuild->asking_us = 0;
 	rebuild->first_behind = -1;
 	int rc = resume_all(rebuild->store, fault);
 	if (rc == 0)

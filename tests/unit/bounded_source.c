@@ -250,6 +250,26 @@ static void started_anew_it_gives_what_it_kept_once(void **state)
 	expect_record(rig, 2, "two");
 }
 
+static void it_says_how_much_is_left(void **state)
+{
+	struct rig *rig = *state;
+	records(rig, 5);
+	assert_int_equal(bounded_source_left(rig->bounded), 0);
+	begin(rig, 0);
+	limit(rig, 4);
+	assert_int_equal(bounded_source_left(rig->bounded), 4);
+	expect_record(rig, 0, "zero");
+	assert_int_equal(bounded_source_left(rig->bounded), 3);
+	for (int i = 0; i < 3; i++) {
+		struct source_event event;
+		assert_int_equal(next(rig, &event), SOURCE_RECORD);
+	}
+	expect_end(rig, 4);
+	assert_int_equal(bounded_source_left(rig->bounded), 0);
+	limit(rig, INT64_MAX);
+	assert_int_equal(bounded_source_left(rig->bounded), INT64_MAX);
+}
+
 static void nothing_is_committed(void **state)
 {
 	struct rig *rig = *state;
@@ -272,6 +292,7 @@ int main(void)
 		WITH_RIG(where_it_stands_at_its_limit_it_says_nothing),
 		WITH_RIG(what_waits_does_not_come_while_it_is_held_back),
 		WITH_RIG(started_anew_it_gives_what_it_kept_once),
+		WITH_RIG(it_says_how_much_is_left),
 		WITH_RIG(nothing_is_committed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
