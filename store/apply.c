@@ -235,7 +235,7 @@ int store_retry(struct store *store, const struct store_retry *retries,
 	struct retry_verdict *verdicts, struct fault *fault)
 {
 	assert(count <= STORE_BATCH_RECORDS_MAX);
-	int rc = store_refresh(store, fault);
+	int rc = store_need_keys(store, fault);
 	if (rc < 0)
 		return rc;
 	arena_reset(&store->batch_arena);
@@ -269,7 +269,7 @@ int store_apply(struct store *store, const struct store_batch *input,
 	struct store_tally *tally, struct fault *fault)
 {
 	assert(input->record_count <= STORE_BATCH_RECORDS_MAX);
-	int rc = store_refresh(store, fault);
+	int rc = store_need_keys(store, fault);
 	if (rc == 0 && window_is_full(store, input)) {
 		rc = make_room(store, input, fault);
 		if (rc == STORE_DURABLE && window_is_full(store, input))

@@ -246,7 +246,7 @@ int store_carry(struct store *store, struct carried *out, struct fault *fault)
 		.out = out == NULL ? &ignored : out,
 		.arena = &arena};
 	*carry.out = (struct carried){0};
-	int rc = store_refresh(store, fault);
+	int rc = store_need_keys(store, fault);
 	if (rc == 0)
 		rc = open_live(&carry, fault);
 	if (rc == 0)

@@ -1,6 +1,7 @@
 #include "store/keys.h"
 
 #include "schema/bytes.h"
+#include "store/failpoint.h"
 #include "store/key_segments.h"
 
 #include <assert.h>
@@ -9,6 +10,7 @@
 
 #define TABLE "_key"
 #define COLUMNS 9
+#define KEYS_AT_ONCE 1000000 /* read by one statement */
 #define ROW_BYTES 72 /* of the table, with its share of the page (measured) */
 
 static const char *const state_names[] = {
@@ -32,7 +34,8 @@ static int no_memory(struct fault *fault)
 
 int keys_init(struct keys *keys, sqlite3 *db, struct fault *fault)
 {
-	*keys = (struct keys){.db = db, .segment_rows = KEY_SEGMENT_ROWS};
+	*keys = (struct keys){
+		.db = db, .segment_rows = KEY_SEGMENT_ROWS, .next_seq = 1};
 	const struct {
 		sqlite3_stmt **out;
 		const char *sql;
@@ -53,8 +56,6 @@ int keys_init(struct keys *keys, sqlite3 *db, struct fault *fault)
 		rc == 0 && i < sizeof statements / sizeof statements[0]; i++)
 		rc = sql_prepare(
 			db, statements[i].out, statements[i].sql, fault);
-	if (rc == 0)
-		rc = keys_load(keys, fault);
 	return rc;
 }
 
@@ -119,22 +120,51 @@ static int load_holder(
 	return 0;
 }
 
-int keys_load(struct keys *keys, struct fault *fault)
+static void unload(struct keys *keys)
 {
 	key_map_clear(&keys->map);
 	key_segments_finish(keys);
 	keys->next_seq = 1;
+	keys->loaded = false;
+}
+
+int keys_load_more(struct keys *keys, size_t rows, struct fault *fault)
+{
+	assert(!keys->loaded);
+	failpoint("keys_load");
+	const struct column range[2] = {
+		column_integer(keys->next_seq), column_integer((int64_t)rows)};
+	size_t found = 0;
 	sqlite3_stmt *statement = NULL;
 	int rc = sql_prepare(keys->db, &statement,
-		"SELECT * FROM " TABLE " ORDER BY seq", fault);
+		"SELECT * FROM " TABLE " WHERE seq >= ? ORDER BY seq LIMIT ?",
+		fault);
+	if (rc == 0)
+		sql_bind(statement, range, 2);
 	while (rc == 0 && (rc = sql_step(statement, fault)) == 1) {
 		struct key_holder holder;
 		rc = keys_read_holder(statement, &holder, fault);
 		if (rc == 0)
 			rc = load_holder(keys, &holder, fault);
+		found++;
 	}
 	sqlite3_finalize(statement);
+	if (rc < 0) {
+		unload(keys);
+		return rc;
+	}
+	keys->loaded = found < rows;
 	keys_forget(keys);
+	return !keys->loaded;
+}
+
+int keys_load(struct keys *keys, struct fault *fault)
+{
+	unload(keys);
+	int rc;
+	do
+		rc = keys_load_more(keys, KEYS_AT_ONCE, fault);
+	while (rc == 1);
 	return rc;
 }
 
@@ -182,6 +212,7 @@ static int confirm(struct keys *keys, int64_t seq,
 int keys_find(struct keys *keys, const unsigned char key[KEY_BYTES],
 	struct key_holder **out, struct fault *fault)
 {
+	assert(keys->loaded); /* else a copy would count twice */
 	uint64_t prefix = keys_prefix(key);
 	*out = find_fresh(keys, prefix, key);
 	if (*out != NULL)

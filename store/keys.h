@@ -50,6 +50,7 @@ struct keys {
 	size_t segment_count, segment_capacity;
 	size_t segment_rows; /* KEY_SEGMENT_ROWS; tests take fewer */
 	int64_t next_seq;    /* of what is durable */
+	bool loaded;	     /* memory holds the whole table */
 
 	/* of the open batch */
 	struct key_holder *fresh; /* fresh[0..fresh_count) */
@@ -61,12 +62,18 @@ struct keys {
 	struct key_holder found;
 };
 
+/* Memory is empty until it is loaded. Errors: as sql_fault(). */
 int keys_init(struct keys *keys, sqlite3 *db, struct fault *fault);
 void keys_finish(struct keys *keys);
 
-/* Build the memory from the table; forgets an open batch. Errors: FAULT_CORRUPT
- * FAULT_OOM, as sql_fault(). */
+/* Build the memory from the table anew; forgets an open batch. Errors:
+ * FAULT_CORRUPT, FAULT_OOM, as sql_fault(). */
 int keys_load(struct keys *keys, struct fault *fault);
+
+/* Go on building it, by `rows` rows at most. 0: it is whole. 1: there may be
+ * more. Nothing else may be done with keys before it is whole. Errors: as
+ * keys_load(); then it begins anew. */
+int keys_load_more(struct keys *keys, size_t rows, struct fault *fault);
 
 /* The row of `_key` that `statement`, a SELECT *, stands on.
  * Errors: FAULT_CORRUPT, FAULT_OOM. */

@@ -176,6 +176,8 @@ static int load(struct store *store, struct fault *fault)
 		rc = letter_bytes_load(&store->letters.bytes, store->db, fault);
 	if (rc == 0)
 		rc = keys_init(&store->keys, store->db, fault);
+	if (rc == 0 && !store->options.keys_later)
+		rc = keys_load(&store->keys, fault);
 	if (rc == 0)
 		rc = coherence_check(store->db, fault);
 	return rc;
@@ -315,6 +317,8 @@ static int open_once(struct store **out, const struct store_options *options,
 	if (rc == GENERATION_MOVED)
 		rc = generation_follow(store, fault);
 
+	/* What is opened from here on in its stead is ready at once. */
+	store->options.keys_later = false;
 	store->options.schema = NULL;
 	store->options.path = store->layout.directory;
 	if (rc != 0)
@@ -345,6 +349,14 @@ int store_open(struct store **out, const struct store_options *options,
 	struct fault *fault)
 {
 	return store_open_at(out, options, &PLACE_LIVE, fault);
+}
+
+int store_load_keys(struct store *store, size_t rows, struct fault *fault)
+{
+	int rc = store_refresh(store, fault);
+	if (rc == 0 && !store->keys.loaded)
+		rc = keys_load_more(&store->keys, rows, fault);
+	return rc;
 }
 
 /* The last connection to close checkpoints. One who lost the store to another

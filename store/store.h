@@ -51,6 +51,8 @@ struct store_options {
 	int64_t reader_max_us;	  /* readers that hold the WAL beyond its limit
 				     longer make ingest wait */
 	uint32_t busy_timeout_ms; /* wait for a foreign lock */
+	bool keys_later; /* the key window's memory is built when it is asked
+			    for, by store_load_keys() or the first batch */
 };
 
 /* Every default, in one place (design sections 6 and 11). */
@@ -90,13 +92,21 @@ struct store_partition {
 /*
  * Open the directory for writing: take its lock, check whose file it is before
  * any write, recover, raise the owner epoch durably, rebuild the key window's
- * memory. On success the caller owns *out; on failure *out is NULL.
- * Errors: FAULT_REFUSED (second writer, foreign or newer store, damaged link),
- * FAULT_CORRUPT, FAULT_IO, FAULT_FULL, FAULT_BUSY, FAULT_OOM, FAULT_USAGE (no
- * store there and no schema given).
+ * memory, unless `keys_later`. On success the caller owns *out; on failure *out
+ * is NULL. Errors: FAULT_REFUSED (second writer, foreign or newer store,
+ * damaged link), FAULT_CORRUPT, FAULT_IO, FAULT_FULL, FAULT_BUSY, FAULT_OOM,
+ * FAULT_USAGE (no store there and no schema given).
  */
 int store_open(struct store **out, const struct store_options *options,
 	struct fault *fault);
+
+/*
+ * Build the key window's memory after `keys_later`, by `rows` keys at most, so
+ * that the caller may look up meanwhile. 0: it is whole. 1: there may be more.
+ * Until then store_window() counts what is there.
+ * Errors: FAULT_IO, FAULT_BUSY, FAULT_CORRUPT, FAULT_OOM.
+ */
+int store_load_keys(struct store *store, size_t rows, struct fault *fault);
 
 /* Give up the lock and free. NULL is allowed. Never fails. */
 void store_close(struct store *store);

@@ -26,7 +26,7 @@ int store_reload(struct store *store, struct fault *fault)
 		rc = letters_load(&store->letters, store->db, fault);
 	if (rc == 0)
 		rc = letter_bytes_load(&store->letters.bytes, store->db, fault);
-	if (rc == 0)
+	if (rc == 0 && store->keys.loaded)
 		rc = keys_load(&store->keys, fault);
 	if (rc < 0)
 		return fault_wrap(fault, rc, "reading the store again");
@@ -37,6 +37,14 @@ int store_reload(struct store *store, struct fault *fault)
 int store_refresh(struct store *store, struct fault *fault)
 {
 	return store->stale ? store_reload(store, fault) : 0;
+}
+
+int store_need_keys(struct store *store, struct fault *fault)
+{
+	int rc = store_refresh(store, fault);
+	if (rc == 0 && !store->keys.loaded)
+		rc = keys_load(&store->keys, fault);
+	return rc;
 }
 
 int store_check_owner(struct store *store, struct fault *fault)

@@ -101,6 +101,10 @@ int store_reload(struct store *store, struct fault *fault);
  * every function that looks at memory or writes. Errors: as store_reload(). */
 int store_refresh(struct store *store, struct fault *fault);
 
+/* The same, and the key window's memory is whole: first of all in every
+ * function that asks it, or adds to it. Errors: as store_reload(). */
+int store_need_keys(struct store *store, struct fault *fault);
+
 /* Room for the moods of so many more partitions. False: out of memory. */
 bool store_grow_moods(struct store *store, size_t more);
 

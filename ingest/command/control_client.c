@@ -112,6 +112,7 @@ static int act_here(const struct config *config, const json_t *request,
 	struct clock *clock = clock_system();
 	char who[CONTROL_WHO_BYTES];
 	struct store_options options = store_options_of(config);
+	options.keys_later = true; /* most actions do without */
 	struct control control = {.alone = true,
 		.config = config,
 		.who = who,

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define SWITCH_AGAIN_US INT64_C(1000000) /* tried so often, then */
+#define LOAD_KEYS 100000 /* in a step: some 0.1 s, in which signals wait */
 
 struct ingestion {
 	struct ingestion_options options;
@@ -81,6 +82,7 @@ static int open_store(struct ingestion *ingestion, struct fault *fault)
 		return fault_set(fault, rc, "%s", ingestion->file_fault.text);
 	struct store_options options = store_options_of(ingestion->config);
 	options.schema = ingestion->file_schema;
+	options.keys_later = true;
 	bool told = false;
 	do
 		rc = store_open(&ingestion->store, &options, fault);
@@ -382,10 +384,23 @@ static void listen_to_operators(struct ingestion *ingestion)
 			fault.text);
 }
 
+/* What is served meanwhile is as far as the store was. A signal need not wait
+ * for all of it. */
+static int load_keys(struct ingestion *ingestion, struct fault *fault)
+{
+	int rc;
+	do
+		rc = store_load_keys(ingestion->store, LOAD_KEYS, fault);
+	while (rc == 1 && !atomic_load(signals_stop()));
+	return rc < 0 ? fault_wrap(fault, rc, "loading the key window") : 0;
+}
+
 int ingestion_run(struct ingestion *ingestion, struct fault *fault)
 {
 	listen_to_operators(ingestion);
-	int rc;
+	int rc = load_keys(ingestion, fault);
+	if (rc < 0)
+		return rc;
 	while ((rc = stream(ingestion, fault)) == PIPELINE_LEAVE)
 		say(SAY_INFO,
 			"going on with generation %s of the store, as it is "

@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.request
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 ORACLE = PROJECT / "deploy/sample/oracle.py"
@@ -114,11 +115,12 @@ class Case(unittest.TestCase):
             "schema": "schema.json", "store": {"path": str(self.store)}, "serve": {"port": 0}, "kafka": kafka,
             "ingest": {"batch_records": 500}}))
 
-    def start(self, *command, **more):
+    def start(self, *command, failpoint=None, **more):
         log = open(self.directory / f"{command[0]}.log", "ab")
         self.addCleanup(log.close)
-        process = subprocess.Popen([PROGRAM, *map(str, command)], cwd=self.directory, env=self.environment,
-                                   stdout=log, stderr=log, **more)
+        environment = self.environment | ({"HOLDFAST_FAILPOINT": failpoint} if failpoint else {})
+        process = subprocess.Popen([FAILPOINTS if failpoint else PROGRAM, *map(str, command)], cwd=self.directory,
+                                   env=environment, stdout=log, stderr=log, **more)
         self.addCleanup(self.kill, process)
         return process
 
@@ -335,6 +337,26 @@ class Started(Case):
         expected = self.next_offset()
         status, answer = self.answered(card)
         self.assertEqual((status, answer["position"]), (200, f"{TOPIC}:0:{expected}"), answer)
+
+    def test_run_answers_before_its_keys_are_in_memory(self):
+        card = self.killed()
+        expected = self.next_offset()
+        fifo = self.directory / "fifo"
+        os.mkfifo(fifo)
+        process = self.start("run", "--port-file", self.directory / "listener", "--set", f"file.path={self.sent}",
+                             "--set", f"file.topic={TOPIC}", failpoint=f"keys_load:1:{fifo}")
+        listener = self.listener("listener", process)
+        client = Client(listener)
+        self.addCleanup(client.close)
+        with fifo.open("w"):  # it stands before the first key
+            status, answer = client.get(f"/v1/views/card/{card}")
+            self.assertEqual((status, answer["position"]), (200, f"{TOPIC}:0:{expected}"), answer)
+            with urllib.request.urlopen(f"http://{listener}/readyz?verbose", timeout=PATIENCE_S) as reply:
+                self.assertIn("[+]store ok", reply.read().decode())
+            await_true("the lag tells", lambda: self.lag_ms(client, card) > MAX_LAG_S * 1000)
+            self.assertEqual(self.next_offset(), expected)
+        await_true("all is taken", lambda: self.next_offset() == self.sent.stat().st_size)
+        self.oracle(listener)
 
     def test_with_a_wal_and_no_index_of_it(self):
         card = self.killed()

@@ -130,6 +130,27 @@ static void a_correction_takes_the_key_of_a_dead_update(void **state)
 	assert_int_equal(store_rig_ask(rig, "SELECT count(*) FROM _dead"), 3);
 }
 
+/* Two of three keys are in memory when the first record comes. */
+static void keys_that_are_loaded_later_hold_all_the_same(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	set_window(rig, 1000);
+	for (unsigned key = 1; key <= 3; key++)
+		assert_string_equal(TAKE(.key = key), "applied");
+	store_rig_close(rig);
+	rig->options.keys_later = true;
+	store_rig_open(rig);
+	assert_int_equal(store_window(rig->store).keys, 0);
+	assert_int_equal(store_load_keys(rig->store, 2, &fault), 1);
+	assert_int_equal(store_window(rig->store).keys, 2);
+	assert_string_equal(TAKE(.key = 3), "duplicate");
+	assert_int_equal(store_load_keys(rig->store, 2, &fault), 0);
+	assert_string_equal(TAKE(.key = 1), "duplicate");
+	assert_string_equal(TAKE(.key = 4), "applied");
+	assert_int_equal(store_window(rig->store).keys, 4);
+}
+
 /* Whether the first dies of overflow is known only when it is merged. */
 static void a_sum_that_overflows_is_corrected_in_the_same_batch(void **state)
 {
@@ -302,6 +323,7 @@ int main(void)
 		WITH_STORE(a_duplicate_does_not_renew_the_key),
 		WITH_STORE(a_key_used_for_something_else_is_dead),
 		WITH_STORE(a_parked_update_keeps_its_key),
+		WITH_STORE(keys_that_are_loaded_later_hold_all_the_same),
 		WITH_STORE(a_correction_takes_the_key_of_a_dead_update),
 		WITH_STORE(a_sum_that_overflows_is_corrected_in_the_same_batch),
 		WITH_STORE(a_key_goes_when_its_partition_has_passed_it),
