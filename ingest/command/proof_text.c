@@ -135,5 +135,4 @@ void proof_print_json(const struct replay_update *update, FILE *out)
 	time_print_json(update->record->decoded.timestamp_us, out);
 	if (update->update != NULL)
 		print_update_json(update->update, out);
-	fputc('}', out);
 }

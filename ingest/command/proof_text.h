@@ -13,7 +13,7 @@
  * row" */
 void proof_print(const struct replay_update *update, FILE *out);
 
-/* One object, without newline. */
+/* One object up to, not with, its end: more may follow. */
 void proof_print_json(const struct replay_update *update, FILE *out);
 
 /* "N10156 7"; control characters as \xNN. */

@@ -111,7 +111,7 @@ static void told(void *payload, const struct replay_update *update)
 		return;
 	if (json) {
 		proof_print_json(update, stdout);
-		fputc('\n', stdout);
+		fputs("}\n", stdout);
 		return;
 	}
 	if (command->shown == LIST_MAX)

@@ -7,6 +7,7 @@
 #include "ingest/command/say.h"
 #include "ingest/command/signals.h"
 #include "ingest/command/sources.h"
+#include "schema/load.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -204,13 +205,19 @@ static int is_of(struct command *command, const struct letter_whole *one,
 	struct fault *fault)
 {
 	struct decoder decoder = decoder_of(command);
+	const char *topic = one->record.log->topic;
 	const struct source_schema *source =
-		schema_source(decoder.schema, one->record.log->topic);
-	struct decoded decoded;
-	if (source == NULL || one->letter.reason == REASON_CRASH_LOOP)
+		schema_source(decoder.schema, topic);
+	struct decoded decoded = {0};
+	int rc = 0;
+	if (one->letter.reason == REASON_CRASH_LOOP)
 		return 0; /* decoding it would end this process, too */
-	int rc = decode_record(&decoder, source, &one->record,
-		&command->scratch, &decoded, fault);
+	if (load_is_topic(topic))
+		rc = load_decode(&decoder, &one->record, &command->scratch,
+			&decoded, fault);
+	else if (source != NULL)
+		rc = decode_record(&decoder, source, &one->record,
+			&command->scratch, &decoded, fault);
 	for (size_t i = 0; rc == 0 && i < decoded.update_count; i++)
 		if (decoded.updates[i].place == one->letter.place &&
 			is_it(&command->why, &decoded.updates[i]))
@@ -309,21 +316,36 @@ static void notice(void *payload, const char *text)
 	say(SAY_WARNING, "%s", text);
 }
 
-/* The log of the newest version, around what set the row. */
-static const struct version *newest(const struct why *why)
+/* Files that were loaded are no logs; and of a topic that was created anew only
+ * the newest can be read. */
+static bool can_be_read(
+	const struct command *command, const struct version *version)
 {
+	const struct log *log = version->log;
+	const struct store_partition *partition =
+		trace_partition(command->trace, log->topic, log->partition);
+	return !load_is_topic(log->topic) && partition != NULL &&
+	       partition->log.id == log->id;
+}
+
+/* The log of the newest version, around what set the row; NULL: none. */
+static const struct version *newest(const struct command *command)
+{
+	const struct why *why = &command->why;
 	const struct version *found = NULL;
-	for (size_t i = 0; i < why->key_count; i++)
-		if (found == NULL ||
-			version_compare(&why->keys[i].version, found) > 0)
-			found = &why->keys[i].version;
+	for (size_t i = 0; i < why->key_count; i++) {
+		const struct version *one = &why->keys[i].version;
+		if (can_be_read(command, one) &&
+			(found == NULL || version_compare(one, found) > 0))
+			found = one;
+	}
 	return found;
 }
 
 static void look_around(struct command *command, struct replay_range *range)
 {
 	const struct why *why = &command->why;
-	const struct version *at = newest(why);
+	const struct version *at = newest(command);
 	int64_t around = sources_is_file(&command->reading->config)
 				 ? AROUND_BYTES
 				 : AROUND_OFFSETS;
@@ -346,7 +368,7 @@ static int find_range(struct command *command, struct replay_range *range,
 	struct fault *fault)
 {
 	const struct why_options *own = command->own;
-	const struct version *at = newest(&command->why);
+	const struct version *at = newest(command);
 	char target[320] = "";
 	bool around = own->topic == NULL && at != NULL;
 	if (around)

@@ -3,6 +3,7 @@
 #include "ingest/command/table.h"
 #include "ingest/command/value_text.h"
 #include "ingest/command/why.h"
+#include "schema/load.h"
 #include "schema/rfc3339.h"
 #include "store/terms.h"
 
@@ -39,6 +40,14 @@ static void add_value(
 	free(text);
 }
 
+/* What was loaded from a file needs none. */
+static const char *state_text(const struct trace_key *key)
+{
+	if (key->state != NULL)
+		return key->state;
+	return load_is_topic(key->version.log->topic) ? "-" : "let go";
+}
+
 static void add_feature(struct table *table, const struct why *why,
 	size_t feature, const struct trace_key *key)
 {
@@ -55,7 +64,7 @@ static void add_feature(struct table *table, const struct why *why,
 	table_add(table, "%s", time_text(key->version.event_us, event));
 	table_add(table, "%s", place_text(&key->version, place));
 	table_add(table, "%s", time_text(key->record_time_us, record));
-	table_add(table, "%s", key->state == NULL ? "let go" : key->state);
+	table_add(table, "%s", state_text(key));
 }
 
 /* The next key is the feature's, where that is set. */
@@ -244,58 +253,138 @@ static const char *const operations[] = {
 	[OPERATION_DELETE] = "delete",
 };
 
-/* What became of one of its features: in the row, or lost, and to which. */
-static void print_fate(const struct why *why, const struct version *version,
-	const struct assignment *given)
+/* What became of one of an event's features. */
+enum fate {
+	FATE_UNSAID, /* a copy, a letter: it did not get that far; or nothing
+			proves it */
+	FATE_WON,
+	FATE_COUNTED,
+	FATE_LOST,
+	FATE_DELETED
+};
+
+static const char *const fates[] = {
+	[FATE_WON] = "won",
+	[FATE_COUNTED] = "counted",
+	[FATE_LOST] = "lost",
+	[FATE_DELETED] = "deleted",
+};
+
+static bool was_merged(enum proof_answer answer)
 {
-	const struct cell *cell = &why->row.cells[given->feature];
-	const struct feature *of = &why->view->features[given->feature];
+	return answer == PROOF_APPLIED || answer == PROOF_SUPERSEDED ||
+	       answer == PROOF_HELD;
+}
+
+/* *by: LOST, DELETED: to which. */
+static enum fate fate_of(const struct why *why,
+	const struct replay_update *told, const struct assignment *given,
+	const struct version **by)
+{
+	const struct row *row = &why->row;
+	const struct cell *cell = &row->cells[given->feature];
+	const struct record *record = &told->record->record;
+	const struct version version = {told->update->event_us, record->log,
+		record->offset, told->update->place};
+	if (!was_merged(told->proof.answer))
+		return FATE_UNSAID;
+	*by = &row->floor;
+	if (row->has_floor && version_compare(&row->floor, &version) > 0)
+		return FATE_DELETED;
+	if (cell->value.state == VALUE_UNSET)
+		return FATE_UNSAID;
+	*by = &cell->version;
+	int order = version_compare(&cell->version, &version);
+	if (why->view->features[given->feature].merge == MERGE_LAST)
+		return order == 0  ? FATE_WON
+		       : order > 0 ? FATE_LOST
+				   : FATE_UNSAID;
+	bool proven = order == 0 || told->proof.answer != PROOF_HELD;
+	return order >= 0 && proven ? FATE_COUNTED : FATE_UNSAID;
+}
+
+static void print_fate(enum fate fate, const struct version *by)
+{
 	char place[PLACE_SIZE];
-	int order = cell->value.state == VALUE_UNSET
-			    ? -1
-			    : version_compare(&cell->version, version);
-	if (why->row.has_floor && version_compare(&why->row.floor, version) > 0)
-		printf(" (deleted by %s)", place_text(&why->row.floor, place));
-	else if (of->merge != MERGE_LAST)
-		fputs(order >= 0 ? " (counted)" : "", stdout);
-	else if (order == 0)
-		fputs(" (won)", stdout);
-	else if (order > 0)
-		printf(" (lost to %s)", place_text(&cell->version, place));
+	if (fate == FATE_LOST || fate == FATE_DELETED)
+		printf(" (%s %s %s)", fates[fate],
+			fate == FATE_LOST ? "to" : "by", place_text(by, place));
+	else if (fate != FATE_UNSAID)
+		printf(" (%s)", fates[fate]);
 }
 
 /* What it gives: "    upsert  flights 1 (counted), last_delay 5 (won)". */
 static void print_given(const struct why *why, const struct replay_update *told)
 {
 	const struct update *update = told->update;
-	const struct record *record = &told->record->record;
-	struct version version = {
-		update->event_us, record->log, record->offset, update->place};
 	bool first = true;
-	if (update->reason != REASON_NONE)
-		return;
 	printf("            %s", operations[update->operation]);
 	for (size_t i = 0; i < update->assignment_count; i++) {
 		const struct assignment *given = &update->assignments[i];
 		const struct feature *of = &why->view->features[given->feature];
+		const struct version *by = NULL;
 		if (!why_wants(why, given->feature))
 			continue;
 		printf("%s%s ", first ? "  " : ", ", of->name);
 		value_print(&of->type, &given->value, stdout);
-		print_fate(why, &version, given);
+		enum fate fate = fate_of(why, told, given, &by);
+		print_fate(fate, by);
 		first = false;
 	}
 	fputc('\n', stdout);
 }
 
+static void print_fate_json(enum fate fate, const struct version *by)
+{
+	if (fate == FATE_UNSAID) {
+		fputs(", \"fate\": null", stdout);
+		return;
+	}
+	printf(", \"fate\": \"%s\"", fates[fate]);
+	if (fate != FATE_LOST && fate != FATE_DELETED)
+		return;
+	fputs(", \"by\": {", stdout);
+	print_version_json(by);
+	fputc('}', stdout);
+}
+
+static void print_given_json(
+	const struct why *why, const struct replay_update *told)
+{
+	const struct update *update = told->update;
+	bool first = true;
+	printf(", \"op\": \"%s\", \"features\": [",
+		operations[update->operation]);
+	for (size_t i = 0; i < update->assignment_count; i++) {
+		const struct assignment *given = &update->assignments[i];
+		const struct feature *of = &why->view->features[given->feature];
+		const struct version *by = NULL;
+		if (!why_wants(why, given->feature))
+			continue;
+		printf("%s{\"feature\": \"%s\", \"value\": ", first ? "" : ", ",
+			of->name);
+		value_print_json(&of->type, &given->value, stdout);
+		enum fate fate = fate_of(why, told, given, &by);
+		print_fate_json(fate, by);
+		fputc('}', stdout);
+		first = false;
+	}
+	fputc(']', stdout);
+}
+
 void why_print_event(const struct why *why, const struct replay_update *update,
 	bool json, bool first)
 {
-	if (json) {
-		fputs(first ? "" : ",\n ", stdout);
-		proof_print_json(update, stdout);
+	bool valid = update->update->reason == REASON_NONE;
+	if (!json) {
+		proof_print(update, stdout);
+		if (valid)
+			print_given(why, update);
 		return;
 	}
-	proof_print(update, stdout);
-	print_given(why, update);
+	fputs(first ? "" : ",\n ", stdout);
+	proof_print_json(update, stdout);
+	if (valid)
+		print_given_json(why, update);
+	fputc('}', stdout);
 }

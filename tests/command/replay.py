@@ -327,6 +327,39 @@ class Why(Replay):
         self.assertEqual((told["found"], told["floor"]["offset"], [one["answer"] for one in told["log"]]), (False, gone, ["superseded", "applied"]))
         self.assertIn(f"(deleted by {TOPIC}:0 @{gone}.0)", self.holdfast("why", "card", "a", "--log", status=1).stdout)
 
+    def test_what_became_of_each_feature_is_there_for_programs(self):
+        lost = self.send(1, 10, {"n": 1, "country": "DE", "total": 5})
+        won = self.send(2, 20, {"n": 2, "total": 7})
+        copy = self.send(2, 20, {"n": 2, "total": 7})
+        reused = self.send(2, 20, {"n": 3, "total": 7})
+        self.holdfast("ingest", "--until-end")
+        told = {one["offset"]: one for one in self.why("card", "a", "--log")["log"]}
+        self.assertEqual([(one["feature"], one["value"], one["fate"], one.get("by", {}).get("offset")) for one in told[lost]["features"]],
+                         [("n", 1, "lost", won), ("country", "DE", "won", None), ("total", 5, "counted", None)])
+        self.assertEqual([(one["feature"], one["fate"]) for one in told[won]["features"]], [("n", "won"), ("total", "counted")])
+        # A copy, and what reused a key, came to nothing.
+        self.assertEqual([told[offset]["answer"] for offset in (copy, reused)], ["duplicate", "dead"])
+        for offset in (copy, reused):
+            self.assertEqual({one["fate"] for one in told[offset]["features"]}, {None})
+        gone = self.send(3, 30, op="delete")
+        self.holdfast("ingest", "--until-end")
+        told = {one["offset"]: one for one in self.why("card", "a", "--log", status=1)["log"]}
+        self.assertEqual([(one["fate"], one["by"]["offset"]) for one in told[won]["features"]], [("deleted", gone)] * 2)
+        self.assertEqual((told[gone]["op"], told[gone]["features"]), ("delete", []))
+
+    def test_what_a_file_gave_and_its_letters(self):
+        """A loaded file is no log: the log of what else came is read, or all."""
+        sent = self.send(1, 10, {"n": 1})
+        self.holdfast("ingest", "--until-end")
+        rows = self.directory / "rows.csv"
+        rows.write_text("id,n\na,7\na,many\nb,8\n")
+        self.holdfast("load", "card", rows, "--event-time", AT.format(40))
+        told = self.why("card", "a", "--log")
+        self.assertEqual([one["offset"] for one in told["log"]], [sent])
+        self.assertEqual([one["reason"] for one in told["letters"]], ["type_mismatch"])
+        self.assertEqual(self.why("card", "b", "--log")["log"], [])
+        self.assertNotIn("let go", self.holdfast("why", "card", "b").stdout)
+
     def test_holds_and_letters_of_the_entity(self):
         self.send(1, 10, {"n": 1})
         bad = self.send(2, 11, {"n": 101})
