@@ -104,60 +104,100 @@ static int talk(int fd, const char *line, json_t **reply, struct fault *fault)
 	return rc;
 }
 
-/* Nobody owns the store: it is ours for this one action. *opened says whether
- * it came to that. */
-static int act_here(const struct config *config, const json_t *request,
-	json_t **reply, bool *opened, struct fault *fault)
+struct control_session {
+	const struct config *config;
+	struct store *store; /* NULL: not ours */
+};
+
+/* It is ours. */
+static int act(struct control_session *session, const json_t *request,
+	json_t **reply, struct fault *fault)
 {
 	struct clock *clock = clock_system();
 	char who[CONTROL_WHO_BYTES];
-	struct store_options options = store_options_of(config);
-	options.keys_later = true; /* most actions do without */
-	struct control control = {.alone = true,
-		.config = config,
+	const struct control control = {.store = session->store,
+		.owner = &session->store,
+		.alone = true,
+		.config = session->config,
 		.who = who,
 		.now_us = clock->wall_us(clock)};
 	control_who(getuid(), who);
-	struct store *store = NULL;
-	int rc = store_open(&store, &options, fault);
-	*opened = rc == 0;
-	control.store = store;
-	control.owner = &store;
-	if (rc == 0)
-		rc = control_run(&control, request, reply, fault);
+	int rc = control_run(&control, request, reply, fault);
 	if (rc == 0 && *reply == NULL)
 		*reply = json_object();
-	store_close(store);
+	if (control_ends_owner(rc)) {
+		store_close(session->store);
+		session->store = NULL;
+	}
 	return rc;
 }
 
-static int ask(const struct config *config, const json_t *request,
-	const char *line, json_t **reply, struct fault *fault)
+/* Nobody owns the store: it is ours from here on. */
+static int open_here(struct control_session *session, struct fault *fault)
+{
+	struct store_options options = store_options_of(session->config);
+	options.keys_later = true; /* most actions do without */
+	return store_open(&session->store, &options, fault);
+}
+
+/* 1: the owner answered. 0: it is ours. */
+static int reach(struct control_session *session, const char *line,
+	json_t **reply, struct fault *fault)
 {
 	static const struct timespec pause = {0, LOOK_MS * 1000000L};
 	for (int look = 1;; look++) {
 		int fd = -1;
-		bool opened = false;
-		int rc = connect_owner(config, &fd, fault);
-		if (rc < 0)
-			return rc;
+		int rc = connect_owner(session->config, &fd, fault);
 		if (rc == 1) {
 			rc = talk(fd, line, reply, fault);
 			close(fd);
-			return rc;
+			return rc < 0 ? rc : 1;
 		}
-		rc = act_here(config, request, reply, &opened, fault);
-		if (opened || rc != FAULT_REFUSED || look == LOOKS)
+		if (rc < 0)
+			return rc;
+		rc = open_here(session, fault);
+		if (rc != FAULT_REFUSED || look == LOOKS)
 			return rc;
 		(void)nanosleep(&pause, NULL);
 	}
 }
 
-int control_ask(const struct config *config, const char *action,
+static int ask(struct control_session *session, const json_t *request,
+	const char *line, json_t **reply, struct fault *fault)
+{
+	int rc;
+	if (session->store == NULL)
+		rc = reach(session, line, reply, fault);
+	else /* as between batches */
+		rc = store_checkpoint(session->store, true, fault);
+	if (rc == 0)
+		rc = act(session, request, reply, fault);
+	return rc < 0 ? rc : 0;
+}
+
+int control_session_open(struct control_session **out,
+	const struct config *config, struct fault *fault)
+{
+	*out = calloc(1, sizeof **out);
+	if (*out == NULL)
+		return fault_set(fault, FAULT_OOM, "out of memory");
+	(*out)->config = config;
+	return 0;
+}
+
+void control_session_close(struct control_session *session)
+{
+	if (session == NULL)
+		return;
+	store_close(session->store);
+	free(session);
+}
+
+int control_session_ask(struct control_session *session, const char *action,
 	json_t *arguments, json_t **reply, struct fault *fault)
 {
 	*reply = NULL;
-	int rc = reading_needs_store(config, fault);
+	int rc = reading_needs_store(session->config, fault);
 	if (rc < 0)
 		return rc;
 	json_t *request = json_pack(
@@ -173,9 +213,18 @@ int control_ask(const struct config *config, const char *action,
 			"a request is at most %d bytes: ask for less at once",
 			CONTROL_LINE_BYTES);
 	else
-		rc = ask(config, request, line, reply, fault);
+		rc = ask(session, request, line, reply, fault);
 	free(line);
 	free(text);
 	json_decref(request);
+	return rc;
+}
+
+int control_ask(const struct config *config, const char *action,
+	json_t *arguments, json_t **reply, struct fault *fault)
+{
+	struct control_session session = {.config = config};
+	int rc = control_session_ask(&session, action, arguments, reply, fault);
+	store_close(session.store);
 	return rc;
 }

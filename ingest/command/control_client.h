@@ -16,4 +16,21 @@
 int control_ask(const struct config *config, const char *action,
 	json_t *arguments, json_t **reply, struct fault *fault);
 
+/*
+ * Several requests, one after the other. A store that nobody owns is opened for
+ * the first of them and is ours until the end: opening reads all its keys.
+ */
+struct control_session; /* opaque */
+
+/* `config` is borrowed. The caller owns *out. Errors: FAULT_OOM. */
+int control_session_open(struct control_session **out,
+	const struct config *config, struct fault *fault);
+
+/* As control_ask(). */
+int control_session_ask(struct control_session *session, const char *action,
+	json_t *arguments, json_t **reply, struct fault *fault);
+
+/* NULL is allowed. */
+void control_session_close(struct control_session *session);
+
 #endif

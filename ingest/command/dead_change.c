@@ -134,16 +134,16 @@ static json_t *arguments_of(
 		"because", own->because == NULL ? "" : own->because);
 }
 
-static int ask_portion(
-	struct change *change, size_t first, size_t count, struct fault *fault)
+static int ask_portion(struct change *change, struct control_session *session,
+	size_t first, size_t count, struct fault *fault)
 {
 	json_t *arguments = arguments_of(change, first, count);
 	json_t *reply = NULL;
 	if (arguments == NULL)
 		return fault_set(fault, FAULT_USAGE,
 			"out of memory, or --because is no UTF-8 text");
-	int rc = control_ask(
-		&change->config, change->action, arguments, &reply, fault);
+	int rc = control_session_ask(
+		session, change->action, arguments, &reply, fault);
 	json_decref(arguments);
 	if (rc < 0)
 		return rc;
@@ -158,13 +158,15 @@ static int ask_portion(
 
 static int ask(struct change *change, struct fault *fault)
 {
-	int rc = 0;
+	struct control_session *session = NULL;
+	int rc = control_session_open(&session, &change->config, fault);
 	for (size_t at = 0; rc == 0 && at < change->count;) {
 		size_t left = change->count - at;
 		size_t count = left < DEAD_AT_ONCE ? left : DEAD_AT_ONCE;
-		rc = ask_portion(change, at, count, fault);
+		rc = ask_portion(change, session, at, count, fault);
 		at += count;
 	}
+	control_session_close(session);
 	return rc;
 }
 

@@ -35,6 +35,7 @@ struct load {
 	struct config config;
 	struct arena arena; /* the reader's answers */
 	struct reader *reader;
+	struct control_session *session;
 	struct load_rows rows;
 	char topic[LOAD_TOPIC_SIZE];
 	int64_t next_offset; /* what is loaded already */
@@ -154,7 +155,8 @@ static int send_piece(struct load *load, int64_t end, struct fault *fault)
 		return fault_set(fault, FAULT_USAGE,
 			"out of memory, or the file's name or --because is no "
 			"UTF-8 text");
-	int rc = control_ask(&load->config, "load", arguments, &reply, fault);
+	int rc = control_session_ask(
+		load->session, "load", arguments, &reply, fault);
 	if (rc == 0)
 		load->next_offset = json_integer_value(
 			json_object_get(reply, "next_offset"));
@@ -324,7 +326,11 @@ static int run(struct load *load, struct schema **schema, struct fault *fault)
 	if ((size_t)load->next_offset >= load->rows.content.length)
 		return tell_result(load, true, fault);
 	close_reader(load);
-	rc = send_all(load, fault);
+	rc = control_session_open(&load->session, &load->config, fault);
+	if (rc == 0)
+		rc = send_all(load, fault);
+	control_session_close(load->session);
+	load->session = NULL;
 	return rc < 0 ? rc : tell_result(load, false, fault);
 }
 

@@ -232,6 +232,17 @@ def interrupted(test, owner):
     return kills
 
 
+def pieces(test):
+    """Where nobody owns the store it is opened once, however many pieces there are."""
+    count = 12000  # of 5,000 a piece
+    sums = make_base(test.directory / "pieces.csv", count)
+    before, epoch = sums_of(test), json.loads(test.run("status", "--json").stdout)["owner_epoch"]
+    equal(test.load("pieces.csv")["applied"], count, "rows of three pieces")
+    equal(json.loads(test.run("status", "--json").stdout)["owner_epoch"], epoch + 1, "the store's owners")
+    equal(sums_of(test), {card: before.get(card, 0) + sums.get(card, 0) for card in before.keys() | sums.keys()}, "sums")
+    test.digest()
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="holdfast-load-") as directory:
         test = Test(sys.argv[1], directory)
@@ -242,6 +253,7 @@ def main():
         quotes(test)
         marked(test)
         timeless(test)
+        pieces(test)
         killed = interrupted(test, False), interrupted(test, True)
         as_of = json.loads(test.run("get", "card", "a", "1", "--json").stdout)
         check("values" in json.dumps(as_of) or as_of, "a lookup answers")
