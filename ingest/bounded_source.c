@@ -286,11 +286,15 @@ static int bounded_start(struct source *source,
 		bounded, position->log->topic, position->log->partition, fault);
 	if (bound == NULL)
 		return FAULT_OOM;
+	/* Started anew it is paused only if who uses this source wants that. */
+	int rc = hold(bounded, bound, false, bound->pausing, fault);
+	if (rc < 0)
+		return rc;
 	bound->log = position->log;
 	bound->position = position->next_offset;
 	bound->end = INT64_MIN;
 	bound->told = bound->position == bound->limit.next_offset;
-	bound->has_record = bound->held = bound->pausing = false;
+	bound->has_record = false;
 	return source_start(bounded->inner, position, fault);
 }
 

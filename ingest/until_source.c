@@ -2,11 +2,16 @@
 
 #include <stdlib.h>
 
+struct course {
+	bool over;    /* it came to the moment */
+	bool pausing; /* by who uses this source */
+};
+
 struct until_source {
 	struct source base;
 	struct source *inner;
 	int64_t until_us;
-	bool *over; /* by log id - 1: it came to the moment */
+	struct course *courses; /* by log id - 1: courses[0..count) */
 	size_t count;
 };
 
@@ -15,19 +20,48 @@ static struct until_source *of(struct source *source)
 	return (struct until_source *)source;
 }
 
-static bool is_over(const struct until_source *until, const struct log *log)
+/* NULL: out of memory. */
+static struct course *course_of(
+	struct until_source *until, const struct log *log)
 {
-	return log->id <= until->count && until->over[log->id - 1];
+	if (log->id > until->count) {
+		struct course *larger =
+			realloc(until->courses, log->id * sizeof *larger);
+		if (larger == NULL)
+			return NULL;
+		until->courses = larger;
+		while (until->count < log->id)
+			larger[until->count++] = (struct course){0};
+	}
+	return &until->courses[log->id - 1];
+}
+
+static int no_memory(struct fault *fault)
+{
+	return fault_set(fault, FAULT_OOM, "no memory for a partition");
+}
+
+/* Held at the source behind for either reason. */
+static int hold(struct until_source *until, const struct log *log, bool over,
+	bool pausing, struct fault *fault)
+{
+	struct course *course = course_of(until, log);
+	if (course == NULL)
+		return no_memory(fault);
+	bool was = course->over || course->pausing;
+	*course = (struct course){over, pausing};
+	return was == (over || pausing)
+		       ? 0
+		       : source_pause(until->inner, log, !was, fault);
 }
 
 /* Its end is where this record is. */
 static int end_there(struct until_source *until, struct source_event *event,
-	struct fault *fault)
+	const struct course *course, struct fault *fault)
 {
 	const struct log *log = event->record.log;
 	const int64_t offset = event->record.offset;
-	until->over[log->id - 1] = true;
-	int rc = source_pause(until->inner, log, true, fault);
+	int rc = hold(until, log, true, course->pausing, fault);
 	if (rc < 0)
 		return rc;
 	*event = (struct source_event){
@@ -43,37 +77,37 @@ static int until_poll(struct source *source, struct source_event *event,
 	bool record = outcome == SOURCE_RECORD;
 	if (!record && outcome != SOURCE_END)
 		return outcome;
-	if (is_over(until, record ? event->record.log : event->log))
+	const struct course *course =
+		course_of(until, record ? event->record.log : event->log);
+	if (course == NULL)
+		return no_memory(fault);
+	if (course->over)
 		return SOURCE_IDLE; /* on its way when it was held */
 	if (!record || event->record.timestamp_us <= until->until_us)
 		return outcome;
-	return end_there(until, event, fault);
+	return end_there(until, event, course, fault);
 }
 
+/* Anew, too: then what came from there comes again. */
 static int until_start(struct source *source,
 	const struct source_position *position, struct fault *fault)
 {
 	struct until_source *until = of(source);
-	size_t id = position->log->id;
-	if (id > until->count) {
-		bool *larger = realloc(until->over, id * sizeof *larger);
-		if (larger == NULL)
-			return fault_set(
-				fault, FAULT_OOM, "no memory for a partition");
-		until->over = larger;
-		for (; until->count < id; until->count++)
-			larger[until->count] = false;
-	}
-	return source_start(until->inner, position, fault);
+	const struct course *course = course_of(until, position->log);
+	if (course == NULL)
+		return no_memory(fault);
+	int rc = hold(until, position->log, false, course->pausing, fault);
+	return rc < 0 ? rc : source_start(until->inner, position, fault);
 }
 
 static int until_pause(struct source *source, const struct log *log, bool pause,
 	struct fault *fault)
 {
 	struct until_source *until = of(source);
-	return is_over(until, log)
-		       ? 0
-		       : source_pause(until->inner, log, pause, fault);
+	const struct course *course = course_of(until, log);
+	if (course == NULL)
+		return no_memory(fault);
+	return hold(until, log, course->over, pause, fault);
 }
 
 /* Not ours to say: the live generation's owner does. */
@@ -89,7 +123,7 @@ static void until_close(struct source *source)
 {
 	struct until_source *until = of(source);
 	source_close(until->inner);
-	free(until->over);
+	free(until->courses);
 	free(until);
 }
 

@@ -1,7 +1,8 @@
 /*
  * A source that ends at a moment: of each partition it gives what comes before
- * the first record whose timestamp is later, and says that this is its end. So
- * a store is taken to where it was at that time. Nothing is committed.
+ * the first record whose timestamp is later, and says that this is its end;
+ * also when it is started anew. So a store is taken to where it was at that
+ * time. Nothing is committed.
  *
  * Threads: as ingest/source.h.
  */

@@ -242,7 +242,6 @@ static void started_anew_it_gives_what_it_kept_once(void **state)
 	limit(rig, 1);
 	expect_record(rig, 0, "zero");
 	expect_end(rig, 1); /* and keeps the next */
-	rig->script.partitions[0].paused = false;
 	begin(rig, 0);
 	limit(rig, 3);
 	expect_record(rig, 0, "zero");
@@ -270,6 +269,21 @@ static void it_says_how_much_is_left(void **state)
 	assert_int_equal(bounded_source_left(rig->bounded), INT64_MAX);
 }
 
+static void started_anew_it_stays_held_back(void **state)
+{
+	struct rig *rig = *state;
+	struct fault fault = {0};
+	struct source *source = bounded_source_of(rig->bounded);
+	records(rig, 2);
+	begin(rig, 0);
+	limit(rig, 2);
+	assert_int_equal(source_pause(source, &rig->log, true, &fault), 0);
+	begin(rig, 0);
+	expect_nothing(rig);
+	assert_int_equal(source_pause(source, &rig->log, false, &fault), 0);
+	expect_record(rig, 0, "zero");
+}
+
 static void nothing_is_committed(void **state)
 {
 	struct rig *rig = *state;
@@ -293,6 +307,7 @@ int main(void)
 		WITH_RIG(what_waits_does_not_come_while_it_is_held_back),
 		WITH_RIG(started_anew_it_gives_what_it_kept_once),
 		WITH_RIG(it_says_how_much_is_left),
+		WITH_RIG(started_anew_it_stays_held_back),
 		WITH_RIG(nothing_is_committed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
