@@ -63,22 +63,38 @@ int caution_note(struct caution *caution, const struct flight *flight,
 		store_alone(caution->store, &flight->records[0].record, fault));
 }
 
-bool caution_is(const struct caution *caution, const struct record *record)
+static bool is_found(const struct caution *caution, const struct record *record)
 {
 	const struct store_suspicion *found = &caution->found;
 	return found->guilty && record->log == found->log &&
 	       record->offset == found->offset;
 }
 
-int caution_park(const struct caution *caution, const struct record *record,
-	struct arena *arena, struct decoded *out, struct fault *fault)
+bool caution_is(const struct caution *caution, const struct record *record)
 {
-	struct update *update = arena_take(arena, sizeof *update);
-	const char *detail = arena_print(arena,
+	return is_found(caution, record) ||
+	       (caution->convicted != NULL &&
+		       caution->convicted(caution->payload, record));
+}
+
+static const char *detail_of(const struct caution *caution,
+	const struct record *record, struct arena *arena)
+{
+	if (!is_found(caution, record))
+		return "another process that took this record ended by it: "
+		       "parked without a look into it";
+	return arena_print(arena,
 		"the process ended %" PRId64 " times in a row while this "
 		"record was the only one in flight: parked without another "
 		"look into it",
 		caution->found.alone_ends);
+}
+
+int caution_park(const struct caution *caution, const struct record *record,
+	struct arena *arena, struct decoded *out, struct fault *fault)
+{
+	struct update *update = arena_take(arena, sizeof *update);
+	const char *detail = detail_of(caution, record, arena);
 	if (update == NULL || detail == NULL)
 		return fault_set(fault, FAULT_OOM, "no memory for a record");
 	*update = (struct update){
@@ -124,7 +140,7 @@ static bool holds(const struct caution *caution, const struct flight *flight)
 {
 	bool held = false;
 	for (size_t i = 0; !held && i < flight->record_count; i++)
-		held = caution_is(caution, &flight->records[i].record);
+		held = is_found(caution, &flight->records[i].record);
 	return held;
 }
 

@@ -14,6 +14,9 @@ struct caution {
 	struct store *store;
 	struct store_suspicion found; /* at the start */
 	size_t batch_records;	      /* a batch holds no more, now */
+	/* As in ingest/pipeline.h; NULL: nobody is known to. */
+	bool (*convicted)(void *payload, const struct record *record);
+	void *payload;
 	bool *fed; /* by log id - 1: the store knows that it is taken up */
 	size_t fed_count;
 };
@@ -35,7 +38,7 @@ bool caution_alone(const struct caution *caution);
 int caution_note(struct caution *caution, const struct flight *flight,
 	struct fault *fault);
 
-/* Is this the record that was found? Any thread. */
+/* Is this the record that was found, here or by others? Any thread. */
 bool caution_is(const struct caution *caution, const struct record *record);
 
 /* Its decoded form, without a look at it: one update, parked as crash_loop, in

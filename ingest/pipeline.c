@@ -258,6 +258,8 @@ static void look_back(struct pipeline *pipeline)
 {
 	struct fault text;
 	caution_init(&pipeline->caution, pipeline->options->store);
+	pipeline->caution.convicted = pipeline->options->convicted;
+	pipeline->caution.payload = pipeline->options->payload;
 	if (caution_tell_start(&pipeline->caution, &text))
 		pipeline_tell(pipeline, text.text);
 }

@@ -45,6 +45,10 @@ struct pipeline_options {
 	void (*notice)(void *payload, const char *text);
 	/* Told of each batch that is durable. NULL: not. */
 	void (*landed)(void *payload, const struct store_tally *tally);
+	/* Did this record end another process? Then nobody looks into it: it is
+	 * parked as crash_loop. Asked of each record, on the thread that
+	 * decodes: cheap. NULL: none did. */
+	bool (*convicted)(void *payload, const struct record *record);
 	/* Is there something to do with the store besides batches? Asked each
 	 * turn: cheap. NULL: never. */
 	bool (*wants)(void *payload);

@@ -313,6 +313,7 @@ static void let_go(struct rebuild *rebuild)
 	reader_close(rebuild->live);
 	store_close(rebuild->store);
 	schema_free(rebuild->schema);
+	culprits_finish(&rebuild->culprits);
 	arena_finish(&rebuild->arena);
 }
 
@@ -325,8 +326,10 @@ int rebuild_roll_back(const struct config *config, const char *generation,
 		.partial = true,
 		.roll_back = true,
 		.because = because};
-	struct rebuild rebuild = {
-		.config = config, .options = &options, .arena = ARENA_INIT};
+	struct rebuild rebuild = {.config = config,
+		.options = &options,
+		.culprits = CULPRITS_INIT,
+		.arena = ARENA_INIT};
 	if (snprintf(name, sizeof name, "%s", generation) >= (int)sizeof name)
 		return fault_set(fault, FAULT_USAGE,
 			"there is no generation %s: `holdfast generations` "
@@ -414,8 +417,10 @@ int command_rebuild(int argc, char **argv)
 		rc = signals_install(&fault);
 	if (rc == OPTIONS_GO)
 		rc = options_config(&options, &config, &fault);
-	struct rebuild rebuild = {
-		.config = &config, .options = &own, .arena = ARENA_INIT};
+	struct rebuild rebuild = {.config = &config,
+		.options = &own,
+		.culprits = CULPRITS_INIT,
+		.arena = ARENA_INIT};
 	if (rc == OPTIONS_GO && !helped)
 		rc = run(&rebuild, &fault);
 	let_go(&rebuild);

@@ -7,6 +7,7 @@
 
 #include "ingest/bounded_source.h"
 #include "ingest/command/config.h"
+#include "store/culprits.h"
 #include "store/generations.h"
 #include "store/reader.h"
 
@@ -44,6 +45,7 @@ struct rebuild {
 	bool base_is_ours;     /* made for this, and to be removed */
 	char name[GENERATION_NAME_BYTES]; /* of it */
 	char live_name[GENERATION_NAME_BYTES];
+	struct culprits culprits; /* that the live one knows */
 	struct reader *live; /* NULL while an action might open the store */
 	struct bounded_source *source;
 	struct arena arena;

@@ -219,6 +219,8 @@ static int follow(struct rebuild *rebuild, int64_t *behind, struct fault *fault)
 	if (rc == 0)
 		rc = reader_summary(
 			rebuild->live, &rebuild->arena, &status, fault);
+	if (rc == 0) /* all those that lie before where it was just then */
+		rc = culprits_read(&rebuild->culprits, rebuild->live, fault);
 	for (size_t i = 0; rc == 0 && i < status.partition_count; i++) {
 		if (!rebuild->options->partial)
 			rc = check_reach(rebuild, &status, i, fault);
@@ -271,6 +273,13 @@ static void tell(struct rebuild *rebuild, int64_t behind)
 			"generation %s: %" PRId64
 			" offsets behind, %.0f a second, %.0f s left",
 			rebuild->name, behind, rate, left_s);
+}
+
+/* The live one's owner ended by it: this process would, too. */
+static bool convicted(void *payload, const struct record *record)
+{
+	const struct rebuild *rebuild = payload;
+	return culprits_hold(&rebuild->culprits, record);
 }
 
 /* When what the live one had taken at the last look is nearly there. */
@@ -337,6 +346,7 @@ static int run(struct rebuild *rebuild, struct fault *fault)
 	options.source = bounded_source_of(rebuild->source);
 	options.stop = signals_stop();
 	options.notice = notice;
+	options.convicted = convicted;
 	options.wants = wants;
 	options.attend = attend;
 	options.payload = rebuild;

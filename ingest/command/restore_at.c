@@ -5,6 +5,7 @@
 #include "ingest/command/sources.h"
 #include "ingest/until_source.h"
 #include "schema/rfc3339.h"
+#include "store/culprits.h"
 #include "store/reader.h"
 
 #include <inttypes.h>
@@ -68,16 +69,39 @@ static void notice(void *payload, const char *text)
 	say(SAY_WARNING, "%s", text);
 }
 
+static bool convicted(void *payload, const struct record *record)
+{
+	return culprits_hold(payload, record);
+}
+
+/* Those that the live generation knows, if it can be read: it may be what is to
+ * be replaced. */
+static void find_culprits(
+	struct culprits *culprits, const struct config *config)
+{
+	struct reader *live = NULL;
+	if (reader_open(&live, config->store.path,
+		    (uint32_t)(config->store.busy_timeout_us / 1000),
+		    NULL) == 0)
+		(void)culprits_read(culprits, live, NULL);
+	reader_close(live);
+}
+
 static int run(struct store *store, const struct config *config,
 	struct source *source, struct fault *fault)
 {
+	struct culprits culprits = CULPRITS_INIT;
+	find_culprits(&culprits, config);
 	struct pipeline_options options =
 		sources_pipeline_options(config, store);
 	struct pipeline_result result = {0};
 	options.source = source;
 	options.stop = signals_stop();
 	options.notice = notice;
+	options.convicted = convicted;
+	options.payload = &culprits;
 	int rc = pipeline_run(&options, &result, fault);
+	culprits_finish(&culprits);
 	if (rc == 0 && atomic_load(signals_stop()))
 		rc = fault_set(
 			fault, FAULT_BUSY, "told to stop: nothing was changed");

@@ -42,6 +42,12 @@ def found(rig, text):
     check(text in rig.holdfast("dead", "show", "--parked", letters[0]["id"], "--json").stdout, "the payload is kept")
 
 
+def letters(rig):
+    """What is parked: its number, reason and coordinates."""
+    listed = json.loads(rig.holdfast("dead", "list", "--parked", "--json").stdout)["letters"]
+    return [{name: one[name] for name in ("id", "reason", "topic", "partition", "offset")} for one in listed]
+
+
 def without(rig, text):
     """The digest of a store that never saw that record."""
     everything = rig.sent.read_text()
@@ -93,6 +99,27 @@ def beside_traffic(rig):
     found(rig, text)
     equal(rig.status()["digest"], without(rig, text), "digest, against a log without that record")
     taken_up(rig)
+
+
+@scenario("69h", "a generation is built from a log with a record that ended the process",
+          "abort() at one of 3,000 records, until it is parked; then rebuild, which aborts at it as well, beside an owner and by itself",
+          "the builder parks it unseen, as the live generation has it, under its number (P7 P8)")
+def rebuilt(rig):
+    rig.generate(3000)
+    text = culprit(rig, 1700)
+    environment = {"HOLDFAST_CRASH_AT": text}
+    loop(rig, text, *rig.file_command())
+    before = rig.status()["digest"], letters(rig)
+    rig.configure(file={"path": str(rig.sent), "topic": TOPIC})
+    rig.holdfast("rebuild", program=rig.failpoints, environment=environment)
+    owner = rig.start("ingest", program=rig.failpoints, environment=environment)
+    await_true("it owns the store", lambda: (rig.store / "control.sock").exists() or not owner.runs())
+    rig.holdfast("rebuild", program=rig.failpoints, environment=environment)
+    check(owner.runs(), owner.said())
+    equal(owner.end(signal.SIGTERM), 0, "exit status of the owner")
+    equal((rig.store / "features.db").readlink().name, "g3.db", "the live generation")
+    equal((rig.status()["digest"], letters(rig)), before, "digest and letters")
+    found(rig, text)
 
 
 @scenario("69c", "killed 40 times at random moments of a backlog", "SIGKILL 20 to 250 ms after each start, whatever the batches are by then",

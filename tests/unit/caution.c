@@ -151,6 +151,29 @@ static void who_is_guilty_is_parked_in_a_large_batch_too(void **state)
 		twin_letter_at(twin_of(rig->store), 0)->offset, GUILTY_OFFSET);
 }
 
+static bool ended_another(void *payload, const struct record *record)
+{
+	(void)payload;
+	return record->log->partition == GUILTY_PARTITION &&
+	       record->offset == GUILTY_OFFSET;
+}
+
+static void what_ended_another_process_is_parked_without_a_search(void **state)
+{
+	struct rig *rig = *state;
+	rig->options.convicted = ended_another;
+	rig_send_all(rig);
+	rig_run_well(rig);
+	const struct twin *twin = twin_of(rig->store);
+	assert_int_equal(twin_letter_count(twin), 1);
+	const struct twin_letter *letter = twin_letter_at(twin, 0);
+	assert_int_equal(letter->reason, REASON_CRASH_LOOP);
+	assert_int_equal(letter->log, GUILTY_PARTITION + 1);
+	assert_int_equal(letter->offset, GUILTY_OFFSET);
+	assert_int_equal(rig_count_of(rig, GUILTY_OFFSET), 1 + 3);
+	assert_int_equal(rig->notices, 0);
+}
+
 static void operators_are_told_at_the_start(void **state)
 {
 	struct rig *rig = *state;
@@ -213,6 +236,8 @@ int main(void)
 		BOTH_WAYS(a_note_without_room_ends_nothing_and_is_made_later),
 		BOTH_WAYS(the_guilty_record_is_parked_and_the_others_applied),
 		BOTH_WAYS(who_is_guilty_is_parked_in_a_large_batch_too),
+		BOTH_WAYS(
+			what_ended_another_process_is_parked_without_a_search),
 		BOTH_WAYS(operators_are_told_at_the_start),
 		BOTH_WAYS(operators_are_told_who_is_guilty),
 		BOTH_WAYS(nobody_is_told_of_nothing),
