@@ -43,15 +43,19 @@ static bool same_cell(const struct difference *one)
 /* True: it differs, and was told. */
 static bool judge(struct comparison *comparison, struct difference *one)
 {
+	const struct diff_options *options = comparison->options;
 	if (same_cell(one))
 		return false;
 	one->by_schema = one->left_feature == NULL ||
 			 one->right_feature == NULL ||
 			 !same_feature(one->left_feature, one->right_feature);
+	one->by_decision = !one->by_schema && options->decided != NULL &&
+			   options->decided(options->payload, one);
 	comparison->out->features++;
 	comparison->out->by_schema += one->by_schema;
-	if (comparison->options->differs != NULL)
-		comparison->options->differs(comparison->options->payload, one);
+	comparison->out->by_decision += one->by_decision;
+	if (options->differs != NULL)
+		options->differs(options->payload, one);
 	return true;
 }
 
@@ -171,8 +175,7 @@ static struct view_rows *rows_of(struct reader *reader, const char *name)
 	return view == NULL ? NULL : &reader->views[view - schema->views];
 }
 
-/* Entities that are named by other keys are other entities. */
-static bool same_keys(const struct view *a, const struct view *b)
+bool views_same_keys(const struct view *a, const struct view *b)
 {
 	bool same = a->key_count == b->key_count;
 	for (size_t i = 0; same && i < a->key_count; i++)
@@ -189,7 +192,7 @@ static int compare_view(
 	struct view_rows *right = rows_of(comparison->right.reader, name);
 	*out = (struct diff_view){.name = name};
 	if (left == NULL || right == NULL ||
-		!same_keys(left->view, right->view)) {
+		!views_same_keys(left->view, right->view)) {
 		out->only_left = left != NULL;
 		out->only_right = right != NULL;
 		return 0;

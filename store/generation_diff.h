@@ -14,8 +14,12 @@ struct difference {
 	/* NULL: that one's entity, or view, does not have it. */
 	const struct feature *left_feature, *right_feature;
 	const struct cell *left, *right;
-	bool by_schema; /* the feature is not the same in both schemas */
+	bool by_schema;	  /* the feature is not the same in both schemas */
+	bool by_decision; /* else: somebody's decision explains it */
 };
+
+/* Are entities named by the same keys? Else they are other entities. */
+bool views_same_keys(const struct view *a, const struct view *b);
 
 struct diff_view {
 	const char *name;
@@ -26,6 +30,7 @@ struct diff_view {
 	int64_t features;	    /* of these, that differ */
 	int64_t by_schema;	    /* of these, that are not the same in both
 				       schemas */
+	int64_t by_decision;	    /* of the others, that one explains */
 	int64_t left_deleted, right_deleted;
 };
 
@@ -37,6 +42,9 @@ struct diff {
 struct diff_options {
 	/* Both are open, each on one snapshot from here on. */
 	int (*begun)(void *payload, struct fault *fault);
+	/* Does a decision explain it? Asked of what the schemas don't explain.
+	 * NULL: none does. */
+	bool (*decided)(void *payload, const struct difference *difference);
 	/* Told of each; an entity that only one has is told by its features.
 	 */
 	void (*differs)(void *payload, const struct difference *difference);

@@ -215,4 +215,8 @@ int reader_status(struct reader *reader, struct arena *arena,
 int reader_summary(struct reader *reader, struct arena *arena,
 	struct reader_status *out, struct fault *fault);
 
+/* Every decision, the oldest first, in `arena`. Errors: as reader_get(). */
+int reader_decisions(struct reader *reader, struct arena *arena,
+	const struct reader_decision **out, size_t *count, struct fault *fault);
+
 #endif

@@ -318,6 +318,22 @@ static int read_operations(struct reader *reader, struct arena *arena,
 	return rc;
 }
 
+int reader_decisions(struct reader *reader, struct arena *arena,
+	const struct reader_decision **out, size_t *count, struct fault *fault)
+{
+	const struct listing decisions = {reader, arena,
+		"SELECT * FROM _decision ORDER BY id", "_decision",
+		DECISION_COLUMNS, INT64_MAX, sizeof(struct reader_decision),
+		take_decision};
+	const void *rows = NULL;
+	int rc = reader_begin(reader, fault);
+	if (rc == 0)
+		rc = read_rows(&decisions, &rows, count, fault);
+	reader_end(reader);
+	*out = rows;
+	return rc;
+}
+
 static int read_search(
 	struct reader *reader, struct reader_status *out, struct fault *fault)
 {

@@ -1,7 +1,9 @@
 /* rebuild --diff: what the new generation and the live one hold differently. */
 #include "ingest/command/control.h"
 #include "ingest/command/rebuild.h"
+#include "ingest/command/rebuild_causes.h"
 #include "ingest/command/say.h"
+#include "ingest/command/sources.h"
 #include "ingest/command/table.h"
 #include "ingest/command/value_text.h"
 #include "store/generation_diff.h"
@@ -12,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* More than a person reads; all are counted. Of what the schema explains, some
+/* More than a person reads; all are counted. Of what the schemas explain, some
  * examples. */
 #define LISTED_MAX 100
 #define EXPLAINED_MAX 10
@@ -22,9 +24,13 @@ struct list {
 	int64_t count, most;
 };
 
+enum { LIST_UNEXPLAINED, LIST_DECIDED, LIST_SCHEMA, LIST_COUNT };
+
 struct listing {
 	struct rebuild *rebuild;
-	struct list lists[2]; /* [1]: explained by the schema */
+	struct causes *causes;
+	const char *cause; /* of the difference being told */
+	struct list lists[LIST_COUNT];
 };
 
 /* Where nobody owns the store nobody stands still (store/decisions.h). */
@@ -74,10 +80,20 @@ static void add_cell(struct table *table, const struct feature *feature,
 	free(text);
 }
 
+static bool decided(void *payload, const struct difference *one)
+{
+	struct listing *listing = payload;
+	listing->cause = causes_of(listing->causes, one);
+	return listing->cause != NULL;
+}
+
 static void differs(void *payload, const struct difference *one)
 {
 	struct listing *listing = payload;
-	struct list *list = &listing->lists[one->by_schema];
+	struct list *list =
+		&listing->lists[one->by_schema	   ? LIST_SCHEMA
+				: one->by_decision ? LIST_DECIDED
+						   : LIST_UNEXPLAINED];
 	struct table *table = list->table;
 	if (list->count++ >= list->most)
 		return;
@@ -88,6 +104,8 @@ static void differs(void *payload, const struct difference *one)
 					  : one->right_feature->name);
 	add_cell(table, one->left_feature, one->left);
 	add_cell(table, one->right_feature, one->right);
+	if (one->by_decision)
+		table_add(table, "%s", listing->cause);
 }
 
 /* What the schemas say of a view. */
@@ -104,7 +122,7 @@ static void add_view(struct table *table, const struct diff_view *view)
 {
 	const int64_t numbers[] = {view->same, view->left, view->right,
 		view->differing, view->features, view->by_schema,
-		view->left_deleted, view->right_deleted};
+		view->by_decision, view->left_deleted, view->right_deleted};
 	table_add(table, "%s%s", view->name, note_of(view));
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 		table_add(table, "%" PRId64, numbers[i]);
@@ -114,7 +132,7 @@ static int print_views(const struct diff *diff, struct fault *fault)
 {
 	static const struct column columns[] = {{"view", false}, {"same", true},
 		{"live only", true}, {"new only", true}, {"differing", true},
-		{"features", true}, {"by schema", true},
+		{"features", true}, {"by schema", true}, {"by decision", true},
 		{"deleted, live", true}, {"new", true}};
 	struct table *table =
 		table_new(columns, sizeof columns / sizeof columns[0]);
@@ -143,10 +161,12 @@ static int print_list(
 static int print_all(const struct listing *listing, const struct diff *diff,
 	struct fault *fault)
 {
-	int rc = print_list(&listing->lists[0], "", fault);
-	if (rc == 0)
-		rc = print_list(&listing->lists[1],
-			"explained by the schemas:\n", fault);
+	static const char *const headings[] = {[LIST_UNEXPLAINED] = "",
+		[LIST_DECIDED] = "explained by decisions:\n",
+		[LIST_SCHEMA] = "explained by the schemas:\n"};
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < LIST_COUNT; i++)
+		rc = print_list(&listing->lists[i], headings[i], fault);
 	return rc < 0 ? rc : print_views(diff, fault);
 }
 
@@ -154,42 +174,56 @@ static int compare(
 	struct listing *listing, struct reader *built, struct fault *fault)
 {
 	struct rebuild *rebuild = listing->rebuild;
-	const struct diff_options options = {
-		.begun = begun, .differs = differs, .payload = listing};
+	const struct diff_options options = {.begun = begun,
+		.decided = decided,
+		.differs = differs,
+		.payload = listing};
+	const struct decoder limits = sources_decoder(rebuild->config);
 	struct diff diff = {0};
 	arena_reset(&rebuild->arena);
 	int rc = rebuild_look(rebuild, fault);
 	if (rc == 0)
+		rc = causes_find(
+			&listing->causes, rebuild->live, built, &limits, fault);
+	if (rc == 0)
 		rc = readers_compare(rebuild->live, built, &options,
 			&rebuild->arena, &diff, fault);
-	return rc < 0 ? rc : print_all(listing, &diff, fault);
+	if (rc == 0)
+		rc = print_all(listing, &diff, fault);
+	causes_free(listing->causes);
+	return rc;
 }
 
-static struct list list_new(int64_t most)
+static int make_lists(struct listing *listing, struct fault *fault)
 {
 	static const struct column columns[] = {{"view", false},
 		{"entity", false}, {"feature", false}, {"live", false},
-		{"of", false}, {"new", false}, {"of", false}};
-	return (struct list){
-		.table = table_new(columns, sizeof columns / sizeof columns[0]),
-		.most = most};
+		{"of", false}, {"new", false}, {"of", false}, {"why", false}};
+	const size_t count = sizeof columns / sizeof columns[0];
+	for (size_t i = 0; i < LIST_COUNT; i++) {
+		struct list *list = &listing->lists[i];
+		list->most = i == LIST_SCHEMA ? EXPLAINED_MAX : LISTED_MAX;
+		list->table = table_new(
+			columns, i == LIST_DECIDED ? count : count - 1);
+		if (list->table == NULL)
+			return fault_set(
+				fault, FAULT_OOM, "no memory for a table");
+	}
+	return 0;
 }
 
 int rebuild_diff(struct rebuild *rebuild, struct fault *fault)
 {
-	struct listing listing = {.rebuild = rebuild,
-		.lists = {list_new(LISTED_MAX), list_new(EXPLAINED_MAX)}};
+	struct listing listing = {.rebuild = rebuild};
 	struct reader *built = NULL;
-	int rc =
-		listing.lists[0].table == NULL || listing.lists[1].table == NULL
-			? fault_set(fault, FAULT_OOM, "no memory for a table")
-			: reader_open_generation(&built,
-				  rebuild->config->store.path, rebuild->name,
-				  REBUILD_BUSY_MS, fault);
+	int rc = make_lists(&listing, fault);
+	if (rc == 0)
+		rc = reader_open_generation(&built, rebuild->config->store.path,
+			rebuild->name, REBUILD_BUSY_MS, fault);
 	if (rc == 0)
 		rc = compare(&listing, built, fault);
 	reader_close(built);
-	table_free(listing.lists[0].table);
-	table_free(listing.lists[1].table);
+	for (size_t i = 0; i < LIST_COUNT; i++)
+		table_free(listing.lists[i].table);
 	return rc;
 }

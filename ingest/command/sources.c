@@ -157,17 +157,25 @@ int sources_open(struct source **out, const struct sources_options *options,
 		       : open_kafka(out, options, fault);
 }
 
+struct decoder sources_decoder(const struct config *config)
+{
+	const struct config_ingest *ingest = &config->ingest;
+	return (struct decoder){
+		.value_bytes_max = (size_t)ingest->value_bytes_max,
+		.depth_max = (uint32_t)ingest->depth_max,
+		.max_skew_us = ingest->max_skew_us,
+	};
+}
+
 struct pipeline_options sources_pipeline_options(
 	const struct config *config, struct store *store)
 {
 	const struct config_ingest *ingest = &config->ingest;
 	struct pipeline_options options = pipeline_options_default();
 	options.store = store;
+	options.decoder = sources_decoder(config);
 	options.decoder.schema = store_schema(store);
 	memcpy(options.decoder.secret, store_secret(store), SECRET_BYTES);
-	options.decoder.value_bytes_max = (size_t)ingest->value_bytes_max;
-	options.decoder.depth_max = (uint32_t)ingest->depth_max;
-	options.decoder.max_skew_us = ingest->max_skew_us;
 	options.clock = clock_system();
 	options.threads = true;
 	options.linger_us = (uint32_t)ingest->linger_us;

@@ -40,6 +40,10 @@ struct sources_options {
 int sources_open(struct source **out, const struct sources_options *options,
 	struct fault *fault);
 
+/* The limits of decoding, as the configuration has them; schema and secret are
+ * left to the caller. */
+struct decoder sources_decoder(const struct config *config);
+
 /* A pipeline's options as the configuration has them, for `store`; source, stop
  * and hooks are left to the caller. */
 struct pipeline_options sources_pipeline_options(

@@ -223,8 +223,8 @@ class WhatDiffers(Rebuilt):
         listed = [line.split() for line in told.stdout.splitlines() if line.startswith("account")]
         self.assertEqual(listed[0][:4] + listed[0][5:6], ["account", "8", "count", "5", "7"])
         self.assertRegex(listed[0][4], rf"^{TOPIC}:0@\d+$")
-        # same, live only, new only, differing, features, by schema, deleted in both
-        self.assertEqual(listed[1], ["account", "1", "0", "0", "1", "1", "0", "0", "0"])
+        # same, live only, new only, differing, features, by schema, by decision, deleted in both
+        self.assertEqual(listed[1], ["account", "1", "0", "0", "1", "1", "0", "0", "0", "0"])
         self.assertEqual(self.live(), "g1")
 
     def test_it_is_switched_all_the_same_if_somebody_says_so(self):
@@ -242,8 +242,21 @@ class WhatDiffers(Rebuilt):
         (self.directory / "other.json").write_text(json.dumps(other))
         told = self.holdfast("rebuild", "--schema", "other.json", "--diff").stdout
         rows = [line.split() for line in told.splitlines()]
-        self.assertIn(["account", "0", "0", "0", "2", "2", "2", "0", "0"], rows)
-        self.assertIn(["fresh", "(new)"] + ["0"] * 8, rows)
+        self.assertIn(["account", "0", "0", "0", "2", "2", "2", "0", "0", "0"], rows)
+        self.assertIn(["fresh", "(new)"] + ["0"] * 9, rows)
+
+    def test_what_decisions_explain_is_told_apart(self):
+        with self.sent.open("a") as out:  # the first event's key, for another entity
+            out.write(json.dumps({"id": 1, "view": "account", "entity": {"id": 9}, "event_time": command.AT,
+                                  "features": {"count": 4}}) + "\n")
+        self.take_all()
+        self.holdfast("dead", "retry", "--all", "--force", "--because", "it is another event")
+        self.change_log()
+        told = self.holdfast("rebuild", "--diff").stdout
+        unexplained, decided = told.split("explained by decisions:\n")
+        self.assertEqual(unexplained.splitlines()[1].split()[:4], ["account", "8", "count", "5"])
+        self.assertRegex(decided.splitlines()[1], rf"^account +9 +count +4 +{TOPIC}:0@\d+ +- +- +dead 1 of the new one: key_reused$")
+        self.assertIn(["account", "1", "1", "0", "1", "2", "0", "1", "0", "0"], [line.split() for line in told.splitlines()])
 
 
 class BesideAnOwner(Rebuilt):
