@@ -377,9 +377,19 @@ int64_t disk_now_us(const struct disk *disk)
 	return START_US + disk->now_us;
 }
 
+int64_t disk_wall_us(const struct disk *disk)
+{
+	return disk_now_us(disk) + disk->jumped_us;
+}
+
 void disk_pass_us(struct disk *disk, int64_t us)
 {
 	disk->now_us += us;
+}
+
+void disk_jump_us(struct disk *disk, int64_t us)
+{
+	disk->jumped_us += us;
 }
 
 void disk_damage_seed(struct disk *disk, uint64_t seed)

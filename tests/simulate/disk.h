@@ -82,8 +82,11 @@ void disk_note(struct disk *disk, const void *bytes, size_t length);
 /* Of all that was written and happened: equal for equal runs. */
 uint64_t disk_trace(const struct disk *disk);
 
-/* The one clock of the simulation, microseconds since the Unix epoch. */
+/* The one clock of the simulation, in microseconds, which only goes on; and
+ * what the wall shows, since the Unix epoch, which jumps. */
 int64_t disk_now_us(const struct disk *disk);
+int64_t disk_wall_us(const struct disk *disk);
 void disk_pass_us(struct disk *disk, int64_t us);
+void disk_jump_us(struct disk *disk, int64_t us);
 
 #endif

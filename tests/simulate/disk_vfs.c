@@ -362,7 +362,7 @@ static int vfs_sleep(sqlite3_vfs *vfs, int us)
 
 static int vfs_time_ms(sqlite3_vfs *vfs, sqlite3_int64 *out)
 {
-	*out = UNIX_EPOCH_MS + disk_now_us(disk_of(vfs)) / 1000;
+	*out = UNIX_EPOCH_MS + disk_wall_us(disk_of(vfs)) / 1000;
 	return SQLITE_OK;
 }
 

@@ -46,8 +46,7 @@ static const char *const feature_names[VIEW_COUNT][EVENT_FEATURES] = {
 struct writer {
 	struct event_world *world;
 	struct chance chance;
-	int64_t window_us, now_us;
-	uint64_t next_id;
+	int64_t now_us;
 };
 
 struct text {
@@ -178,7 +177,7 @@ static struct event some_event(struct writer *writer)
 {
 	struct chance *chance = &writer->chance;
 	struct event event = {.view = (enum event_view)chance_below(chance, 2),
-		.id = writer->next_id,
+		.id = writer->world->next_id,
 		.entity = (int64_t)chance_below(chance, EVENT_ENTITIES)};
 	if (chance_percent(chance, 6))
 		event.view = VIEW_NOWHERE;
@@ -248,11 +247,10 @@ static struct event_record *add_record(struct writer *writer, int log)
 	return record;
 }
 
-static void make_record(struct writer *writer)
+static void make_record(struct writer *writer, int log)
 {
-	int log = (int)chance_below(&writer->chance, EVENT_PARTITIONS);
 	struct event_record *record = add_record(writer, log);
-	writer->next_id++;
+	writer->world->next_id++;
 	if (chance_percent(&writer->chance, 4)) {
 		record->undecodable = "bad_json";
 	} else if (log == 2) {
@@ -282,22 +280,23 @@ static bool may_go(const struct writer *writer, int from, int to, int64_t age)
 {
 	if (from == to)
 		return true;
-	return from != 2 && to != 2 &&
-	       (age <= writer->window_us / 4 || age > writer->window_us);
+	return !writer->world->apart && from != 2 && to != 2 &&
+	       (age <= writer->world->window_us / 4 ||
+		       age > writer->world->window_us);
 }
 
 #define COPY_REACH 40 /* records back */
+#define COPY_PERCENT 15
 
-static void make_copy(struct writer *writer)
+/* Of one of records[least..) of log `from`, to log `to`. */
+static void make_copy(struct writer *writer, int from, int to, size_t least)
 {
 	struct chance *chance = &writer->chance;
-	int from = (int)chance_below(chance, EVENT_PARTITIONS);
-	int to = (int)chance_below(chance, EVENT_PARTITIONS);
 	const struct event_log *log = &writer->world->logs[from];
-	if (log->count == 0)
+	if (log->count <= least)
 		return;
 	size_t back = chance_below(chance, COPY_REACH) + 1;
-	size_t index = back < log->count ? log->count - back : 0;
+	size_t index = back < log->count - least ? log->count - back : least;
 	struct event_record copied = log->records[index];
 	if (copied.undecodable != NULL || copied.copied ||
 		!may_go(writer, from, to, writer->now_us - copied.time_us))
@@ -321,32 +320,94 @@ static void pass_time(struct writer *writer)
 		writer->now_us += 600 * SECOND_US;
 }
 
-void event_world_make(struct event_world *world, uint64_t seed, size_t records,
-	int64_t window_us)
+static int any_log(struct writer *writer)
 {
-	struct writer writer = {.world = world,
-		.chance = {seed},
-		.window_us = window_us,
-		.now_us = START_US};
+	return (int)chance_below(&writer->chance, EVENT_PARTITIONS);
+}
+
+void event_world_make(struct event_world *world, uint64_t seed, size_t records,
+	int64_t window_us, bool apart)
+{
+	struct writer writer = {
+		.world = world, .chance = {seed}, .now_us = START_US};
 	static const struct event_log logs[EVENT_PARTITIONS] = {
 		{.topic = "events"},
 		{.topic = "events", .partition = 1},
 		{.topic = "moves"},
 	};
+	*world = (struct event_world){
+		.window_us = window_us, .apart = apart, .chance = {~seed}};
 	memcpy(world->logs, logs, sizeof logs);
 	for (size_t i = 0; i < records; i++) {
 		pass_time(&writer);
-		if (chance_percent(&writer.chance, 15))
-			make_copy(&writer);
-		else
-			make_record(&writer);
+		if (chance_percent(&writer.chance, COPY_PERCENT)) {
+			int from = any_log(&writer), to = any_log(&writer);
+			make_copy(&writer, from, to, 0);
+		} else {
+			make_record(&writer, any_log(&writer));
+		}
 	}
 	for (int i = 0; i < EVENT_PARTITIONS; i++)
 		world->logs[i].end += (int64_t)chance_below(&writer.chance, 3);
+}
+
+/* Others go on with what the log held: it works on a copy. */
+static void keep_old(struct event_world *world, struct event_log *log)
+{
+	struct event_record *copy = calloc(log->room + 1, sizeof *log->records);
+	if (world->old_count == world->old_room) {
+		world->old_room = world->old_room * 2 + 16;
+		world->old = realloc(
+			world->old, world->old_room * sizeof *world->old);
+	}
+	if (copy == NULL || world->old == NULL)
+		abort();
+	if (log->count > 0)
+		memcpy(copy, log->records, log->count * sizeof *copy);
+	world->old[world->old_count++] = log->records;
+	log->records = copy;
+}
+
+void event_log_rewrite(struct event_world *world, int log, size_t from,
+	size_t count, int64_t offset)
+{
+	struct event_log *to = &world->logs[log];
+	struct writer writer = {
+		.world = world, .chance = world->chance, .now_us = START_US};
+	if (from < to->count)
+		writer.now_us = to->records[from].time_us;
+	else if (to->count > 0)
+		writer.now_us = to->records[to->count - 1].time_us;
+	keep_old(world, to);
+	to->count = from;
+	to->end = offset;
+	for (size_t i = 0; i < count; i++) {
+		pass_time(&writer);
+		if (chance_percent(&writer.chance, COPY_PERCENT))
+			make_copy(&writer, log, log, from);
+		else
+			make_record(&writer, log);
+	}
+	world->chance = writer.chance;
+}
+
+void event_log_compact(
+	struct event_world *world, int log, size_t from, size_t to)
+{
+	struct event_log *its = &world->logs[log];
+	size_t kept = from;
+	keep_old(world, its);
+	for (size_t i = from; i < its->count; i++)
+		if (i >= to || chance_percent(&world->chance, 50))
+			its->records[kept++] = its->records[i];
+	its->count = kept;
 }
 
 void event_world_finish(struct event_world *world)
 {
 	for (int i = 0; i < EVENT_PARTITIONS; i++)
 		free(world->logs[i].records);
+	for (size_t i = 0; i < world->old_count; i++)
+		free(world->old[i]);
+	free(world->old);
 }

@@ -1,6 +1,6 @@
 /*
- * An operator who takes dead letters up, with force, or has them leave, at
- * random moments.
+ * An operator who takes dead letters up, with force, or has them leave, and has
+ * stopped partitions go on, at random moments.
  */
 #ifndef HOLDFAST_TESTS_SIMULATE_HAND_H
 #define HOLDFAST_TESTS_SIMULATE_HAND_H
@@ -18,5 +18,9 @@ struct hand {
 /* What the pipeline asks (ingest/pipeline.h). */
 bool hand_wants(struct hand *hand);
 int hand_attend(struct hand *hand, struct fault *fault);
+
+/* Have one go on that is stopped for what is wrong with its log. 1: there is
+ * none. */
+int hand_resume(struct hand *hand, struct fault *fault);
 
 #endif

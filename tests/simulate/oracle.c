@@ -25,14 +25,28 @@ static void *grow(void *items, size_t count, size_t *room, size_t size)
 	return items;
 }
 
+static struct oracle_account *account_of(
+	struct oracle *oracle, int log, int incarnation)
+{
+	return &oracle->accounts[log][incarnation];
+}
+
+/* Records come of the newest incarnation only. */
+static struct oracle_account *newest_account(struct oracle *oracle, int log)
+{
+	return account_of(oracle, log, oracle->incarnations[log]);
+}
+
 /* Design section 5: (event_time, topic, partition, incarnation, offset, place),
  * in that order; logs are numbered as topic and partition order them. */
 static int compare(
 	const struct oracle_version *a, const struct oracle_version *b)
 {
-	const int64_t one[] = {a->time_us, a->log, a->offset, a->place};
-	const int64_t two[] = {b->time_us, b->log, b->offset, b->place};
-	for (size_t i = 0; i < 4; i++)
+	const int64_t one[] = {
+		a->time_us, a->log, a->incarnation, a->offset, a->place};
+	const int64_t two[] = {
+		b->time_us, b->log, b->incarnation, b->offset, b->place};
+	for (size_t i = 0; i < sizeof one / sizeof one[0]; i++)
 		if (one[i] != two[i])
 			return one[i] < two[i] ? -1 : 1;
 	return 0;
@@ -184,7 +198,7 @@ static enum oracle_fate judge_content(struct oracle *oracle,
 	letter->reason = "overflow";
 	enum oracle_fate fate = merge(&oracle->rows[event->view][event->entity],
 		event, version, &late);
-	oracle->accounts[version->log].late += late;
+	account_of(oracle, version->log, version->incarnation)->late += late;
 	return fate;
 }
 
@@ -193,7 +207,9 @@ static enum oracle_fate judge_content(struct oracle *oracle,
 static enum oracle_fate judge(struct oracle *oracle, const struct event *event,
 	const struct oracle_version *version, struct oracle_letter *letter)
 {
-	int64_t *late = &oracle->accounts[letter->log].late, before = *late;
+	int64_t *late =
+		&account_of(oracle, letter->log, letter->incarnation)->late;
+	int64_t before = *late;
 	bool known = event->view != VIEW_NOWHERE;
 	struct oracle_row *row =
 		known ? &oracle->rows[event->view][event->entity] : NULL;
@@ -237,16 +253,18 @@ static enum oracle_fate ask(struct oracle *oracle,
 	if (held != NULL)
 		*held = (struct oracle_holder){.letter = -1};
 	*holds = true;
-	struct oracle_version version = {
-		event->time_us, letter->log, record->offset, event->place};
+	struct oracle_version version = {event->time_us, letter->log,
+		letter->incarnation, record->offset, event->place};
 	return judge(oracle, event, &version, letter);
 }
 
 static enum oracle_fate take_event(struct oracle *oracle, int log,
 	const struct event_record *record, const struct event *event)
 {
-	struct oracle_letter letter = {
-		.log = log, .offset = record->offset, .place = event->place};
+	struct oracle_letter letter = {.log = log,
+		.incarnation = oracle->incarnations[log],
+		.offset = record->offset,
+		.place = event->place};
 	bool holds;
 	enum oracle_fate fate = ask(oracle, record, event, &letter, &holds);
 	struct oracle_holder holder = {event, record->time_us, -1, false};
@@ -260,13 +278,14 @@ static enum oracle_fate take_event(struct oracle *oracle, int log,
 	return fate;
 }
 
-static long find_letter(
-	const struct oracle *oracle, int log, int64_t offset, int place)
+static long find_letter(const struct oracle *oracle, int log, int incarnation,
+	int64_t offset, int place)
 {
 	for (size_t i = 0; i < oracle->letter_count; i++) {
 		const struct oracle_letter *letter = &oracle->letters[i];
-		if (letter->log == log && letter->offset == offset &&
-			letter->place == place && !letter->left)
+		if (letter->log == log && letter->incarnation == incarnation &&
+			letter->offset == offset && letter->place == place &&
+			!letter->left)
 			return (long)i;
 	}
 	return -1;
@@ -280,10 +299,11 @@ static void give_key_back(struct oracle *oracle, long letter)
 				.event = NULL, .letter = -1};
 }
 
-void oracle_retry(struct oracle *oracle, int log,
+void oracle_retry(struct oracle *oracle, int log, int incarnation,
 	const struct event_record *record, int place)
 {
-	long number = find_letter(oracle, log, record->offset, place);
+	long number =
+		find_letter(oracle, log, incarnation, record->offset, place);
 	oracle->decisions++;
 	if (number < 0 || record->undecodable != NULL ||
 		oracle->letters[number].overtaken)
@@ -292,7 +312,7 @@ void oracle_retry(struct oracle *oracle, int log,
 	struct oracle_letter letter = oracle->letters[number];
 	bool forced = strcmp(letter.reason, "key_reused") == 0, holds = false;
 	const struct oracle_version version = {
-		event->time_us, log, record->offset, event->place};
+		event->time_us, log, incarnation, record->offset, event->place};
 	letter.retried = true;
 	give_key_back(oracle, number);
 	enum oracle_fate fate =
@@ -306,25 +326,43 @@ void oracle_retry(struct oracle *oracle, int log,
 		dead ? number : -1, dead || fate == ORACLE_PARKED};
 	if (holds)
 		add_holder(oracle, &holder);
-	oracle->accounts[log].fates[ORACLE_DEAD]--;
-	oracle->accounts[log].fates[fate]++;
+	struct oracle_account *account = account_of(oracle, log, incarnation);
+	account->fates[ORACLE_DEAD]--;
+	account->fates[fate]++;
 }
 
-void oracle_clear(struct oracle *oracle, int log, int64_t offset, int place)
+void oracle_clear(struct oracle *oracle, int log, int incarnation,
+	int64_t offset, int place)
 {
-	long number = find_letter(oracle, log, offset, place);
+	long number = find_letter(oracle, log, incarnation, offset, place);
 	oracle->decisions++;
 	if (number < 0)
 		return;
 	give_key_back(oracle, number);
 	oracle->letters[number].left = true;
-	oracle->accounts[log].cleared++;
+	account_of(oracle, log, incarnation)->cleared++;
+}
+
+void oracle_accept_gap(struct oracle *oracle, int log, int64_t next_offset)
+{
+	struct oracle_account *account = newest_account(oracle, log);
+	oracle->decisions++;
+	account->lost += next_offset - account->next;
+	account->next = next_offset;
+}
+
+void oracle_new_log(struct oracle *oracle, int log, int64_t first_offset)
+{
+	oracle->decisions++;
+	oracle->incarnations[log]++;
+	struct oracle_account *account = newest_account(oracle, log);
+	account->first = account->next = first_offset;
 }
 
 void oracle_take(
 	struct oracle *oracle, int log, const struct event_record *record)
 {
-	struct oracle_account *account = &oracle->accounts[log];
+	struct oracle_account *account = newest_account(oracle, log);
 	if (record->offset < account->next) {
 		account->redelivered++;
 		return;
@@ -334,6 +372,7 @@ void oracle_take(
 	account->taken++;
 	if (record->undecodable != NULL) {
 		const struct oracle_letter letter = {.log = log,
+			.incarnation = oracle->incarnations[log],
 			.offset = record->offset,
 			.reason = record->undecodable};
 		(void)add_letter(oracle, &letter);
@@ -351,7 +390,7 @@ void oracle_take(
 
 void oracle_end(struct oracle *oracle, int log, int64_t next_offset)
 {
-	struct oracle_account *account = &oracle->accounts[log];
+	struct oracle_account *account = newest_account(oracle, log);
 	if (next_offset <= account->next)
 		return;
 	account->gaps += next_offset - account->next;

@@ -14,7 +14,7 @@
 
 struct oracle_version {
 	int64_t time_us;
-	int log;
+	int log, incarnation;
 	int64_t offset;
 	int place;
 };
@@ -37,13 +37,14 @@ enum oracle_fate {
 };
 
 struct oracle_account {
-	int64_t next, taken, gaps, skipped, updates, redelivered, late, cleared;
+	int64_t first, next, lost, taken, gaps, skipped, updates, redelivered,
+		late, cleared;
 	int64_t fates[ORACLE_FATES];
 };
 
 /* Of a dead or parked update. */
 struct oracle_letter {
-	int log;
+	int log, incarnation;
 	int64_t offset;
 	int place;
 	const char *reason;
@@ -63,7 +64,8 @@ struct oracle {
 	int64_t window_us;
 	int64_t decisions; /* of operators */
 	struct oracle_row rows[EVENT_VIEWS][EVENT_ENTITIES];
-	struct oracle_account accounts[EVENT_PARTITIONS];
+	struct oracle_account accounts[EVENT_PARTITIONS][EVENT_INCARNATIONS];
+	int incarnations[EVENT_PARTITIONS]; /* the newest */
 	struct oracle_letter *letters;
 	size_t letter_count, letter_room;
 	struct oracle_holder *holders;
@@ -81,9 +83,14 @@ void oracle_end(struct oracle *oracle, int log, int64_t next_offset);
 
 /* An operator takes the letter of that update up, with force; or has it leave.
  */
-void oracle_retry(struct oracle *oracle, int log,
+void oracle_retry(struct oracle *oracle, int log, int incarnation,
 	const struct event_record *record, int place);
-void oracle_clear(struct oracle *oracle, int log, int64_t offset, int place);
+void oracle_clear(struct oracle *oracle, int log, int incarnation,
+	int64_t offset, int place);
+
+/* An operator goes on behind a gap; or with another log, from there. */
+void oracle_accept_gap(struct oracle *oracle, int log, int64_t next_offset);
+void oracle_new_log(struct oracle *oracle, int log, int64_t first_offset);
 
 /* What the store's file holds against what it should. "" where it agrees, else
  * what differs, in why[0..size). */

@@ -129,29 +129,35 @@ static void compare_rows(struct comparison *comparison, int view)
 			views[view].name, rows, deleted);
 }
 
-#define ACCOUNT_NUMBERS 13
+#define ACCOUNT_NUMBERS 15
 
 static void compare_account(
 	struct comparison *comparison, int log, sqlite3_stmt *statement)
 {
+	int incarnation = sqlite3_column_int(statement, 2);
+	if (incarnation > comparison->oracle->incarnations[log]) {
+		differ(comparison, "partition %d: incarnation %d", log,
+			incarnation);
+		return;
+	}
 	const struct oracle_account *account =
-		&comparison->oracle->accounts[log];
-	static const char *const names[ACCOUNT_NUMBERS] = {"next_offset",
-		"taken", "gaps", "skipped", "updates", "redelivered",
-		"late_deletes", "applied", "superseded", "duplicate", "parked",
-		"dead", "cleared"};
-	const int64_t numbers[ACCOUNT_NUMBERS] = {account->next, account->taken,
-		account->gaps, account->skipped, account->updates,
-		account->redelivered, account->late, account->fates[0],
-		account->fates[1], account->fates[2], account->fates[3],
-		account->fates[4], account->cleared};
+		&comparison->oracle->accounts[log][incarnation];
+	static const char *const names[ACCOUNT_NUMBERS] = {"first_offset",
+		"next_offset", "lost", "taken", "gaps", "skipped", "updates",
+		"redelivered", "late_deletes", "applied", "superseded",
+		"duplicate", "parked", "dead", "cleared"};
+	const int64_t numbers[ACCOUNT_NUMBERS] = {account->first, account->next,
+		account->lost, account->taken, account->gaps, account->skipped,
+		account->updates, account->redelivered, account->late,
+		account->fates[0], account->fates[1], account->fates[2],
+		account->fates[3], account->fates[4], account->cleared};
 	for (int i = 0; i < ACCOUNT_NUMBERS; i++)
-		if (sqlite3_column_int64(statement, i + 2) != numbers[i])
+		if (sqlite3_column_int64(statement, i + 3) != numbers[i])
 			differ(comparison,
 				"partition %d: %s is %lld, not %" PRId64, log,
 				names[i],
 				(long long)sqlite3_column_int64(
-					statement, i + 2),
+					statement, i + 3),
 				numbers[i]);
 }
 
@@ -164,7 +170,8 @@ static int log_of(const char *topic, int partition)
 static void compare_accounts(struct comparison *comparison)
 {
 	sqlite3_stmt *statement = ask(comparison,
-		"SELECT topic, partition, next_offset, taken, gaps, skipped,"
+		"SELECT topic, partition, incarnation, first_offset,"
+		" next_offset, lost, taken, gaps, skipped,"
 		" updates, redelivered, late_deletes, applied, superseded,"
 		" duplicate, parked, dead, cleared FROM _partition");
 	while (step(comparison, statement)) {
@@ -186,7 +193,8 @@ static const struct oracle_letter *find_letter(
 		const struct oracle_letter *letter = &oracle->letters[i];
 		if (letter->log == log && !letter->left &&
 			letter->offset == sqlite3_column_int64(statement, 2) &&
-			letter->place == sqlite3_column_int(statement, 3))
+			letter->place == sqlite3_column_int(statement, 3) &&
+			letter->incarnation == sqlite3_column_int(statement, 7))
 			return letter;
 	}
 	return NULL;
@@ -213,10 +221,12 @@ static void compare_letter(
 static void compare_letters(struct comparison *comparison)
 {
 	sqlite3_stmt *statement = ask(comparison,
-		"SELECT topic, partition, r.offset, place, reason, state, 0"
+		"SELECT topic, partition, r.offset, place, reason, state, 0, "
+		"p.incarnation"
 		" FROM _dead d JOIN _record r ON r.id = d.record"
 		" JOIN _partition p ON p.id = r.log UNION ALL"
-		" SELECT topic, partition, r.offset, place, reason, 'open', 1"
+		" SELECT topic, partition, r.offset, place, reason, 'open', 1, "
+		"p.incarnation"
 		" FROM _parked d JOIN _record r ON r.id = d.record"
 		" JOIN _partition p ON p.id = r.log");
 	size_t count = 0, expected = 0;

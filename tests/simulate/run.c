@@ -14,7 +14,10 @@
 #include <unistd.h>
 
 #define STARTS_MAX 400
-#define SEGMENT_ROWS 4 /* keys that are let go together: few, here */
+#define SEGMENT_ROWS 4	      /* keys that are let go together: few, here */
+#define RIVAL_PERCENT 50      /* of other owners take records, too */
+#define RIVAL_ENDS_PERCENT 30 /* with each batch of theirs */
+#define INTRUDE_PERCENT 3 /* of an operator's turns: a second writer tries */
 
 /* Whatever comes first at change `at`. */
 static void plan_trouble(struct world *world, int64_t at)
@@ -64,6 +67,14 @@ static void start_again(struct world *world)
 	world->tainted |= rots || world->plan->lies;
 	log_source_restart(&world->log);
 	plan_next(world);
+}
+
+/* Asked to end, it did. */
+static void begin_anew(struct world *world)
+{
+	store_close(world->store);
+	world->store = NULL;
+	log_source_restart(&world->log);
 }
 
 /* Did the fault come from what was done to the disk? Then start again. */
@@ -121,6 +132,57 @@ static bool wants(void *payload)
 	return hand_wants(&((struct world *)payload)->hand);
 }
 
+static struct pipeline_options pipeline_of(
+	struct world *world, struct log_source *log, struct store *store)
+{
+	struct pipeline_options options = pipeline_options_default();
+	options.source = &log->source;
+	options.store = store;
+	options.clock = log_clock(log);
+	options.threads = false;
+	options.batch_records = world->plan->batch_records;
+	options.stop = &world->stop;
+	options.notice = notice;
+	options.payload = world;
+	return options;
+}
+
+static void rival_landed(void *payload, const struct store_tally *tally)
+{
+	struct world *world = payload;
+	(void)tally;
+	if (chance_percent(&world->hand_chance, RIVAL_ENDS_PERCENT))
+		atomic_store(&world->stop, true);
+}
+
+/* It takes a while, as its owner, and is gone. What was committed counts,
+ * whoever did. */
+static void be_rival(struct world *world, struct store *store)
+{
+	struct log_source *rival = &world->rival;
+	struct fault fault;
+	*rival = world->log;
+	rival->troubles_left = 0;
+	rival->habits.again = 0;
+	log_source_restart(rival);
+	struct pipeline_options options = pipeline_of(world, rival, store);
+	options.landed = rival_landed;
+	(void)pipeline_run(&options, NULL, &fault);
+	atomic_store(&world->stop, false);
+	world->log.chance = rival->chance;
+	world->log.produced_us = rival->produced_us;
+	world->log.polls_left = rival->polls_left;
+	for (int i = 0; i < EVENT_PARTITIONS; i++) {
+		struct log_partition *ours = &world->log.partitions[i];
+		const struct log_partition *its = &rival->partitions[i];
+		ours->committed = its->committed;
+		ours->committed_incarnation = its->committed_incarnation;
+		ours->kafka = its->kafka;
+		ours->late = its->late;
+		ours->stops = its->stops;
+	}
+}
+
 /* Somebody else believes that this process is gone, and takes the store. */
 static int take_over(struct world *world, struct fault *fault)
 {
@@ -128,43 +190,88 @@ static int take_over(struct world *world, struct fault *fault)
 	struct store_options options = options_of(world);
 	close(world->store->lock);
 	world->store->lock = -1;
-	world->taken_over = world->log.arrival_count;
 	int rc = store_open(&other, &options, fault);
+	if (rc == 0 && chance_percent(&world->hand_chance, RIVAL_PERCENT))
+		be_rival(world, other);
 	store_close(other);
+	world->taken_over = world->arrivals.count;
 	return rc;
+}
+
+static int remove_stray(const char *path, const struct stat *status, int type,
+	struct FTW *where)
+{
+	(void)status;
+	const char *name = path + where->base;
+	if (type == FTW_F && where->level == 1 &&
+		strcmp(name, "features.db") != 0)
+		(void)unlink(path);
+	return 0;
+}
+
+/* Somebody tidies up, and starts a second one: it is refused (P9). */
+static int intrude(struct world *world)
+{
+	struct store *other = NULL;
+	struct fault fault;
+	struct store_options options = options_of(world);
+	(void)nftw(world->path, remove_stray, 8, FTW_PHYS);
+	int rc = store_open(&other, &options, &fault);
+	if (rc == 0)
+		violate(world, "a second writer was let in");
+	store_close(other);
+	return 0;
 }
 
 static int attend(void *payload, struct fault *fault)
 {
 	struct world *world = payload;
-	if (world->taken_over == 0 && world->log.arrival_count > 0 &&
-		chance_percent(
-			&world->hand_chance, world->plan->takeover_percent))
+	struct chance *chance = &world->hand_chance;
+	if (chance_percent(chance, world->plan->stop_percent))
+		atomic_store(&world->stop, true);
+	if (world->taken_over == 0 && world->arrivals.count > 0 &&
+		chance_percent(chance, world->plan->takeover_percent))
 		return take_over(world, fault);
+	if (world->taken_over == 0 && chance_percent(chance, INTRUDE_PERCENT))
+		return intrude(world);
 	return hand_attend(&world->hand, fault);
+}
+
+/* Stopped partitions are resumed, when all others were taken. */
+static bool may_resume(struct world *world, int rc)
+{
+	if (rc != FAULT_LOG || log_source_stopped(&world->log) == 0)
+		return false;
+	if (!log_source_is_done(&world->log))
+		violate(world, "a stopped partition kept others from going on");
+	do {
+		rc = hand_resume(&world->hand, &world->fault);
+	} while (rc == 0);
+	if (rc < 0 && may_fail(world, rc, "resume"))
+		start_again(world);
+	if (rc == 1)
+		begin_anew(world);
+	return true;
 }
 
 /* True: all is taken. */
 static bool take(struct world *world)
 {
-	atomic_bool stop = false;
-	struct pipeline_options options = pipeline_options_default();
-	options.source = &world->log.source;
-	options.store = world->store;
-	options.clock = log_clock(&world->log);
-	options.threads = false;
-	options.batch_records = world->plan->batch_records;
-	options.stop = &stop;
-	options.notice = notice;
-	options.payload = world;
+	struct pipeline_options options =
+		pipeline_of(world, &world->log, world->store);
 	options.wants = wants;
 	options.attend = attend;
 	world->hand = (struct hand){world->store, &world->log,
 		&world->hand_chance, world->plan->operator_percent};
+	atomic_store(&world->stop, false);
 	int rc = pipeline_run(&options, NULL, &world->fault);
-	if (rc == 0)
+	if (world->log.why[0] != '\0')
+		violate(world, "%s", world->log.why);
+	if (rc == 0 && atomic_load(&world->stop) && !disk_is_dead(world->disk))
+		begin_anew(world);
+	else if (rc == 0)
 		return true;
-	if (may_fail(world, rc, "pipeline"))
+	else if (!may_resume(world, rc) && may_fail(world, rc, "pipeline"))
 		start_again(world);
 	return false;
 }
@@ -208,9 +315,11 @@ static void begin(struct world *world, const char *scratch)
 	world->hand_chance.state = plan->seed;
 	disk_damage_seed(world->disk, plan->damage_seed);
 	wraps_use(world->disk, &world->secrets, 5);
-	event_world_make(
-		&world->events, plan->seed, plan->records, plan->window_us);
-	log_source_init(&world->log, &world->events, world->disk, plan->seed);
+	event_world_make(&world->events, plan->seed, plan->records,
+		plan->window_us, plan->troubles > 0);
+	log_source_init(&world->log, &world->events, world->disk,
+		&world->arrivals, plan->seed);
+	world->log.troubles_left = plan->troubles;
 	world->log.habits = plan->habits;
 	world->log.drift_us = plan->window_us / 2;
 	oracle_init(&world->oracle, plan->window_us);
@@ -231,7 +340,7 @@ static void end(struct world *world, const char *scratch)
 	schema_free(world->schema);
 	world->result->changes = disk_changes(world->disk);
 	world->result->trace = disk_trace(world->disk);
-	log_source_finish(&world->log);
+	free(world->arrivals.items);
 	oracle_finish(&world->oracle);
 	event_world_finish(&world->events);
 	(void)nftw(scratch, remove_one, 8, FTW_DEPTH | FTW_PHYS);

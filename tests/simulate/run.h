@@ -29,6 +29,8 @@ struct run_plan {
 	bool lies;		   /* the disk: syncs do nothing */
 	bool rots;		   /* a bit flips at the last crash */
 	unsigned takeover_percent; /* of turns: another owner comes */
+	unsigned stop_percent; /* of turns: asked to end, and started again */
+	int troubles;	       /* of logs, at most */
 };
 
 #define RUN_WHY_BYTES 1024

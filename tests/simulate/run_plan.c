@@ -3,6 +3,7 @@
 #include "tests/simulate/run.h"
 
 #define SECOND_US INT64_C(1000000)
+#define TROUBLES_MAX 6
 
 struct run_plan run_plan_fixed(void)
 {
@@ -18,7 +19,8 @@ struct run_plan run_plan_fixed(void)
 			.again = 2,
 			.end = 10,
 			.produce = 30,
-			.run_length = 4},
+			.run_length = 4,
+			.laggard = -1},
 	};
 }
 
@@ -44,6 +46,12 @@ struct run_plan run_plan_random(uint64_t seed)
 		.end = sometimes(&chance, 30),
 		.produce = 1 + (unsigned)chance_below(&chance, 100),
 		.run_length = 1 + chance_below(&chance, 20),
+		.laggard =
+			chance_percent(&chance, 30)
+				? (int)chance_below(&chance, EVENT_PARTITIONS)
+				: -1,
+		.lose_commit = sometimes(&chance, 50),
+		.jump = sometimes(&chance, 20),
 	};
 	plan.operator_percent = sometimes(&chance, 20);
 	plan.crash_at = 1 + (int64_t)chance_below(&chance, 400);
@@ -59,5 +67,12 @@ struct run_plan run_plan_random(uint64_t seed)
 	plan.takeover_percent = chance_percent(&chance, 30) ? 2 : 0;
 	plan.lies = chance_percent(&chance, 5);
 	plan.rots = chance_percent(&chance, 10);
+	plan.stop_percent = chance_percent(&chance, 30) ? 2 : 0;
+	/* A damaged store that knows less than it did is compared with what
+	 * arrived, in which logs would be others. */
+	if (chance_percent(&chance, 40) && !plan.lies && !plan.rots) {
+		plan.habits.trouble = 1 + (unsigned)chance_below(&chance, 20);
+		plan.troubles = 1 + (int)chance_below(&chance, TROUBLES_MAX);
+	}
 	return plan;
 }

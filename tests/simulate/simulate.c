@@ -123,6 +123,11 @@ static void describe(const struct run_plan *plan)
 		plan->crash_at, plan->crashes, plan->crash_reach,
 		(int)plan->failure, plan->full_bytes, plan->lies, plan->rots,
 		plan->takeover_percent, plan->operator_percent);
+	printf("troubles %d at %u per mille, laggard %d, commits lost %u%%,"
+	       " jumps %u per mille, stopped %u%%\n",
+		plan->troubles, plan->habits.trouble, plan->habits.laggard,
+		plan->habits.lose_commit, plan->habits.jump,
+		plan->stop_percent);
 }
 
 static void random_walk(struct job *job, uint64_t first, uint64_t count)

@@ -10,6 +10,8 @@
 #include "tests/simulate/oracle.h"
 #include "tests/simulate/run.h"
 
+#include <stdatomic.h>
+
 #define PATH_BYTES 512
 
 struct world {
@@ -19,6 +21,7 @@ struct world {
 	struct chance chance, secrets, hand_chance;
 	struct hand hand;
 	struct event_world events;
+	struct arrivals arrivals;
 	struct log_source log;
 	struct oracle oracle;
 	struct schema *schema;
@@ -28,7 +31,9 @@ struct world {
 	int crashes_left;
 	bool tainted;	   /* the disk lied, or rotted: it may be refused */
 	bool over;	   /* and was found, or was not */
-	size_t taken_over; /* arrivals before another owner came; or 0 */
+	size_t taken_over; /* arrivals when another owner had gone; or 0 */
+	struct log_source rival; /* what that one reads */
+	atomic_bool stop;	 /* the pipeline is asked to end */
 };
 
 /* The first violation counts. */

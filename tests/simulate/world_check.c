@@ -34,40 +34,55 @@ static void replay(struct world *world, const struct arrival *arrival)
 		oracle_end(oracle, arrival->log, arrival->next_offset);
 		break;
 	case ARRIVAL_RETRY:
-		oracle_retry(
-			oracle, arrival->log, arrival->record, arrival->place);
+		oracle_retry(oracle, arrival->log, arrival->incarnation,
+			arrival->record, arrival->place);
 		break;
 	case ARRIVAL_CLEAR:
-		oracle_clear(oracle, arrival->log, arrival->record->offset,
-			arrival->place);
+		oracle_clear(oracle, arrival->log, arrival->incarnation,
+			arrival->record->offset, arrival->place);
+		break;
+	case ARRIVAL_GAP:
+		oracle_accept_gap(oracle, arrival->log, arrival->next_offset);
+		break;
+	case ARRIVAL_NEW_LOG:
+		oracle_new_log(oracle, arrival->log, arrival->next_offset);
 		break;
 	}
 }
 
-static int index_of(const struct log *log)
+/* One partition, in all its incarnations. */
+static bool stands_at(const struct world *world, int log,
+	const struct store_partition *newest, int incarnations)
 {
-	return strcmp(log->topic, "events") == 0 ? log->partition : 2;
+	const struct oracle *oracle = &world->oracle;
+	const struct oracle_account *account =
+		&oracle->accounts[log][oracle->incarnations[log]];
+	int64_t next = newest == NULL ? 0 : newest->accounts.next_offset;
+	int64_t again = newest == NULL ? 0 : newest->accounts.redelivered;
+	return next == account->next && again == account->redelivered &&
+	       (newest == NULL ||
+		       incarnations == oracle->incarnations[log] + 1);
 }
 
 /* Does the store stand where the oracle does? `decisions` < 0: whatever
  * operators did. */
 static bool stands_there(const struct world *world, int64_t decisions)
 {
-	int64_t nexts[EVENT_PARTITIONS] = {0}, again[EVENT_PARTITIONS] = {0};
+	const struct store_partition *newest[EVENT_PARTITIONS] = {NULL};
+	int incarnations[EVENT_PARTITIONS] = {0};
 	size_t count = store_partition_count(world->store);
 	for (size_t i = 0; i < count; i++) {
 		const struct store_partition *one =
 			store_partition_at(world->store, i);
-		nexts[index_of(&one->log)] = one->accounts.next_offset;
-		again[index_of(&one->log)] = one->accounts.redelivered;
+		int log = log_index(one->log.topic, one->log.partition);
+		incarnations[log]++;
+		if (newest[log] == NULL ||
+			one->log.incarnation > newest[log]->log.incarnation)
+			newest[log] = one;
 	}
 	bool same = decisions < 0 || decisions == world->oracle.decisions;
-	for (int i = 0; i < EVENT_PARTITIONS; i++) {
-		const struct oracle_account *account =
-			&world->oracle.accounts[i];
-		same &= nexts[i] == account->next &&
-			again[i] == account->redelivered;
-	}
+	for (int i = 0; same && i < EVENT_PARTITIONS; i++)
+		same = stands_at(world, i, newest[i], incarnations[i]);
 	return same;
 }
 
@@ -75,7 +90,7 @@ static bool stands_there(const struct world *world, int64_t decisions)
  * if it never came. */
 static void find_beginning(struct world *world)
 {
-	struct log_source *log = &world->log;
+	struct arrivals *arrivals = &world->arrivals;
 	size_t taken = 0;
 	int64_t decisions = 0;
 	if (sql_integer(world->store->db, "SELECT count(*) FROM _decision",
@@ -83,28 +98,35 @@ static void find_beginning(struct world *world)
 		violate(world, "%s", world->fault.text);
 	oracle_finish(&world->oracle);
 	oracle_init(&world->oracle, world->plan->window_us);
-	while (!stands_there(world, decisions) && taken < log->arrival_count)
-		replay(world, &log->arrivals[taken++]);
+	while (!stands_there(world, decisions) && taken < arrivals->count)
+		replay(world, &arrivals->items[taken++]);
 	if (!stands_there(world, decisions))
 		violate(world, "the store stands behind no beginning of what "
 			       "arrived");
 	if (world->taken_over > 0 && taken > world->taken_over)
 		violate(world, "written after another took the store over");
 	world->taken_over = 0;
-	log->arrival_count = taken;
+	arrivals->count = taken;
 }
 
 /* P4, and durability. */
 static void check_committed(struct world *world)
 {
-	for (int i = 0; i < EVENT_PARTITIONS; i++)
-		if (world->oracle.accounts[i].next <
-			world->log.partitions[i].committed)
-			violate(world,
-				"partition %d: %" PRId64
-				" was committed, %" PRId64 " is durable",
-				i, world->log.partitions[i].committed,
-				world->oracle.accounts[i].next);
+	for (int i = 0; i < EVENT_PARTITIONS; i++) {
+		const struct log_partition *one = &world->log.partitions[i];
+		const struct oracle_account *accounts =
+			world->oracle.accounts[i];
+		int newest = world->oracle.incarnations[i];
+		if (one->committed_incarnation <= newest &&
+			accounts[one->committed_incarnation].next >=
+				one->committed)
+			continue;
+		violate(world,
+			"partition %d: %" PRId64 " of incarnation %d was "
+			"committed, %" PRId64 " of %d is durable",
+			i, one->committed, one->committed_incarnation,
+			accounts[newest].next, newest);
+	}
 }
 
 /* "" where the store holds what the oracle does. */
@@ -127,15 +149,15 @@ static void find_any_beginning(struct world *world)
 	char why[RUN_WHY_BYTES] = "no such beginning";
 	oracle_finish(&world->oracle);
 	oracle_init(&world->oracle, world->plan->window_us);
-	for (size_t i = 0; i <= world->log.arrival_count; i++) {
+	for (size_t i = 0; i <= world->arrivals.count; i++) {
 		if (stands_there(world, -1)) {
 			compare(world, why);
 			/* An error is found, too. */
 			if (why[0] == '\0' || strncmp(why, "SELECT", 6) == 0)
 				return;
 		}
-		if (i < world->log.arrival_count)
-			replay(world, &world->log.arrivals[i]);
+		if (i < world->arrivals.count)
+			replay(world, &world->arrivals.items[i]);
 	}
 	violate(world, "damage that was not found: %.900s", why);
 }
