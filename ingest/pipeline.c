@@ -301,9 +301,8 @@ static int turn(struct pipeline *pipeline, struct fault *fault)
 
 static bool must_go_on(const struct pipeline *pipeline)
 {
-	bool all_stopped = pipeline->partition_count > 0 &&
-			   pipeline->stopped == pipeline->partition_count;
-	return !pipeline->done && !all_stopped &&
+	bool ends = pipeline_all_stopped(pipeline) && !pipeline->options->stays;
+	return !pipeline->done && !ends &&
 	       !atomic_load(pipeline->options->stop);
 }
 
@@ -361,7 +360,8 @@ int pipeline_run(const struct pipeline_options *options,
 	pipeline.result.stopped_partitions = (int64_t)pipeline.stopped;
 	if (result != NULL)
 		*result = pipeline.result;
-	if (rc == 0 && pipeline.stopped > 0)
+	bool stayed = options->stays && atomic_load(options->stop);
+	if (rc == 0 && pipeline.stopped > 0 && !stayed)
 		return fault_set(fault, FAULT_LOG,
 			"%zu of %zu partitions stopped, the first: %s",
 			pipeline.stopped, pipeline.partition_count,

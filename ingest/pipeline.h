@@ -36,6 +36,9 @@ struct pipeline_options {
 	struct decoder decoder; /* limits; schema and secret: the store's */
 	struct clock *clock;
 	bool threads;
+	/* Go on when the source stopped every partition: one that is resumed is
+	 * taken up again. Else that ends the run. */
+	bool stays;
 	uint32_t linger_us;	 /* wait for company when caught up */
 	uint32_t batch_age_us;	 /* a batch closes at this age */
 	size_t batch_records;	 /* at so many records */
@@ -76,9 +79,10 @@ struct pipeline_result {
 
 /*
  * Run until `stop` is set (what was polled is finished first), the source is
- * done (`until_end`), or the source stopped every partition. `result` may be
- * NULL. Returns 0, or PIPELINE_LEAVE when `attend` said so. Errors: FAULT_LOG
- * when the source stopped partitions, or is done and some take no records,
+ * done (`until_end`), or the source stopped every partition, unless `stays`.
+ * `result` may be NULL. Returns 0, or PIPELINE_LEAVE when `attend` said so.
+ * Errors: FAULT_LOG when the source stopped partitions (not where one that
+ * `stays` was told to stop), or is done and some take no records,
  * since they are stopped in the store (the text names them and the command to
  * run); faults of source and store that waiting does not heal.
  */

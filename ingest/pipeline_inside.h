@@ -75,6 +75,9 @@ int pipeline_start(struct pipeline *pipeline, const struct source_event *event,
 int pipeline_stop(struct pipeline *pipeline, const struct source_event *event,
 	struct fault *fault);
 
+/* By the source, and there are some. */
+bool pipeline_all_stopped(const struct pipeline *pipeline);
+
 /* Something of `log` came: what was found wrong with it once is over. */
 void pipeline_runs_well(struct pipeline *pipeline, const struct log *log);
 

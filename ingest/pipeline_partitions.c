@@ -271,6 +271,12 @@ static int note_stop(struct pipeline *pipeline,
 	return stop_in_store(pipeline, &stop, fault);
 }
 
+bool pipeline_all_stopped(const struct pipeline *pipeline)
+{
+	return pipeline->partition_count > 0 &&
+	       pipeline->stopped == pipeline->partition_count;
+}
+
 int pipeline_stop(struct pipeline *pipeline, const struct source_event *event,
 	struct fault *fault)
 {
@@ -286,6 +292,11 @@ int pipeline_stop(struct pipeline *pipeline, const struct source_event *event,
 	if (pipeline->stopped++ == 0)
 		pipeline->first_stop = event->fault;
 	pipeline_tell(pipeline, event->fault.text);
+	if (pipeline->options->stays && pipeline_all_stopped(pipeline))
+		pipeline_tell(pipeline,
+			"every partition is stopped: no records are taken "
+			"until one is resumed; `holdfast status` says why, and "
+			"what to run");
 	return note_stop(pipeline, event, fault);
 }
 

@@ -263,6 +263,7 @@ static struct pipeline_options pipeline_options_of(struct ingestion *ingestion)
 		sources_pipeline_options(ingestion->config, ingestion->store);
 	options.source = ingestion->source;
 	options.stop = signals_stop();
+	options.stays = ingestion->options.stays;
 	options.notice = notice;
 	options.landed = landed;
 	options.wants = wants;

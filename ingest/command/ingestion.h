@@ -15,6 +15,7 @@ struct ingestion; /* opaque */
 struct ingestion_options {
 	const struct config *config; /* outlives the ingestion */
 	bool until_end; /* end when all that was there at the start came */
+	bool stays;	/* also when every partition was stopped by its log */
 	bool json;	/* the summary on stdout as well */
 };
 

@@ -22,7 +22,8 @@ static const struct options_spec spec = {
 		   "and answers lookups over HTTP, until\nSIGTERM or SIGINT; "
 		   "goes on where the store says. A fault that ends the one "
 		   "half ends both:\n`ingest` and `serve` are the halves as "
-		   "processes of their own.",
+		   "processes of their own. Partitions that their log stopped "
+		   "end neither.",
 	.fields = fields,
 	.field_count = sizeof fields / sizeof fields[0],
 	.configured = true,
@@ -41,7 +42,8 @@ static int run(const struct config *config, const struct run_options *own,
 	struct ingestion *ingestion = NULL;
 	struct serve *serve = NULL;
 	int rc = ingestion_open(&ingestion,
-		&(struct ingestion_options){.config = config, .json = json},
+		&(struct ingestion_options){
+			.config = config, .stays = true, .json = json},
 		fault);
 	if (rc == 0)
 		rc = serving_start(&serve, config, own->port_file, fault);

@@ -204,6 +204,25 @@ class Partitions(Operated):
         self.assertEqual((decision["what"], decision["target"], decision["because"]), ("new log", f"{TOPIC}:0", "made anew"))
         self.holdfast("verify")
 
+    def test_run_answers_lookups_with_every_partition_stopped_and_takes_up_what_is_resumed(self):
+        self.send(3)
+        self.take_all()
+        self.sent.write_text(self.sent.read_text().replace("set", "new").replace('"id": ', '"id": 9'))
+        port_file = self.directory / "port"
+        service = self.started("run", "--port-file", port_file, "--set", f"file.path={self.sent}", "--set", f"file.topic={TOPIC}")
+        await_true("it listens", lambda: port_file.exists() and port_file.read_text())
+        await_true("it found what is wrong", lambda: [one["reason"] for one in self.status()["stops"]] == ["log_changed"])
+
+        def ask(path):
+            with urllib.request.urlopen(f"http://{port_file.read_text().strip()}{path}", timeout=10) as reply:
+                return reply.read().decode()
+        await_true("readyz tells", lambda: "[!]ingest degraded: every partition is paused or stopped" in ask("/readyz?verbose"))
+        self.assertEqual(json.loads(ask("/v1/views/account/7"))["views"]["account"]["values"], [[3, "set"]])
+        self.holdfast("resume", f"{TOPIC}:0", "--new-log")
+        await_true("the new log is taken", lambda: self.taken() == 6)
+        self.assertEqual(json.loads(ask("/v1/views/account/97"))["views"]["account"]["values"], [[3, "new"]])
+        self.assertEqual(self.end(service, signal.SIGTERM), 0)
+
     def test_what_was_found_leaves_when_the_log_is_itself_again(self):
         self.send(3)
         self.take_all()

@@ -555,6 +555,44 @@ static void what_the_source_stopped_is_started_anew(void **state)
 	assert_int_equal(rig_accounts(rig, 1)->taken, 2);
 }
 
+static int resume_the_first(struct rig *rig, int order)
+{
+	(void)order;
+	resume(rig, 0);
+	return 0;
+}
+
+static void one_that_stays_waits_for_who_resumes_a_partition(void **state)
+{
+	struct rig *rig = *state;
+	rig->options.stays = true;
+	rig->attend = resume_the_first;
+	script_announce(&rig->script, 0);
+	rig_send(rig, 0, 1, 1, 1);
+	script_stop(&rig->script, 0, "log_changed: run this");
+	script_idle(&rig->script);
+	script_order(&rig->script, 1);
+	script_idle(&rig->script);
+	rig_send(rig, 0, 2, 1, 1);
+	rig_run_well(rig);
+	assert_int_equal(rig->result.stopped_partitions, 0);
+	assert_int_equal(rig->script.partitions[0].starts, 2);
+	assert_int_equal(rig_accounts(rig, 0)->taken, 2);
+}
+
+static void one_that_stays_ends_well_when_told_to(void **state)
+{
+	struct rig *rig = *state;
+	rig->options.stays = true;
+	script_announce(&rig->script, 0);
+	script_stop(&rig->script, 0, "log_changed: run this");
+	script_idle(&rig->script);
+	script_stop_all(&rig->script);
+	rig_run_well(rig);
+	assert_int_equal(rig->result.stopped_partitions, 1);
+	assert_int_equal(rig->notices, 2); /* why, and that it is the last */
+}
+
 static void what_the_source_finds_stands_in_the_store_until_it_is_over(
 	void **state)
 {
@@ -666,6 +704,8 @@ int main(void)
 		BOTH_WAYS(a_source_that_breaks_ends_the_run),
 		BOTH_WAYS(a_stopped_partition_does_not_stop_the_others),
 		BOTH_WAYS(the_run_ends_when_all_partitions_stopped),
+		BOTH_WAYS(one_that_stays_waits_for_who_resumes_a_partition),
+		BOTH_WAYS(one_that_stays_ends_well_when_told_to),
 		BOTH_WAYS(a_partition_may_come_later),
 		BOTH_WAYS(gaps_and_ends_are_accounted_for),
 		BOTH_WAYS(an_end_with_a_record_behind_it_is_none),
