@@ -24,6 +24,8 @@ static int go_on(struct kafka_source *source, struct kafka_partition *partition,
 {
 	partition->gone_us = 0;
 	partition->connections = partition->asked_connections;
+	if (judgement->verdict == VERDICT_SAME && judgement->compared >= 0)
+		partition->compared = judgement->compared;
 	if (judgement->verdict == VERDICT_UNVERIFIED && !partition->unverified)
 		kafka_tell(source, NOTICE_ONCE, &judgement->fault);
 	if (judgement->verdict == VERDICT_UNVERIFIED)

@@ -18,7 +18,9 @@ struct reading {
 	const struct kafka_question *question;
 	struct kafka_judgement *judgement;
 	size_t step; /* of the trail, being looked for */
-	enum { READING_NOT, READING_WAITS, READING_OLDER } state;
+	bool same;   /* `newest` was as noted: an older one decides */
+	size_t newest;
+	enum { READING_NOT, READING_WAITS, READING_NEXT } state;
 };
 
 struct round {
@@ -80,6 +82,17 @@ static void judge_lost(struct reading *reading, int64_t low)
 		low - 1, question->topic, question->partition);
 }
 
+/* Without an anchor, after a start, the next comparison looks for one. */
+static void judge_same(struct reading *reading, bool anchored)
+{
+	const struct kafka_question *question = reading->question;
+	reading->state = READING_NOT;
+	reading->judgement->verdict = VERDICT_SAME;
+	if (anchored || question->compared >= 0)
+		reading->judgement->compared =
+			question->trail.steps[reading->newest].offset;
+}
+
 static void judge_unverified(struct reading *reading)
 {
 	const struct kafka_question *question = reading->question;
@@ -106,10 +119,60 @@ static void seek_step(struct reading *reading, size_t step, int64_t low)
 	while (step < trail->count && trail->steps[step].offset < low)
 		step++;
 	reading->step = step;
-	if (step == trail->count)
+	if (step < trail->count)
+		reading->state = READING_WAITS;
+	else if (reading->same)
+		judge_same(reading, true); /* nothing older is left */
+	else
 		judge_unverified(reading);
+}
+
+/* The first comparison of a running log begins with the oldest that is left:
+ * what the newest ones are was perhaps noted by a run that then was killed. A
+ * start does not wait for that. */
+static void seek_oldest(struct reading *reading, size_t end, int64_t low)
+{
+	const struct trail *trail = &reading->question->trail;
+	size_t step = end;
+	while (step > reading->newest + 1 &&
+		trail->steps[step - 1].offset < low)
+		step--;
+	reading->step = step - 1;
+	if (reading->step == reading->newest)
+		judge_same(reading, true);
 	else
 		reading->state = READING_WAITS;
+}
+
+/* The newest is as noted: on to one that was there at the last comparison. */
+static void seek_anchor(struct reading *reading, int64_t low)
+{
+	const struct kafka_question *question = reading->question;
+	const struct trail *trail = &question->trail;
+	size_t step = reading->newest;
+	while (step < trail->count &&
+		trail->steps[step].offset > question->compared)
+		step++;
+	if (question->compared >= 0 && step == reading->newest)
+		judge_same(reading, true);
+	else if (question->compared >= 0)
+		seek_step(reading, step, low);
+	else if (question->running)
+		seek_oldest(reading, trail->count, low);
+	else
+		judge_same(reading, false);
+}
+
+/* After an answer that decided nothing yet. */
+static void seek_next(struct reading *reading, int64_t low)
+{
+	bool from_oldest = reading->same && reading->question->compared < 0;
+	if (reading->same && reading->step == reading->newest)
+		seek_anchor(reading, low);
+	else if (from_oldest)
+		seek_oldest(reading, reading->step, low);
+	else
+		seek_step(reading, reading->step + 1, low);
 }
 
 static void judge_bounds(
@@ -275,6 +338,19 @@ static bool is_noted(
 		       seen.timestamp_us == noted->timestamp_us);
 }
 
+static void judge_other(struct reading *reading, int64_t offset)
+{
+	char why[160];
+	(void)snprintf(why, sizeof why,
+		"holds another record at offset %" PRId64
+		" than was taken from there%s",
+		offset,
+		reading->same ? ", and some that were taken since are of the "
+				"log that it is now"
+			      : "");
+	judge_changed(reading, why);
+}
+
 static void judge_record(
 	struct reading *reading, const rd_kafka_message_t *message)
 {
@@ -283,17 +359,15 @@ static void judge_record(
 	if (message->offset < noted->offset)
 		return; /* of the same batch, before what was asked for */
 	if (message->offset > noted->offset) {
-		reading->state = READING_OLDER; /* compacted away */
-	} else if (is_noted(noted, message)) {
-		reading->state = READING_NOT;
-		reading->judgement->verdict = VERDICT_SAME;
+		reading->state = READING_NEXT; /* compacted away */
+	} else if (!is_noted(noted, message)) {
+		judge_other(reading, noted->offset);
+	} else if (reading->same) {
+		judge_same(reading, true);
 	} else {
-		char why[96];
-		(void)snprintf(why, sizeof why,
-			"holds another record at offset %" PRId64
-			" than was taken from there",
-			noted->offset);
-		judge_changed(reading, why);
+		reading->same = true;
+		reading->newest = reading->step;
+		reading->state = READING_NEXT;
 	}
 }
 
@@ -308,7 +382,7 @@ static void judge_message(
 		judge_record(reading, message);
 		break;
 	case RD_KAFKA_RESP_ERR__PARTITION_EOF:
-		reading->state = READING_OLDER; /* aborted or compacted away */
+		reading->state = READING_NEXT; /* aborted or compacted away */
 		break;
 	default: /* VERDICT_UNKNOWN stays: it is asked again from the start */
 		reading->state = READING_NOT;
@@ -359,17 +433,15 @@ static void read_round(struct round *round)
 	(void)kafka_client_close(client, KAFKA_FAREWELL_MS);
 }
 
-/* Those that no answer came for stay VERDICT_UNKNOWN; those whose record is
- * gone look for the one before. */
+/* Those that no answer came for stay VERDICT_UNKNOWN. */
 static void next_round(struct round *round)
 {
 	for (size_t i = 0; i < round->count; i++) {
 		struct reading *reading = &round->readings[i];
 		if (reading->state == READING_WAITS)
 			reading->state = READING_NOT;
-		else if (reading->state == READING_OLDER)
-			seek_step(reading, reading->step + 1,
-				round->bounds[i].low);
+		else if (reading->state == READING_NEXT)
+			seek_next(reading, round->bounds[i].low);
 	}
 }
 
@@ -401,7 +473,7 @@ int kafka_identity_judge(const rd_kafka_conf_t *conf, const atomic_bool *stop,
 	round->count = count;
 	for (size_t i = 0; i < count; i++) {
 		judgements[i] = (struct kafka_judgement){
-			.verdict = VERDICT_UNKNOWN, .low = -1};
+			.verdict = VERDICT_UNKNOWN, .low = -1, .compared = -1};
 		round->readings[i].question = &questions[i];
 		round->readings[i].judgement = &judgements[i];
 	}

@@ -2,7 +2,10 @@
  * Is it still the log that the store took its records from?
  *
  * A short-lived consumer reads the record that the trail's newest step tells
- * of, and where that one is gone, the older ones, and compares. Waits for
+ * of, and where that one is gone, the older ones, and compares. Then it does so
+ * with one that was noted before the last comparison: of a log that took
+ * another's place unseen, records may have been taken since, and the newest is
+ * one of them. Waits for
  * answers, and so belongs to the scout's thread (kafka_scout.h). Internal to
  * ingest/kafka/. Source: design section 6, log identity.
  */
@@ -35,6 +38,8 @@ struct kafka_question {
 	uint64_t life; /* of the partition, comes back with the answer */
 	bool running;  /* being read: records may leave behind its back */
 	int64_t next_offset;
+	int64_t compared; /* up to there it was the log when last compared; -1:
+			     the whole trail was not, since the start */
 	struct trail trail;
 	char cluster_id[KAFKA_CLUSTER_ID_SIZE]; /* as stored, "" unknown */
 };
@@ -49,6 +54,7 @@ enum kafka_verdict {
 
 struct kafka_judgement {
 	enum kafka_verdict verdict;
+	int64_t compared;   /* SAME: up to there now, or -1 as above */
 	bool gone;	    /* UNKNOWN: Kafka does not know the topic */
 	bool other_cluster; /* the records are the same, the cluster is not */
 	char cluster_id[KAFKA_CLUSTER_ID_SIZE]; /* as it is now */

@@ -184,6 +184,7 @@ int kafka_ask(struct kafka_source *source, struct kafka_partition *partition,
 		.life = partition->life,
 		.running = partition->state == PARTITION_RUNNING,
 		.next_offset = partition->expected,
+		.compared = partition->compared,
 		.trail = partition->trail,
 	};
 	memcpy(question.cluster_id, partition->cluster_id,

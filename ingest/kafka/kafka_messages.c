@@ -93,6 +93,8 @@ static int take_record(struct kafka_source *source,
 		partition->record_time_us = record->timestamp_us;
 	partition->expected = record->next_offset;
 	partition->newest = trail_footprint(record);
+	if (partition->trail.count == 0) /* nothing to know the log by yet */
+		trail_note(&partition->trail, &partition->newest);
 	partition->delivered = true;
 	partition->failures = 0;
 	partition->at_end = false;

@@ -31,6 +31,8 @@ struct kafka_partition {
 	int64_t expected; /* the next offset to deliver; older ones are not */
 	int64_t record_time_us;	 /* largest timestamp delivered or stored */
 	struct trail trail;	 /* as stored at the start, and newer checks */
+	int64_t compared;	 /* up to there it was its log, see
+				    kafka_identity.h; -1: unknown */
 	struct footprint newest; /* of the last record delivered */
 	bool delivered;		 /* there is a `newest` */
 	int32_t broker;		 /* where it is fetched from; -1: unknown yet */

@@ -138,6 +138,7 @@ static int kafka_start(struct source *base,
 	partition->trail = (struct trail){0};
 	if (position->trail != NULL)
 		partition->trail = *position->trail;
+	partition->compared = -1;
 	partition->delivered = false;
 	partition->unverified = false;
 	partition->failures = 0;

@@ -57,7 +57,7 @@ class CannotRun(Exception):
 def where(error):
     """The line of the scenario that found it."""
     return "".join(f"{pathlib.Path(frame.filename).name}:{frame.lineno} " for frame in traceback.extract_tb(error.__traceback__)
-                   if "faults" in frame.filename)
+                   if "tests/" in frame.filename)
 
 
 def check(true, what):

@@ -15,6 +15,22 @@ JARS = pathlib.Path(os.environ.get("HOLDFAST_CACHE", pathlib.Path.home() / ".cac
 EVENTS = 20  # Kafka's tool sends them again and again, by chance
 
 
+def payload_of(rig, name="payload"):
+    """The values of what was generated, as Kafka's tool reads them."""
+    path = rig.directory / name
+    path.write_text("".join(json.dumps(json.loads(line)["value"]) + "\n" for line in rig.sent.read_text().splitlines()))
+    return path
+
+
+def in_transactions(rig, broker, payload, count, rate, length_ms, *more):
+    """Kafka's own tool sends `count` of these events, in transactions so long."""
+    jars = next(JARS.glob("kafka-*"))
+    return rig.start("-Xmx256m", f"-Dlog4j2.configurationFile={broker.directory}/log4j2.properties", "-cp", f"{jars}/*",
+                     "org.apache.kafka.tools.ProducerPerformance", "--topic", TOPIC, "--num-records", str(count), "--throughput",
+                     str(rate), "--payload-file", payload, "--transactional-id", "a-test", "--transaction-duration-ms",
+                     str(length_ms), "--producer-props", f"bootstrap.servers={broker.address}", *more, program="java")
+
+
 class RealBroker:
     def __init__(self, rig):
         if shutil.which("java") is None:
@@ -30,20 +46,14 @@ class RealBroker:
         self.address = (self.directory / "bootstrap").read_text().strip()
         rig.client(self.address)
         rig.generate(EVENTS, "--duplicates", 0, "--deletes", 0)
-        self.payload = rig.directory / "payload"
-        self.payload.write_text("".join(json.dumps(json.loads(line)["value"]) + "\n" for line in rig.sent.read_text().splitlines()))
+        self.payload = payload_of(rig)
 
     def script(self, verb, *arguments):
         done = subprocess.run([SCRIPT, verb, self.directory, *map(str, arguments)], capture_output=True, text=True, check=False)
         check(done.returncode == 0 or verb == "kill", done.stderr[-300:])
 
-    def in_transactions(self, count, rate, length_ms, *more):
-        """Kafka's own tool sends `count` of the events, in transactions so long."""
-        jars = next(JARS.glob("kafka-*"))
-        return self.rig.start("-Xmx256m", f"-Dlog4j2.configurationFile={self.directory}/log4j2.properties", "-cp", f"{jars}/*",
-                              "org.apache.kafka.tools.ProducerPerformance", "--topic", TOPIC, "--num-records", str(count), "--throughput",
-                              str(rate), "--payload-file", self.payload, "--transactional-id", "a-test", "--transaction-duration-ms",
-                              str(length_ms), "--producer-props", f"bootstrap.servers={self.address}", *more, program="java")
+    def in_transactions(self, *more):
+        return in_transactions(self.rig, self, self.payload, *more)
 
     def log_bytes(self):
         return sum(path.stat().st_size for path in (self.directory / "data").glob(f"{TOPIC}-0/*.log"))

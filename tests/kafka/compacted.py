@@ -126,7 +126,7 @@ def whole(test):
     equal(test.digest(second), test.digest(first), "digest of what was left")
     test.ingest(first)
     equal(test.rows(first), rows, "rows after a restart on the compacted log")
-    print(f"whole: {left} of {sent} records were left, rows and digest are the same")
+    return f"whole: {left} of {sent} records were left, rows and digest are the same"
 
 
 def refused(test):
@@ -148,7 +148,7 @@ def refused(test):
     equal(taken, {"unsafe": 0, "plain": 20}, "records taken")
     told = test.run("status", "-c", config).stdout
     check("not_compaction_safe" in told and "cleanup.policy" in told, told[-1500:])
-    print("refused: the compacted topic's partitions stopped, the other topic was taken")
+    return "refused: the compacted topic's partitions stopped, the other topic was taken"
 
 
 def deletes_lost(test):
@@ -186,13 +186,14 @@ def deletes_lost(test):
     with sqlite3.connect(f"file:{path}/features.db?mode=ro", uri=True) as db:
         last = db.execute("SELECT what, before, after, because FROM _decision ORDER BY id DESC LIMIT 1").fetchone()
     equal(last, ("accept gap", "deletes_lost", "accepted", "no deletes in there"), "the decision")
-    print("deletes_lost: stopped, and went on when it was accepted")
+    return "deletes_lost: stopped, and went on when it was accepted"
 
 
 def main():
     test = Test(sys.argv[1], sys.argv[2])
     for part in (whole, refused, deletes_lost):
-        part(test)
+        print(part(test), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

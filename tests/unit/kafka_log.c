@@ -352,6 +352,52 @@ static void a_running_log_is_judged_by_its_records_alone(void **state)
 	assert_int_equal(judge_one(rig, &question).verdict, VERDICT_CHANGED);
 }
 
+/* A log that took its place while nothing was seen of it: records were taken
+ * from there, and the newest is one of them. */
+static void another_log_is_known_by_what_was_noted_before(void **state)
+{
+	struct kafka_rig *rig = *state;
+	mock_kafka_fill(&rig->mock, "t", 0, 0, 5);
+	struct kafka_question question = {
+		.topic = "t", .running = true, .next_offset = 5, .compared = 2};
+	question.trail = take_all(rig, 5);
+	struct kafka_judgement judgement = judge_one(rig, &question);
+	assert_int_equal(judgement.verdict, VERDICT_SAME);
+	assert_int_equal(judgement.compared, 4);
+	question.trail.steps[2].checksum ^= 1;
+	judgement = judge_one(rig, &question);
+	assert_int_equal(judgement.verdict, VERDICT_CHANGED);
+	assert_non_null(strstr(judgement.fault.text, "at offset 2 "));
+	assert_non_null(strstr(judgement.fault.text, "taken since"));
+	question.compared = 4; /* it is the newest one */
+	assert_int_equal(judge_one(rig, &question).verdict, VERDICT_SAME);
+	question.compared = 1;
+	assert_int_equal(judge_one(rig, &question).verdict, VERDICT_SAME);
+}
+
+/* Who took them may have been killed before it compared anything. */
+static void another_log_is_known_after_a_start_by_the_oldest_record(
+	void **state)
+{
+	struct kafka_rig *rig = *state;
+	mock_kafka_fill(&rig->mock, "t", 0, 0, 5);
+	struct kafka_question question = {
+		.topic = "t", .next_offset = 5, .compared = -1};
+	question.trail = take_all(rig, 5);
+	question.trail.steps[4].checksum ^= 1;
+	struct kafka_judgement judgement = judge_one(rig, &question);
+	assert_int_equal(judgement.verdict, VERDICT_SAME);
+	assert_int_equal(judgement.compared, -1);
+	question.running = true;
+	judgement = judge_one(rig, &question);
+	assert_int_equal(judgement.verdict, VERDICT_CHANGED);
+	assert_non_null(strstr(judgement.fault.text, "at offset 0 "));
+	question.trail.steps[4].checksum ^= 1;
+	judgement = judge_one(rig, &question);
+	assert_int_equal(judgement.verdict, VERDICT_SAME);
+	assert_int_equal(judgement.compared, 4);
+}
+
 static void running_logs_are_compared_again_and_again(void **state)
 {
 	struct kafka_rig *rig = *state;
@@ -405,6 +451,8 @@ int main(void)
 		TEST(a_deleted_topic_stops_its_partitions),
 		TEST(a_topic_that_is_away_for_a_moment_is_gone_on_with),
 		TEST(a_running_log_is_judged_by_its_records_alone),
+		TEST(another_log_is_known_by_what_was_noted_before),
+		TEST(another_log_is_known_after_a_start_by_the_oldest_record),
 		TEST(running_logs_are_compared_again_and_again),
 		TEST(a_damaged_batch_stops_its_partition_and_is_not_passed_by),
 	};
