@@ -249,6 +249,63 @@ static void count(struct replay *replay, const struct replay_update *update)
 		replay->options.told(replay->options.payload, update);
 }
 
+static const struct update *find_update(
+	const struct decoded *decoded, const struct update *like)
+{
+	for (size_t i = 0; i < decoded->update_count; i++)
+		if (decoded->updates[i].place == like->place)
+			return &decoded->updates[i];
+	return NULL;
+}
+
+/* As far as changes in place go: those never touch what a feature is. */
+static bool is_as_before(
+	const struct update *before, const struct update *update)
+{
+	return before != NULL && before->reason == update->reason &&
+	       before->has_key == update->has_key &&
+	       before->assignment_count == update->assignment_count;
+}
+
+/* 1: some schema before made another update of it, or none. */
+static int was_another(struct replay *replay, const struct record *record,
+	const struct update *update, struct fault *fault)
+{
+	struct decoder decoder = replay->options.decoder;
+	for (size_t i = 0; (decoder.schema = trace_schema_before(
+				    replay->trace, i)) != NULL;
+		i++) {
+		struct decoded decoded = {0};
+		const struct source_schema *source =
+			schema_source(decoder.schema, record->log->topic);
+		int rc = source == NULL
+				 ? 0
+				 : decode_record(&decoder, source, record,
+					   &replay->arena, &decoded, fault);
+		if (rc < 0)
+			return rc;
+		if (!is_as_before(find_update(&decoded, update), update))
+			return 1;
+	}
+	return 0;
+}
+
+/* What was taken under another schema need not be there. */
+static int doubt(struct replay *replay, struct replay_update *update,
+	struct fault *fault)
+{
+	const struct record *record = &update->record->record;
+	if (update->proof.answer != PROOF_MISSING ||
+		update->proof.why == PROOF_WHY_DAMAGED ||
+		!trace_predates_schema(replay->trace, record))
+		return 0;
+	int rc = was_another(replay, record, update->update, fault);
+	if (rc == 1)
+		update->proof = (struct proof){
+			.answer = PROOF_UNPROVEN, .why = PROOF_WHY_SCHEMA};
+	return rc < 0 ? rc : 0;
+}
+
 /* One update of a record that the store knows the log of, or not. */
 static int judge(struct replay *replay, const struct course *course,
 	struct replay_update *update, struct fault *fault)
@@ -263,6 +320,8 @@ static int judge(struct replay *replay, const struct course *course,
 	if (course->known)
 		rc = trace_update(replay->trace, update->record, update->update,
 			&replay->arena, &update->proof, fault);
+	if (rc == 0)
+		rc = doubt(replay, update, fault);
 	if (rc == 0)
 		count(replay, update);
 	return rc;

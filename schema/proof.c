@@ -9,6 +9,7 @@ static const char *const answers[] = {
 	[PROOF_HELD] = "held",
 	[PROOF_AHEAD] = "ahead",
 	[PROOF_MISSING] = "missing",
+	[PROOF_UNPROVEN] = "unproven",
 };
 
 static const char *const texts[] = {
@@ -42,6 +43,12 @@ static const char *const texts[] = {
 	[PROOF_WHY_OLDER_FLOOR] = "the entity has no floor as new as this "
 				  "delete",
 	[PROOF_WHY_DAMAGED] = "the row is damaged",
+	[PROOF_WHY_FORGOTTEN] = "it is not in the row, and may have been "
+				"deleted: deletes of its time were forgotten",
+	[PROOF_WHY_FORCED] = "its key is another event's, and letters of such "
+			     "were retried by force: this may be one",
+	[PROOF_WHY_SCHEMA] = "it was taken under a schema that made another "
+			     "update of it, or none",
 };
 
 const char *proof_answer_name(enum proof_answer answer)
@@ -294,7 +301,38 @@ static struct proof judge_unheld(const struct update *update,
 				     : proof;
 }
 
-struct proof proof_judge(const struct update *update,
+/* Of an accumulated value a delete that was forgotten may have cut it off. */
+static bool may_be_deleted(
+	const struct update *update, const struct proof *proof)
+{
+	switch (proof->why) {
+	case PROOF_WHY_NO_ROW:
+	case PROOF_WHY_OLDER:
+	case PROOF_WHY_OLDER_FLOOR:
+		return true;
+	case PROOF_WHY_OTHER_VALUE:
+		return update->view->features[proof->feature].merge !=
+		       MERGE_LAST;
+	default:
+		return false;
+	}
+}
+
+/* What is missing, and need not be there. */
+static struct proof doubt(const struct update *update, struct proof proof,
+	const struct proof_evidence *evidence)
+{
+	if (proof.answer != PROOF_MISSING || update->reason != REASON_NONE)
+		return proof;
+	if (proof.why == PROOF_WHY_NO_LETTER && evidence->forced)
+		return proof_of(PROOF_UNPROVEN, PROOF_WHY_FORCED);
+	if (update->event_us < evidence->forgotten_before_us &&
+		may_be_deleted(update, &proof))
+		return proof_of(PROOF_UNPROVEN, PROOF_WHY_FORGOTTEN);
+	return proof;
+}
+
+static struct proof judge(const struct update *update,
 	const struct version *version, const struct proof_evidence *evidence)
 {
 	if (!evidence->taken)
@@ -316,4 +354,10 @@ struct proof proof_judge(const struct update *update,
 	if (update->reason != REASON_NONE)
 		return proof_of(PROOF_HELD, PROOF_WHY_SETTING);
 	return judge_row(update, version, evidence);
+}
+
+struct proof proof_judge(const struct update *update,
+	const struct version *version, const struct proof_evidence *evidence)
+{
+	return doubt(update, judge(update, version, evidence), evidence);
 }

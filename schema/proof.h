@@ -21,6 +21,8 @@ enum proof_answer {
 	PROOF_HELD,	  /* beyond the key window: the row has it, or newer */
 	PROOF_AHEAD,	  /* not taken yet */
 	PROOF_MISSING,	  /* it should be there and is not */
+	PROOF_UNPROVEN,	  /* it is not there, and need not be: what would tell
+			     is gone */
 	PROOF_ANSWER_COUNT
 };
 
@@ -48,6 +50,11 @@ enum proof_why {
 				*/
 	PROOF_WHY_OLDER_FLOOR,
 	PROOF_WHY_DAMAGED, /* the row can't be read */
+	/* unproven */
+	PROOF_WHY_FORGOTTEN, /* older than deletes that were forgotten */
+	PROOF_WHY_FORCED,    /* a letter of a reused key may have been forced */
+	PROOF_WHY_SCHEMA,    /* taken under a schema that made another update of
+				it, or none: for the caller to see */
 	PROOF_WHY_COUNT
 };
 
@@ -75,6 +82,9 @@ struct proof_evidence {
 	bool key_stays;	   /* too young for its own key to have been let go */
 	bool all_stay;	   /* no key was let go yet, a copy's neither */
 	bool cleared;	   /* some cleared letter is not accounted for yet */
+	bool forced;	   /* some letter of a reused key was retried */
+	/* Deletes older than this were forgotten; TIMESTAMP_NONE: none. */
+	int64_t forgotten_before_us;
 
 	const struct row *row; /* of a valid update; NULL: damaged */
 	/* A copy of it may have an event time so much older: that of its own

@@ -21,6 +21,9 @@ struct decision {
 	const char *because; /* in the operator's words */
 };
 
+/* Letters were retried by force: those of reused keys, too. */
+#define DECISION_FORCED "dead retry --force"
+
 /*
  * A hold: lookups answer `default` or `fail` for a view or one of its features,
  * whatever is stored, until it is released. Readers see it with their next

@@ -113,6 +113,29 @@ static int forget_view(
 	return rc;
 }
 
+/* What is read again from the log is judged by that (store/trace.h); so it is
+ * durable before the first of them is gone. */
+static int note_time(
+	struct store *store, int64_t before_us, struct fault *fault)
+{
+	struct arena arena = ARENA_INIT;
+	struct column value;
+	int rc = meta_find(store->db, META_FORGOTTEN, &value, &arena, fault);
+	bool later = rc == 1 && column_as_integer(&value) >= before_us;
+	arena_finish(&arena);
+	if (rc < 0 || later)
+		return rc < 0 ? rc : 0;
+	value = column_integer(before_us);
+	rc = store_begin(store, fault);
+	if (rc == 0)
+		rc = meta_put(store->db, META_FORGOTTEN, &value, fault);
+	if (rc == 0)
+		rc = store_commit(store, fault);
+	if (rc < 0)
+		store_rollback(store);
+	return rc == STORE_OUTCOME_UNKNOWN ? FAULT_BUSY : rc;
+}
+
 int store_forget_deletes(struct store *store, int64_t before_us,
 	int64_t *forgotten, struct fault *fault)
 {
@@ -120,6 +143,8 @@ int store_forget_deletes(struct store *store, int64_t before_us,
 	struct forgetting forgetting = {.store = store, .before_us = before_us};
 	size_t count = store->identity.schema->view_count;
 	int rc = store_refresh(store, fault);
+	if (rc == 0)
+		rc = note_time(store, before_us, fault);
 	if (rc == 0)
 		rc = sql_open(&forgetting.db, store->layout.database, SQL_READ,
 			store->options.busy_timeout_ms, fault);

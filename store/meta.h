@@ -1,7 +1,8 @@
 /*
  * `_meta`: facts about the store itself, by name.
  *
- * store_id, secret, schema, owner_epoch; schema_edition once it was changed;
+ * store_id, secret, schema, owner_epoch; schema_edition and schema_offsets once
+ * it was changed; forgotten_before once deletes were forgotten;
  * exported_dead once there was an export; state, peer, origin and carried of a
  * generation (store/generations.h); backup_… once there was a backup
  * (store/backup_record.h).
@@ -17,6 +18,13 @@
 
 /* How often the schema was changed; none: never. Readers look at it. */
 #define META_EDITION "schema_edition"
+
+/* "LOG:OFFSET …": where each log stood when the schema was last changed in
+ * place; a generation that took the log under it has none. */
+#define META_SCHEMA_OFFSETS "schema_offsets"
+
+/* The latest time before which deletes were forgotten. */
+#define META_FORGOTTEN "forgotten_before"
 
 #define STORE_ID_SIZE 17 /* 16 hexadecimal digits and a NUL */
 

@@ -188,6 +188,25 @@ static int change_view(struct schema_step *step, const struct view *wanted,
 		       : 0;
 }
 
+/* What is read again from the log is judged by that (store/trace.h). */
+static int put_offsets(struct schema_step *step, struct fault *fault)
+{
+	const struct partitions *partitions = &step->store->partitions;
+	struct buffer text = BUFFER_INIT(step->arena);
+	for (size_t i = 0; i < partitions->count; i++) {
+		const struct store_partition *one = partitions->items[i];
+		char pair[64];
+		int length = snprintf(pair, sizeof pair, "%zu:%" PRId64 " ",
+			(size_t)one->log.id, one->accounts.next_offset);
+		buffer_bytes(&text, pair, (size_t)length);
+	}
+	buffer_byte(&text, '\0');
+	if (text.failed)
+		return no_memory(fault);
+	struct column value = column_text(slice_of((const char *)text.data));
+	return meta_put(step->store->db, META_SCHEMA_OFFSETS, &value, fault);
+}
+
 static int put_schema(struct schema_step *step, struct fault *fault)
 {
 	struct store *store = step->store;
@@ -198,7 +217,10 @@ static int put_schema(struct schema_step *step, struct fault *fault)
 	if (rc == 0)
 		rc = meta_put(store->db, "schema", &value, fault);
 	failpoint("schema_step");
+	if (rc == 0)
+		rc = put_offsets(step, fault);
 	value = column_integer(edition + 1);
+	failpoint("schema_step");
 	if (rc == 0)
 		rc = meta_put(store->db, META_EDITION, &value, fault);
 	failpoint("schema_step");

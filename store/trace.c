@@ -2,6 +2,7 @@
 
 #include "store/letters.h"
 #include "store/reader_inside.h"
+#include "store/trace_doubts.h"
 #include "store/trace_keys.h"
 
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct trace {
 	sqlite3_stmt *letters[2]; /* by letter_kind */
 	sqlite3_stmt *letter_of_key;
 	struct trace_keys keys;
+	struct trace_doubts doubts;
 	int64_t cleared;	     /* letters, as of the snapshot */
 	int64_t cleared_used;	     /* answers that such a one explains */
 	struct key_map cleared_keys; /* of these answers */
@@ -80,6 +82,8 @@ int trace_open(struct trace **out, struct reader *reader,
 	int rc = prepare(trace, fault);
 	if (rc == 0)
 		rc = trace_begin(trace, fault);
+	if (rc == 0)
+		rc = trace_doubts_read(&trace->doubts, reader->db, fault);
 	trace_end(trace);
 	if (rc < 0)
 		trace_close(trace);
@@ -97,6 +101,7 @@ void trace_close(struct trace *trace)
 	sqlite3_finalize(trace->letters[LETTER_PARKED]);
 	sqlite3_finalize(trace->letter_of_key);
 	trace_keys_finish(&trace->keys);
+	trace_doubts_finish(&trace->doubts);
 	key_map_finish(&trace->cleared_keys);
 	free(trace->found);
 	free(trace->times);
@@ -318,10 +323,15 @@ static int look_at_key(struct trace *trace, const struct store_record *record,
 	return rc < 0 ? rc : 0;
 }
 
-/* One without a letter of its own may be a copy of one that has. */
-static int look_for_copy(struct trace *trace, const struct update *update,
+/* One without a letter of its own may be a copy of one that has, or have been
+ * retried by force. */
+static int look_again(struct trace *trace, const struct update *update,
 	struct proof_evidence *out, struct fault *fault)
 {
+	int forced = trace_doubts_forced(&trace->doubts, fault);
+	if (forced < 0)
+		return forced;
+	out->forced = forced == 1;
 	if (!update->has_key)
 		return 0;
 	const struct column key = column_blob(
@@ -386,6 +396,7 @@ int trace_update(struct trace *trace, const struct store_record *record,
 			 at->offset < trace->partition->accounts.next_offset,
 		.cleared = trace->cleared_used < trace->cleared ||
 			   was_cleared(trace, update),
+		.forgotten_before_us = trace->doubts.forgotten_before_us,
 		.copy_span_us = update->event_us == record->decoded.timestamp_us
 					? trace->options.key_window_us
 					: 0,
@@ -405,12 +416,25 @@ int trace_update(struct trace *trace, const struct store_record *record,
 		return rc;
 	*out = proof_judge(update, &version, &evidence);
 	if (out->answer == PROOF_MISSING) {
-		rc = look_for_copy(trace, update, &evidence, fault);
+		rc = look_again(trace, update, &evidence, fault);
 		*out = proof_judge(update, &version, &evidence);
 	}
 	if (rc < 0)
 		return rc;
 	return settle_cleared(trace, update, out, fault);
+}
+
+bool trace_predates_schema(
+	const struct trace *trace, const struct record *record)
+{
+	return trace_doubts_predates(&trace->doubts, record);
+}
+
+const struct schema *trace_schema_before(
+	const struct trace *trace, size_t index)
+{
+	return index < trace->doubts.schema_count ? trace->doubts.schemas[index]
+						  : NULL;
 }
 
 static void note_key(

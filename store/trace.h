@@ -58,6 +58,16 @@ int trace_update(struct trace *trace, const struct store_record *record,
 	const struct update *update, struct arena *arena, struct proof *out,
 	struct fault *fault);
 
+/* Was a record of one of trace_partition()'s logs taken before the schema was
+ * last changed in place? */
+bool trace_predates_schema(
+	const struct trace *trace, const struct record *record);
+
+/* The schemas before the present one, the last first; NULL: there are no more.
+ * Borrowed until trace_close(). */
+const struct schema *trace_schema_before(
+	const struct trace *trace, size_t index);
+
 /* What the key window says of an update that set something. */
 struct trace_key {
 	struct version version; /* given */

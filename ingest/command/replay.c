@@ -25,8 +25,8 @@ static const struct field fields[] = {
 		"an offset, a record's timestamp (RFC 3339), or beginning"},
 	{"to", FIELD_TEXT, offsetof(struct replay_request, to), "end", 0, 0,
 		"WHERE", "likewise, and not further; or end"},
-	{"list", FIELD_TEXT, offsetof(struct replay_request, list), "missing",
-		0, 0, "ANSWER,…",
+	{"list", FIELD_TEXT, offsetof(struct replay_request, list),
+		"missing,unproven", 0, 0, "ANSWER,…",
 		"show the updates with these answers; all, none"},
 	{"anew", FIELD_FLAG, offsetof(struct replay_request, anew), NULL, 0, 0,
 		NULL, "don't go on where the same replay was interrupted"},
@@ -43,7 +43,8 @@ static const struct options_spec spec = {
 		"the store holds of it: applied,\nsuperseded by something "
 		"newer, duplicate, parked, dead; held, where it is older than "
 		"the key window\nand the row has it or something newer; "
-		"ahead, where it is not taken yet; or missing, and why.\n"
+		"ahead, where it is not taken yet; or missing, and why; or "
+		"unproven, where what would tell is gone.\n"
 		"Changes nothing, in the store or in Kafka, and runs beside "
 		"the service. Interrupted, the same command\ngoes on where it "
 		"was: that stands in " REPLAY_CURSOR_NAME
@@ -89,7 +90,7 @@ static int parse_list(
 			return fault_set(fault, FAULT_USAGE,
 				"--list: there is no answer \"%.*s\": give "
 				"applied, superseded, duplicate, parked, dead, "
-				"held, ahead, missing, all or none",
+				"held, ahead, missing, unproven, all or none",
 				(int)word.length, word.data);
 		text += word.length;
 		text += *text == ',';
@@ -210,6 +211,16 @@ static void tell_programs(const struct replay_tally *tally, int outcome)
 		outcome == REPLAY_DONE ? "true" : "false");
 }
 
+static void tell_missing(const struct replay_tally *tally, int outcome)
+{
+	printf("%" PRId64 " missing", tally->answers[PROOF_MISSING]);
+	if (tally->answers[PROOF_UNPROVEN] > 0)
+		printf(", %" PRId64 " of which it can't be said",
+			tally->answers[PROOF_UNPROVEN]);
+	puts(outcome == REPLAY_PARTLY ? ", but not all could be read: see above"
+				      : "");
+}
+
 /* The last line says what there is to know. */
 static int tell_end(struct command *command, int outcome, struct fault *fault)
 {
@@ -239,10 +250,7 @@ static int tell_end(struct command *command, int outcome, struct fault *fault)
 	}
 	replay_cursor_remove(command->reading->config.store.path);
 	if (!json)
-		printf("%" PRId64 " missing%s\n", missing,
-			outcome == REPLAY_PARTLY
-				? ", but not all could be read: see above"
-				: "");
+		tell_missing(tally, outcome);
 	if (missing > 0)
 		return STATUS_WRONG;
 	return outcome == REPLAY_PARTLY ? STATUS_REFUSED : STATUS_GOOD;

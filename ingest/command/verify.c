@@ -103,7 +103,7 @@ static void tell_programs(const struct verify_report *report)
 static int read_log(struct reading *reading, struct fault *fault)
 {
 	const struct verify_options *own = reading->options.own;
-	char list[] = "missing";
+	char list[] = "missing,unproven";
 	struct replay_request request = {.list = list};
 	if (own->log == NULL)
 		return STATUS_GOOD;

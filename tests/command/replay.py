@@ -283,7 +283,7 @@ VIEWS = {"views": {"card": {"entity": {"id": "string"}, "ttl": "30d", "features"
     "sources": {TOPIC: {}}}
 
 
-class Why(Replay):
+class Sent(Replay):
     def setUp(self):
         super().setUp()
         self.schema = self.directory / "schema.json"
@@ -301,6 +301,19 @@ class Why(Replay):
     def why(self, *arguments, status=0):
         return json.loads(self.holdfast("why", *arguments, "--json", status=status).stdout)
 
+    def answers(self, status=0):
+        listed, end = self.replay("--list", "missing,unproven", status=status)
+        self.assertEqual(len(listed), end["answers"]["missing"] + end["answers"]["unproven"])
+        return {(one["offset"], one["place"]): one["answer"] for one in listed}
+
+    def apply(self, change):
+        wanted = json.loads(self.schema.read_text())
+        change(wanted)
+        self.schema.write_text(json.dumps(wanted))
+        self.holdfast("schema", "apply", self.schema)
+
+
+class Why(Sent):
     def test_each_feature_names_the_update_that_won(self):
         first = self.send(1, 10, {"n": 1, "country": "DE", "total": 5})
         late = self.send(2, 5, {"n": 2, "total": 7})
@@ -380,6 +393,88 @@ class Why(Replay):
         self.assertIn("there is no such entity", self.holdfast("why", "card", "z", status=1).stdout)
         self.refused("did you mean card?", "why", "cart", "a")
         self.refused("has no feature", "why", "card:m", "a")
+
+
+class Unproven(Sent):
+    """What is not there and need not be is told apart from what is missing."""
+
+    def test_deletes_that_were_forgotten(self):
+        before = self.send(1, 10, {"n": 1})
+        gone = self.send(2, 20, op="delete")
+        other = self.send(3, 40, {"n": 3}, id="b")
+        self.holdfast("ingest", "--until-end")
+        self.assertEqual(self.answers(), {})
+        self.holdfast("rebuild", "--base", "live", "--forget-deletes-before", AT.format(30))
+        self.assertEqual(self.answers(), {(before, 0): "unproven", (gone, 0): "unproven"})
+        told = self.holdfast("replay", TOPIC, "--file", self.sent).stdout
+        self.assertEqual(told.splitlines()[-1], "0 missing, 2 of which it can't be said")
+        # Newer than what was forgotten, it must be there.
+        self.change("DELETE FROM card WHERE id = 'b'")
+        self.assertEqual(self.answers(status=3), {(before, 0): "unproven", (gone, 0): "unproven", (other, 0): "missing"})
+
+    def test_letters_that_were_forced(self):
+        self.send(1, 10, {"n": 1, "total": 1})
+        reused = self.send(1, 11, {"n": 2, "total": 2})
+        self.send(2, 20, {"n": 3})
+        self.holdfast("ingest", "--until-end")
+        self.holdfast("dead", "retry", "--reason", "key_reused", "--force", "--because", "it is right")
+        self.assertEqual(self.answers(), {})
+        self.assertEqual(self.ask("SELECT what FROM _decision"), [("dead retry --force",)])
+        newer = self.send(3, 30, {"n": 4, "total": 4})
+        self.holdfast("ingest", "--until-end")
+        self.assertEqual(self.answers(), {(reused, 0): "unproven"})
+        self.change(f"DELETE FROM _key WHERE offset = {newer}")
+        self.assertEqual(self.answers(status=3), {(reused, 0): "unproven", (newer, 0): "missing"})
+
+    def test_a_schema_that_took_less_of_a_record(self):
+        """A feature that was ignored then, and an update behind the others, are not there of what came before."""
+        old = self.send(1, 10, {"n": 1, "later": 7})
+        plain = self.send(2, 11, {"n": 2}, id="b")
+        self.holdfast("ingest", "--until-end")
+        self.apply(lambda schema: schema["views"]["card"]["features"].update(later={"type": "int64"}))
+        new = self.send(3, 12, {"n": 3, "later": 8}, id="c")
+        self.holdfast("ingest", "--until-end")
+        self.assertEqual(self.answers(), {(old, 0): "unproven"})
+        self.change("DELETE FROM card WHERE id IN ('b', 'c')")
+        self.assertEqual(self.answers(status=3), {(old, 0): "unproven", (plain, 0): "missing", (new, 0): "missing"})
+
+    def test_bounds_that_were_narrower(self):
+        refused = self.send(1, 10, {"n": 101})
+        self.holdfast("ingest", "--until-end")
+        self.apply(lambda schema: schema["views"]["card"]["features"]["n"].update(maximum=200))
+        self.assertEqual(self.answers(), {})
+        self.holdfast("dead", "drop", "--all", "--because", "a test")
+        self.holdfast("ingest", "--until-end", "--set", "ingest.dead_keep=1ms")
+        self.assertEqual(self.answers(), {(refused, 0): "unproven"})
+        # From the log under that schema, all is there.
+        self.holdfast("rebuild", "--even-if-different")
+        self.assertEqual(self.answers(), {})
+
+
+class UnprovenMapped(Sent):
+    def setUp(self):
+        super().setUp()
+        self.schema.write_text(json.dumps({
+            "views": {"card": VIEWS["views"]["card"], "shop": {"entity": {"shop": "string"}, "features": {"n": {"type": "int64", "merge": "sum"}}}},
+            "sources": {TOPIC: {"id": "/id", "event_time": "/at", "updates": [
+                {"view": "card", "entity": {"id": "/card"}, "features": {"n": "/n"}}]}}}))
+
+    def sell(self, number, second, card, shop, n):
+        with self.sent.open("a") as file:
+            offset = file.tell()
+            file.write(json.dumps({"id": number, "at": AT.format(second), "card": card, "shop": shop, "n": n}) + "\n")
+        return offset
+
+    def test_an_update_that_came_behind(self):
+        old = self.sell(1, 10, "a", "x", 1)
+        self.holdfast("ingest", "--until-end")
+        self.apply(lambda schema: schema["sources"][TOPIC]["updates"].append(
+            {"view": "shop", "entity": {"shop": "/shop"}, "features": {"n": "/n"}}))
+        new = self.sell(2, 11, "b", "x", 2)
+        self.holdfast("ingest", "--until-end")
+        self.assertEqual(self.answers(), {(old, 1): "unproven"})
+        self.change(f"DELETE FROM _key WHERE offset = {new} AND place = 1", "DELETE FROM card WHERE id = 'a'")
+        self.assertEqual(self.answers(status=3), {(old, 1): "unproven", (old, 0): "missing", (new, 1): "missing"})
 
 
 if __name__ == "__main__":

@@ -270,6 +270,59 @@ static void a_key_that_must_be_there_is_missed(void **state)
 	CHECK_TRIALS(*state, trials);
 }
 
+#define FORGOTTEN                                                              \
+	{                                                                      \
+		.holder = HOLDER_ITSELF, .forgotten_before_us = INT64_MAX      \
+	}
+
+static void what_a_forgotten_delete_explains_is_not_missing(void **state)
+{
+	static const struct trial trials[] = {
+		{UPSERT, "last=1", FORGOTTEN, {{0}}, "unproven",
+			PROOF_WHY_FORGOTTEN},
+		{DELETE, "", FORGOTTEN, {{0}}, "unproven", PROOF_WHY_FORGOTTEN},
+		{UPSERT, "last=1", FORGOTTEN,
+			{{UPSERT, SECONDS - 1, 4, "last=1"}}, "unproven",
+			PROOF_WHY_FORGOTTEN},
+		{UPSERT, "min=5", FORGOTTEN,
+			{{UPSERT, SECONDS + 5, 9, "min=7"}}, "unproven",
+			PROOF_WHY_FORGOTTEN},
+		/* No delete gives a feature another value at its version. */
+		{UPSERT, "last=1", FORGOTTEN,
+			{{UPSERT, SECONDS, OFFSET, "last=2"}}, "missing",
+			PROOF_WHY_OTHER_VALUE},
+		/* Those of its time were kept. */
+		{UPSERT, "last=1",
+			{.holder = HOLDER_ITSELF, .forgotten_before_us = 1},
+			{{0}}, "missing", PROOF_WHY_NO_ROW},
+		{UPSERT, "last=1", FORGOTTEN,
+			{{UPSERT, SECONDS, OFFSET, "last=1"}}, "applied",
+			PROOF_WHY_IN_ROW},
+	};
+	CHECK_TRIALS(*state, trials);
+}
+
+static void what_was_forced_is_not_missing(void **state)
+{
+	static const struct trial trials[] = {
+		{UPSERT, "last=1",
+			OTHER(.in_window = true, .holder_first = true,
+				.forced = true),
+			{{UPSERT, SECONDS + 1, 9, "last=2"}}, "unproven",
+			PROOF_WHY_FORCED},
+		{UPSERT, "last=1",
+			OTHER(.in_window = true, .holder_first = true),
+			{{UPSERT, SECONDS + 1, 9, "last=2"}}, "missing",
+			PROOF_WHY_NO_LETTER},
+		{UPSERT, "last=1",
+			OTHER(.in_window = true, .holder_first = true,
+				.forced = true),
+			{{UPSERT, SECONDS, OFFSET, "last=1"}}, "applied",
+			PROOF_WHY_IN_ROW},
+	};
+	CHECK_TRIALS(*state, trials);
+}
+
 static struct proof judge_refused(const struct proof_evidence *evidence)
 {
 	static const struct log log = {.topic = "alpha", .id = 1};
@@ -289,6 +342,7 @@ static void what_cannot_be_applied_has_a_letter(void **state)
 		{{.taken = true}, PROOF_MISSING},
 		{{.taken = true, .letter = PROOF_LETTER_DEAD}, PROOF_DEAD},
 		{{.taken = true, .letter = PROOF_LETTER_PARKED}, PROOF_PARKED},
+		{{.taken = true, .forced = true}, PROOF_MISSING},
 		{{.taken = true, .cleared = true}, PROOF_DEAD},
 		{{.taken = true, .copy_letter = true}, PROOF_DUPLICATE},
 		{{.taken = true,
@@ -340,6 +394,8 @@ int main(void)
 		WITH_ROWS(beyond_the_key_window_a_copy_will_do),
 		WITH_ROWS(another_holder_of_the_key_says_what_became_of_it),
 		WITH_ROWS(a_key_that_must_be_there_is_missed),
+		WITH_ROWS(what_a_forgotten_delete_explains_is_not_missing),
+		WITH_ROWS(what_was_forced_is_not_missing),
 		cmocka_unit_test(what_cannot_be_applied_has_a_letter),
 		WITH_ROWS(a_damaged_row_is_missing),
 		cmocka_unit_test(answers_have_names),
