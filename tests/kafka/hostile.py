@@ -234,13 +234,13 @@ def swap(field, records):
     field.put(records)
 
 
-def stops(field, service):
-    """Each partition stops and is named, and nothing of it is taken; then the operator takes the new log."""
-    equal(service.wait(BACK_S), 4, f"exit status once all stopped ({service.said()[-300:]})")
-    for number in range(PARTITIONS):
-        check(f"log_changed: {TOPIC}:{number} " in service.said(), service.said()[-900:])
+def stops(field, service, patience_s=BACK_S):
+    """Each partition stops and is named, and nothing more of it is taken; then the operator takes the new log. How much was taken by then."""
+    await_true("all partitions stop", lambda: [one["reason"] for one in field.status()["stops"]] == ["log_changed"] * PARTITIONS, patience_s)
+    check(all(f"log_changed: {TOPIC}:{number} " in service.said() for number in range(PARTITIONS)), service.said()[-600:])
     field.sound()
     taken = field.total()
+    check(service.runs(), f"the service ended: {service.said()[-300:]}")
     for number in range(PARTITIONS):
         field.decide(f"{TOPIC}:{number}", "--new-log")
     return taken
@@ -250,29 +250,26 @@ def stops(field, service):
 def recreated(field, short):
     """topic deleted and made anew: under a running service and longer; then under a stopped one, shorter, and longer again"""
     field.put(600)
-    service = field.begin()
+    service, logs = field.begin(), 1
     field.at_the_end(service)
-    swap(field, 2400)
-    equal(stops(field, service), 600, "records taken of the first log")
-    logs = 2
-    for records in () if short else (300, 4000):
-        service = field.begin()
-        field.at_the_end(service)
-        equal(service.end(signal.SIGTERM), 0, "exit status")
+    for records, running in ((2400, True),) if short else ((2400, True), (300, False), (4000, False)):
         before = field.sent_count()
+        if not running:
+            equal(service.end(signal.SIGTERM), 0, "exit status")
         swap(field, records)
-        equal(stops(field, field.begin()), before, "records taken of the logs before")
+        service = service if running else field.begin()
+        equal(stops(field, service), before, "records taken of the logs before")
+        field.at_the_end(service)
         logs += 1
-    return f"{logs} logs, {field.holds(field.begin(), same_log=False)}"
+    return f"{logs} logs, {field.holds(service, same_log=False)}"
 
 
 @scenario()
 def unnoticed(field, short):
     """the same while the service's connections stand still: no error, no new connection, and the new log is longer than what was taken"""
-    notes = []
+    field.put(600)
+    service, notes = field.begin(), []
     for pause_s in (0,) if short else (0, IDENTITY_S + 2):  # before its first comparison, and after it
-        field.put(600)
-        service = field.begin()
         field.at_the_end(service)
         time.sleep(pause_s)
         field.proxy.black_hole = True
@@ -281,10 +278,10 @@ def unnoticed(field, short):
         swap(field, 4 * before)
         field.proxy.black_hole = False
         began = time.monotonic()
-        await_true("it is noticed", lambda: not service.runs(), NOTICED_S)
-        notes.append((time.monotonic() - began, stops(field, service) - before))
+        strange = stops(field, service, NOTICED_S) - before
+        notes.append((time.monotonic() - began, strange))
     strange = sum(count for _, count in notes)
-    held = field.holds(field.begin(), taken=field.sent_count() + strange, same_log=False)
+    held = field.holds(service, taken=field.sent_count() + strange, same_log=False)
     return "; ".join([f"noticed after {seconds:.1f} s and {count} strange records" for seconds, count in notes] + [held])
 
 
