@@ -58,7 +58,8 @@ static const char *detail_of(const json_error_t *error, struct arena *arena)
 
 /* jansson gives a failed allocation no code of its own, and within a string
  * calls it an invalid token (2.14, load.c). Lack of memory must not condemn an
- * event, so what a parser would have needed is asked for here. */
+ * event: so what a parser would have needed is asked for here, and what was
+ * wrong must be wrong twice. */
 static bool memory_is_out(const json_error_t *error, size_t text_length)
 {
 	/* volatile: or the compiler drops a pair of malloc and free */
@@ -69,11 +70,21 @@ static bool memory_is_out(const json_error_t *error, size_t text_length)
 	return out;
 }
 
-int json_read(struct slice text, size_t depth_max, struct arena *arena,
-	struct json_text *out)
+static json_t *parse(struct slice text, bool *lossy, json_error_t *error)
 {
 	static const size_t flags =
 		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
+	json_t *root = json_loadb(text.data, text.length, flags, error);
+	*lossy = root == NULL &&
+		 json_error_code(error) == json_error_numeric_overflow;
+	return *lossy ? json_loadb(text.data, text.length,
+				flags | JSON_DECODE_INT_AS_REAL, error)
+		      : root;
+}
+
+int json_read(struct slice text, size_t depth_max, struct arena *arena,
+	struct json_text *out)
+{
 	*out = (struct json_text){.depth = depth_of(text, depth_max)};
 	if (out->depth > depth_max) {
 		out->reason = REASON_TOO_DEEP;
@@ -82,13 +93,9 @@ int json_read(struct slice text, size_t depth_max, struct arena *arena,
 		return 0;
 	}
 	json_error_t error = {.line = 0}; /* jansson leaves parts unset */
-	out->root = json_loadb(text.data, text.length, flags, &error);
-	if (out->root == NULL &&
-		json_error_code(&error) == json_error_numeric_overflow) {
-		out->lossy = true;
-		out->root = json_loadb(text.data, text.length,
-			flags | JSON_DECODE_INT_AS_REAL, &error);
-	}
+	out->root = parse(text, &out->lossy, &error);
+	if (out->root == NULL)
+		out->root = parse(text, &out->lossy, &error);
 	if (out->root != NULL)
 		return 0;
 	if (memory_is_out(&error, text.length))

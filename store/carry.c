@@ -169,11 +169,14 @@ int carry_stamp(
 		rc = sql_prepare(db, &statement, sums[i], fault);
 		if (rc == 0)
 			rc = sql_step(statement, fault);
+		const char *sum = NULL; /* also where memory is out */
 		if (rc == 1)
-			stamp = arena_print(arena, "%s%s%s", stamp,
-				i == 0 ? "" : " ",
-				(const char *)sqlite3_column_text(
-					statement, 0));
+			sum = (const char *)sqlite3_column_text(statement, 0);
+		if (rc == 1)
+			stamp = sum == NULL
+					? NULL
+					: arena_print(arena, "%s%s%s", stamp,
+						  i == 0 ? "" : " ", sum);
 		sqlite3_finalize(statement);
 		if (stamp == NULL)
 			return fault_set(fault, FAULT_OOM,

@@ -411,7 +411,7 @@ static int take_fates(struct letter_carry *letters, struct fault *fault)
 	return rc;
 }
 
-static bool same_schema(
+static int same_schema(
 	const struct carry *carry, bool *same, struct fault *fault)
 {
 	struct identity live = {0};
@@ -419,7 +419,7 @@ static bool same_schema(
 	*same = rc == 0 && strcmp(live.schema->text,
 				   carry->store->identity.schema->text) == 0;
 	schema_free(live.schema);
-	return rc == 0;
+	return rc;
 }
 
 static int carry_kind(struct letter_carry *letters, struct fault *fault)
@@ -427,9 +427,9 @@ static int carry_kind(struct letter_carry *letters, struct fault *fault)
 	struct carry *carry = letters->carry;
 	bool same = false;
 	int64_t last = 0, last_here = 0;
-	if (!same_schema(carry, &same, fault))
-		return FAULT_CORRUPT;
-	int rc = last_id(carry->live, letters->kind, &last, fault);
+	int rc = same_schema(carry, &same, fault);
+	if (rc == 0)
+		rc = last_id(carry->live, letters->kind, &last, fault);
 	if (rc == 0)
 		rc = last_id(
 			carry->store->db, letters->kind, &last_here, fault);
@@ -437,10 +437,11 @@ static int carry_kind(struct letter_carry *letters, struct fault *fault)
 		rc = pair_all(letters, fault);
 	if (rc == 0 && same && letters->kind == LETTER_DEAD)
 		rc = let_go_cleared(letters, fault);
+	if (rc < 0)
+		return rc;
 	last = last > last_here ? last : last_here;
 	choose_ids(letters, &last);
-	if (rc == 0)
-		rc = renumber(letters, fault);
+	rc = renumber(letters, fault);
 	if (rc == 0)
 		rc = note_last_id(letters, last, fault);
 	return rc < 0 ? rc : take_fates(letters, fault);

@@ -89,9 +89,11 @@ int reader_open_newest_backup(
 	char file[PATH_MAX];
 	*out = NULL;
 	int rc = backups_list(path, &arena, &files, &count, fault);
-	for (size_t i = 0; *out == NULL && i < count && files[i].sealed; i++)
-		if (backups_path(file, path, files[i].name))
-			(void)reader_open_backup(out, file, NULL);
+	for (size_t i = 0;
+		rc == 0 && *out == NULL && i < count && files[i].sealed; i++)
+		if (backups_path(file, path, files[i].name) &&
+			reader_open_backup(out, file, fault) == FAULT_OOM)
+			rc = FAULT_OOM; /* says nothing of the backup */
 	arena_finish(&arena);
 	return rc < 0 ? rc : *out == NULL;
 }

@@ -12,6 +12,9 @@
 
 /* Rows up to this size are checked on the stack; nearly all are. */
 #define CHECK_BYTES 2048
+/* Of a statement, in a message: some are longer than a message, and what was
+ * wrong comes behind. */
+#define WHAT_BYTES_MAX 400
 
 struct column column_null(void)
 {
@@ -70,7 +73,8 @@ int sql_fault(sqlite3 *db, int code, struct fault *fault, const char *what)
 	const char *text =
 		db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(db);
 	const char *advice = sql_advice(code);
-	return fault_set(fault, judge(db, code), "%s: %s (SQLite %d)%s%s", what,
+	return fault_set(fault, judge(db, code), "%.*s%s: %s (SQLite %d)%s%s",
+		WHAT_BYTES_MAX, what, strlen(what) > WHAT_BYTES_MAX ? "…" : "",
 		text, code, advice[0] == '\0' ? "" : ": ", advice);
 }
 

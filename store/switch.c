@@ -187,7 +187,7 @@ static int lift_seal(struct store *live, int rc, struct fault *fault)
 		(state != GENERATION_SEALED ||
 			note_state(live, GENERATION_LIVE, "", NULL) == 0))
 		return rc;
-	return fault_set(fault, FAULT_IO,
+	return fault_wrap(fault, FAULT_IO,
 		"generation %s is sealed, its successor did not take its "
 		"place, and the seal can't be lifted: the next start does "
 		"either",

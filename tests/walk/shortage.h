@@ -1,0 +1,35 @@
+/*
+ * Shortage: the n-th request for memory fails, or the n-th call of the disk;
+ * that one alone, or all from there on.
+ *
+ * Memory is what the rooms ask for (the linker leads their malloc() here), and
+ * jansson, and SQLite, counted together. The disk is what SQLite asks of its
+ * VFS. Any thread may ask.
+ */
+#ifndef HOLDFAST_TESTS_WALK_SHORTAGE_H
+#define HOLDFAST_TESTS_WALK_SHORTAGE_H
+
+#include <stdbool.h>
+
+enum shortage { SHORTAGE_MEMORY, SHORTAGE_DISK, SHORTAGE_COUNT };
+
+/* "memory", "disk". */
+const char *shortage_name(enum shortage kind);
+
+/* Once, before SQLite or jansson are used. */
+void shortage_install(void);
+
+/* Requests of `kind` are counted from here; the n-th one fails, from 1 (0:
+ * none does), and with `forever` all behind it. */
+void shortage_begin(enum shortage kind, long n, bool forever);
+
+/* Nothing fails any more. Returns how many requests there were. */
+long shortage_end(void);
+
+/* The next one is asked: does it fail? */
+bool shortage_strikes(enum shortage kind);
+
+/* Blocks of memory that were taken and not given back. */
+long shortage_held(void);
+
+#endif
