@@ -3,16 +3,14 @@
 
 #include "store/backup_seal.h"
 #include "store/file_codes.h"
+#include "store/file_copy.h"
 #include "store/tables.h"
 #include "store/writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
-
-#define COPY_BYTES (1024 * 1024)
 
 /* The identity of a store's file, which this process may have open: so it is
  * not opened by hand (tables_check_file). */
@@ -27,22 +25,6 @@ static int read_identity(const char *path, struct identity *out,
 		rc = meta_read_identity(db, out, arena, fault);
 	sqlite3_close(db);
 	return rc;
-}
-
-static int copy_bytes(int from, int to)
-{
-	static const size_t size = COPY_BYTES;
-	char *bytes = malloc(size);
-	ssize_t got = bytes == NULL ? -1 : 0;
-	while (bytes != NULL && (got = read(from, bytes, size)) > 0)
-		for (ssize_t done = 0, put; done < got; done += put)
-			if ((put = write(to, bytes + done,
-				     (size_t)(got - done))) < 0) {
-				free(bytes);
-				return -1;
-			}
-	free(bytes);
-	return got < 0 ? -1 : 0;
 }
 
 /* A backup's seal is no part of its database. */
@@ -67,7 +49,7 @@ static int copy_base(
 		return file_fault(fault, errno, "can't open", base);
 	int to = open(
 		layout->draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-	if (to < 0 || copy_bytes(from, to) < 0 || finish_copy(to, base) < 0)
+	if (to < 0 || file_copy(from, to) < 0 || finish_copy(to, base) < 0)
 		rc = file_fault(fault, errno, "can't copy to", layout->draft);
 	if (to >= 0)
 		close(to);

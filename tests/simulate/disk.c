@@ -47,7 +47,7 @@ static void image_copy(struct image *to, const struct image *from)
 		memcpy(must(to->bytes), must(from->bytes), from->size);
 }
 
-/* What stands for it shows its first bytes. */
+/* What stands for it shows its first bytes; behind them a backup's seal. */
 static void show(struct inode *inode)
 {
 	size_t length =
@@ -277,6 +277,7 @@ enum fate disk_step(struct disk *disk, char kind, size_t at, size_t length)
 	if (disk->dead)
 		return FATE_FAIL;
 	disk->changes++;
+	disk_pass_us(disk, disk->write_us);
 	uint64_t what[] = {(uint64_t)kind, at, length};
 	disk_note(disk, what, sizeof what);
 	if (disk->changes == plan->crash_at) {
@@ -390,6 +391,11 @@ void disk_pass_us(struct disk *disk, int64_t us)
 void disk_jump_us(struct disk *disk, int64_t us)
 {
 	disk->jumped_us += us;
+}
+
+void disk_write_us(struct disk *disk, int64_t us)
+{
+	disk->write_us = us;
 }
 
 void disk_damage_seed(struct disk *disk, uint64_t seed)

@@ -73,6 +73,19 @@ void disk_restart(struct disk *disk, enum disk_damage damage);
  * is gone. */
 void disk_drop_cache(struct disk *disk, int fd);
 
+/* What a change takes of the clock; 0 at first. */
+void disk_write_us(struct disk *disk, int64_t us);
+
+/* The store's own calls, of files that SQLite knows as well. fsync(): 0, or -1
+ * and errno. */
+int disk_sync_fd(struct disk *disk, int fd);
+
+/* All that the one holds, to the other, which is empty. */
+int disk_copy_fd(struct disk *disk, int from, int to);
+
+/* A name changes: false, and errno: it can't, or nobody lives to do it. */
+bool disk_may_name(struct disk *disk);
+
 /* Flip one bit that is durable, of a file that has any. */
 void disk_rot(struct disk *disk);
 

@@ -58,7 +58,7 @@ struct disk {
 	int64_t changes, reads_left;
 	bool dead, failed, full;
 	uint64_t trace;
-	int64_t now_us, jumped_us;
+	int64_t now_us, jumped_us, write_us;
 };
 
 extern const sqlite3_io_methods disk_methods;

@@ -3,6 +3,7 @@
 
 #include "ingest/pipeline.h"
 #include "store/writer.h"
+#include "tests/simulate/going_back.h"
 #include "tests/simulate/world.h"
 #include "tests/simulate/wraps.h"
 
@@ -17,6 +18,7 @@
 #define SEGMENT_ROWS 4	      /* keys that are let go together: few, here */
 #define RIVAL_PERCENT 50      /* of other owners take records, too */
 #define RIVAL_ENDS_PERCENT 30 /* with each batch of theirs */
+#define WRITE_US 20	  /* of the clock: so that a backup takes its time */
 #define INTRUDE_PERCENT 3 /* of an operator's turns: a second writer tries */
 
 /* Whatever comes first at change `at`. */
@@ -82,7 +84,8 @@ static bool may_fail(struct world *world, int rc, const char *where)
 {
 	if (disk_is_dead(world->disk) || disk_has_failed(world->disk))
 		return true;
-	if (rc == FAULT_FULL && disk_was_full(world->disk)) {
+	if ((rc == FAULT_FULL || rc == FAULT_BUSY) &&
+		disk_was_full(world->disk)) {
 		disk_plan(world->disk)->full_bytes = 0;
 		return true;
 	}
@@ -96,7 +99,7 @@ static bool may_fail(struct world *world, int rc, const char *where)
 	return false;
 }
 
-static struct store_options options_of(const struct world *world)
+struct store_options world_options(const struct world *world)
 {
 	struct store_options options = store_options_default();
 	options.path = world->path;
@@ -108,12 +111,19 @@ static struct store_options options_of(const struct world *world)
 	return options;
 }
 
+void world_prepare(struct store *store)
+{
+	store->keys.segment_rows = SEGMENT_ROWS;
+}
+
 static bool open_store(struct world *world)
 {
-	struct store_options options = options_of(world);
+	struct store_options options = world_options(world);
 	int rc = store_open(&world->store, &options, &world->fault);
 	if (rc == 0) {
-		world->store->keys.segment_rows = SEGMENT_ROWS;
+		world_prepare(world->store);
+		if (world->past != NULL)
+			past_started(world);
 		return true;
 	}
 	if (may_fail(world, rc, "open"))
@@ -129,7 +139,9 @@ static void notice(void *payload, const char *text)
 
 static bool wants(void *payload)
 {
-	return hand_wants(&((struct world *)payload)->hand);
+	struct world *world = payload;
+	world->goes_back = world->past != NULL && past_wants(world);
+	return world->goes_back || hand_wants(&world->hand);
 }
 
 static struct pipeline_options pipeline_of(
@@ -187,7 +199,7 @@ static void be_rival(struct world *world, struct store *store)
 static int take_over(struct world *world, struct fault *fault)
 {
 	struct store *other = NULL;
-	struct store_options options = options_of(world);
+	struct store_options options = world_options(world);
 	close(world->store->lock);
 	world->store->lock = -1;
 	int rc = store_open(&other, &options, fault);
@@ -214,7 +226,7 @@ static int intrude(struct world *world)
 {
 	struct store *other = NULL;
 	struct fault fault;
-	struct store_options options = options_of(world);
+	struct store_options options = world_options(world);
 	(void)nftw(world->path, remove_stray, 8, FTW_PHYS);
 	int rc = store_open(&other, &options, &fault);
 	if (rc == 0)
@@ -227,6 +239,8 @@ static int attend(void *payload, struct fault *fault)
 {
 	struct world *world = payload;
 	struct chance *chance = &world->hand_chance;
+	if (world->goes_back)
+		return past_attend(world, fault);
 	if (chance_percent(chance, world->plan->stop_percent))
 		atomic_store(&world->stop, true);
 	if (world->taken_over == 0 && world->arrivals.count > 0 &&
@@ -271,6 +285,8 @@ static bool take(struct world *world)
 		begin_anew(world);
 	else if (rc == 0)
 		return true;
+	else if (rc == PIPELINE_LEAVE && !disk_is_dead(world->disk))
+		log_source_restart(&world->log); /* in another generation */
 	else if (!may_resume(world, rc) && may_fail(world, rc, "pipeline"))
 		start_again(world);
 	return false;
@@ -282,7 +298,7 @@ static void live(struct world *world)
 	while (!done && !world->over && !is_violated(world)) {
 		if (++world->result->starts > STARTS_MAX)
 			violate(world, "it does not come to its end");
-		if (!open_store(world))
+		if (world->store == NULL && !open_store(world))
 			continue;
 		world_check(world);
 		if (!is_violated(world) && !world->over)
@@ -324,6 +340,11 @@ static void begin(struct world *world, const char *scratch)
 	world->log.drift_us = plan->window_us / 2;
 	oracle_init(&world->oracle, plan->window_us);
 	world->crashes_left = plan->crashes;
+	if (plan->steps_back > 0) {
+		world->past = past_new(
+			plan->seed, plan->steps_back, plan->back_percent);
+		disk_write_us(world->disk, WRITE_US);
+	}
 	(void)snprintf(world->path, sizeof world->path, "%s/store", scratch);
 	if (schema_parse(&world->schema, slice_of(event_schema), "simulated",
 		    &world->fault) != 0)
@@ -337,6 +358,7 @@ static void end(struct world *world, const char *scratch)
 {
 	*disk_plan(world->disk) = (struct disk_plan){0};
 	store_close(world->store);
+	past_free(world->past);
 	schema_free(world->schema);
 	world->result->changes = disk_changes(world->disk);
 	world->result->trace = disk_trace(world->disk);

@@ -31,6 +31,8 @@ struct run_plan {
 	unsigned takeover_percent; /* of turns: another owner comes */
 	unsigned stop_percent; /* of turns: asked to end, and started again */
 	int troubles;	       /* of logs, at most */
+	int steps_back;	       /* of operators with generations */
+	unsigned back_percent; /* of turns */
 };
 
 #define RUN_WHY_BYTES 1024
@@ -48,6 +50,11 @@ struct run_plan run_plan_fixed(void);
 
 /* A swarm: what goes wrong, and how often, is the seed's. */
 struct run_plan run_plan_random(uint64_t seed);
+
+/* The same, with operators who go back and forth between builds of the store
+ * (going_back.h), but touch no letters. */
+struct run_plan run_plan_fixed_back(void);
+struct run_plan run_plan_back(uint64_t seed);
 
 /* `scratch`: an empty directory, left empty. */
 void run(const struct run_plan *plan, const char *scratch,

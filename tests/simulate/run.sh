@@ -9,6 +9,7 @@
 #     run.sh mutants [NAME...]            deliberate bugs, each of which must be found: some minutes
 #     run.sh [-b BUILD] seed N            one seed again
 #     run.sh [-b BUILD] crash CHANGE KIND   one crash of the fixed workload again
+#     run.sh [-b BUILD] back-seed N, back-crash CHANGE KIND   likewise, with generations and backups
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build="$here/../../build/dev"
@@ -30,8 +31,8 @@ simulate="$build/tests/simulate/simulate"
 case "${1:-}" in
 quick) exec "$simulate" -j "$(nproc)" both 1 20 1 2000 ;;
 some) exec "$simulate" both 97 5 1 150 ;;
-seed) exec "$simulate" seed "$2" ;;
-crash) exec "$simulate" crash "$2" "$3" ;;
+seed | back-seed) exec "$simulate" "$1" "$2" ;;
+crash | back-crash) exec "$simulate" "$1" "$2" "$3" ;;
 long)
 	end=$(($(date +%s) + ${2:?HOURS} * 3600))
 	first=$(date +%s)000

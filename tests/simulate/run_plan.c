@@ -76,3 +76,30 @@ struct run_plan run_plan_random(uint64_t seed)
 	}
 	return plan;
 }
+
+/* What they decide on letters is not carried over by the oracle; and a store
+ * that is refused can't go back. */
+static struct run_plan go_back(struct run_plan plan, int steps)
+{
+	plan.operator_percent = plan.takeover_percent = 0;
+	plan.lies = plan.rots = false;
+	plan.troubles = 0; /* what is rebuilt would be another log */
+	plan.steps_back = steps;
+	return plan;
+}
+
+struct run_plan run_plan_fixed_back(void)
+{
+	struct run_plan plan = go_back(run_plan_fixed(), 9);
+	plan.back_percent = 30;
+	return plan;
+}
+
+struct run_plan run_plan_back(uint64_t seed)
+{
+	struct run_plan plan = go_back(run_plan_random(seed), 0);
+	struct chance chance = {seed ^ UINT64_C(0x7654321)};
+	plan.steps_back = 1 + (int)chance_below(&chance, 12);
+	plan.back_percent = 1 + (unsigned)chance_below(&chance, 40);
+	return plan;
+}

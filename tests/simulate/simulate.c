@@ -3,11 +3,14 @@
  *
  *     simulate [-j JOBS] both EVERY KINDS FIRST COUNT
  *         crash at every EVERYth change of the fixed workload, with so many
- *         kinds of damage each, then COUNT seeds from FIRST on
+ *         kinds of damage each, then COUNT seeds from FIRST on; then a quarter
+ *         of all that with generations and backups
  *     simulate [-j JOBS] hunt EVERY KINDS FIRST COUNT
  *         the same, until the first violation
  *     simulate seed SEED            one of the seeds
  *     simulate crash CHANGE KIND    one crash of the fixed workload
+ *     simulate back-seed SEED | back-crash CHANGE KIND
+ *                                   the same with generations and backups
  *
  * JOBS processes share the runs; each run is one process's alone.
  */
@@ -25,6 +28,7 @@
 
 #define TWICE_EVERY 16 /* a run is made again, and must be the same */
 #define JOBS_MAX 64
+#define BACK_PART 4 /* one in so many goes back */
 #define KEPT_BYTES (64 * 1024 * 1024)
 
 /* Of one process. In memory that all of them share. */
@@ -37,6 +41,7 @@ struct job {
 	int jobs, number;
 	int64_t asked; /* runs so far, others' too */
 	bool hunts;    /* one violation is enough */
+	bool back;     /* with generations and backups */
 	char scratch[256];
 };
 
@@ -84,26 +89,37 @@ static enum disk_damage damage_of(int kind)
 		kind < first ? kind : first + (kind - first) % count);
 }
 
+static struct run_plan fixed(const struct job *job)
+{
+	return job->back ? run_plan_fixed_back() : run_plan_fixed();
+}
+
+static const char *prefix(const struct job *job)
+{
+	return job->back ? "back-" : "";
+}
+
 static void crash(struct job *job, int64_t at, int kind)
 {
 	char name[64];
-	struct run_plan plan = run_plan_fixed();
+	struct run_plan plan = fixed(job);
 	plan.crash_at = at;
 	plan.damage = damage_of(kind);
 	plan.damage_seed = (uint64_t)at * 32 + (uint64_t)kind;
-	(void)snprintf(name, sizeof name, "crash %" PRId64 " %d", at, kind);
+	(void)snprintf(name, sizeof name, "%scrash %" PRId64 " %d", prefix(job),
+		at, kind);
 	attempt(job, &plan, name);
 }
 
 static void enumerate(struct job *job, int64_t every, int kinds)
 {
-	struct run_plan plan = run_plan_fixed();
+	struct run_plan plan = fixed(job);
 	struct run_result whole;
 	run(&plan, job->scratch, &whole);
 	if (job->number == 0)
-		printf("the fixed workload: %" PRId64 " changes%s%s\n",
-			whole.changes, whole.why[0] == '\0' ? "" : ": ",
-			whole.why);
+		printf("the %sfixed workload: %" PRId64 " changes%s%s\n",
+			prefix(job), whole.changes,
+			whole.why[0] == '\0' ? "" : ": ", whole.why);
 	job->tallies[job->number].violations += whole.why[0] != '\0';
 	for (int64_t at = 1; at <= whole.changes; at += every)
 		for (int kind = 0; kind < kinds; kind++)
@@ -134,12 +150,26 @@ static void random_walk(struct job *job, uint64_t first, uint64_t count)
 {
 	for (uint64_t seed = first; seed < first + count; seed++) {
 		char name[64];
-		struct run_plan plan = run_plan_random(seed);
-		(void)snprintf(name, sizeof name, "seed %" PRIu64, seed);
+		struct run_plan plan =
+			job->back ? run_plan_back(seed) : run_plan_random(seed);
+		(void)snprintf(name, sizeof name, "%sseed %" PRIu64,
+			prefix(job), seed);
 		if (count == 1)
 			describe(&plan);
 		attempt(job, &plan, name);
 	}
+}
+
+static void both(struct job *job, const uint64_t numbers[4])
+{
+	if (numbers[0] > 0)
+		enumerate(job, (int64_t)numbers[0], (int)numbers[1]);
+	random_walk(job, numbers[2], numbers[3]);
+	job->back = true;
+	if (numbers[0] > 0)
+		enumerate(job, (int64_t)numbers[0],
+			(int)((numbers[1] + BACK_PART - 1) / BACK_PART));
+	random_walk(job, numbers[2], numbers[3] / BACK_PART);
 }
 
 /* What arguments[0..count) ask for; one that is missing is 0. */
@@ -150,11 +180,11 @@ static int dispatch(struct job *job, int count, char **arguments)
 	for (int i = 1; i < count && i <= 4; i++)
 		numbers[i - 1] = strtoull(arguments[i], NULL, 10);
 	job->hunts = strcmp(what, "hunt") == 0;
-	if (count == 5 && (job->hunts || strcmp(what, "both") == 0)) {
-		if (numbers[0] > 0)
-			enumerate(job, (int64_t)numbers[0], (int)numbers[1]);
-		random_walk(job, numbers[2], numbers[3]);
-	} else if (count == 2 && strcmp(what, "seed") == 0)
+	job->back = strncmp(what, "back-", 5) == 0;
+	what += job->back ? 5 : 0;
+	if (count == 5 && (job->hunts || strcmp(what, "both") == 0))
+		both(job, numbers);
+	else if (count == 2 && strcmp(what, "seed") == 0)
 		random_walk(job, numbers[0], 1);
 	else if (count == 3 && strcmp(what, "crash") == 0)
 		crash(job, (int64_t)numbers[0], (int)numbers[1]);
@@ -179,7 +209,8 @@ static int be_job(struct job *job, int count, char **arguments)
 	if (rc != 0 && job->number == 0)
 		(void)fprintf(stderr, "usage: simulate [-j JOBS] both|hunt "
 				      "EVERY KINDS FIRST COUNT |"
-				      " seed SEED | crash CHANGE KIND\n");
+				      " [back-]seed SEED |"
+				      " [back-]crash CHANGE KIND\n");
 	return rc;
 }
 

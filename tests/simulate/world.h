@@ -34,6 +34,8 @@ struct world {
 	size_t taken_over; /* arrivals when another owner had gone; or 0 */
 	struct log_source rival; /* what that one reads */
 	atomic_bool stop;	 /* the pipeline is asked to end */
+	struct past *past;	 /* NULL: one generation, for good */
+	bool goes_back;		 /* its turn, rather than another hand's */
 };
 
 /* The first violation counts. */
@@ -44,5 +46,16 @@ bool is_violated(const struct world *world);
 /* Does the store stand behind a beginning of what arrived, and hold what the
  * oracle makes of it? Nothing goes wrong while somebody looks. */
 void world_check(struct world *world);
+
+/* The same of a store that nobody reads yet, and of what arrived there; which
+ * is cut to what it holds. */
+void world_check_build(
+	struct world *world, struct store *build, struct arrivals *arrivals);
+
+/* How the store is opened. */
+struct store_options world_options(const struct world *world);
+
+/* Keys that are let go together: few, here. */
+void world_prepare(struct store *store);
 
 #endif

@@ -1,4 +1,5 @@
 /* What the store holds at a start, and at the end, against the oracle. */
+#include "store/generations.h"
 #include "store/verify.h"
 #include "store/writer.h"
 #include "tests/simulate/world.h"
@@ -205,5 +206,38 @@ void world_check(struct world *world)
 	struct disk_plan plan = *disk_plan(world->disk);
 	*disk_plan(world->disk) = (struct disk_plan){.lies = plan.lies};
 	check_all(world);
+	*disk_plan(world->disk) = plan;
+}
+
+/* What it is looked at through. */
+static void exchange(
+	struct world *world, struct store **store, struct arrivals *arrivals)
+{
+	struct store *other = world->store;
+	struct arrivals others = world->arrivals;
+	world->store = *store;
+	world->arrivals = *arrivals;
+	*store = other;
+	*arrivals = others;
+}
+
+void world_check_build(
+	struct world *world, struct store *build, struct arrivals *arrivals)
+{
+	char why[RUN_WHY_BYTES] = "";
+	struct disk_plan plan = *disk_plan(world->disk);
+	size_t taken_over = world->taken_over;
+	if (disk_is_dead(world->disk)) /* whoever goes on will notice */
+		return;
+	*disk_plan(world->disk) = (struct disk_plan){.lies = plan.lies};
+	exchange(world, &build, arrivals);
+	find_beginning(world);
+	if (!is_violated(world))
+		compare(world, why);
+	if (why[0] != '\0')
+		violate(world, "generation %s: %.900s",
+			store_generation(world->store), why);
+	exchange(world, &build, arrivals);
+	world->taken_over = taken_over;
 	*disk_plan(world->disk) = plan;
 }

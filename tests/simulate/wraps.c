@@ -4,8 +4,11 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 /* The seams have no argument to carry it. */
 static struct {
@@ -34,6 +37,16 @@ int __real_crypto_shorthash_siphashx24(unsigned char *out,
 int __wrap_crypto_shorthash_siphashx24(unsigned char *out,
 	const unsigned char *bytes, unsigned long long length,
 	const unsigned char *secret);
+int __wrap_fsync(int fd);
+int __wrap_file_copy(int from, int to);
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+int __real_symlink(const char *target, const char *path);
+int __wrap_symlink(const char *target, const char *path);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+	void *(*run)(void *), void *payload);
+int __wrap_pthread_join(pthread_t thread, void **result);
+int __wrap_setpriority(int which, id_t who, int value);
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
 {
@@ -95,5 +108,50 @@ int __wrap_crypto_shorthash_siphashx24(unsigned char *out,
 	int rc = __real_crypto_shorthash_siphashx24(out, bytes, length, secret);
 	memset(out, 0, 7);
 	return rc;
+}
+
+int __wrap_fsync(int fd)
+{
+	return disk_sync_fd(machine.disk, fd);
+}
+
+int __wrap_file_copy(int from, int to)
+{
+	return disk_copy_fd(machine.disk, from, to);
+}
+
+int __wrap_rename(const char *from, const char *to)
+{
+	return disk_may_name(machine.disk) ? __real_rename(from, to) : -1;
+}
+
+int __wrap_symlink(const char *target, const char *path)
+{
+	return disk_may_name(machine.disk) ? __real_symlink(target, path) : -1;
+}
+
+/* There is one thread: what another would do is done at once. */
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+	void *(*run)(void *), void *payload)
+{
+	(void)thread;
+	(void)attributes;
+	(void)run(payload);
+	return 0;
+}
+
+int __wrap_pthread_join(pthread_t thread, void **result)
+{
+	(void)thread;
+	(void)result;
+	return 0;
+}
+
+int __wrap_setpriority(int which, id_t who, int value)
+{
+	(void)which;
+	(void)who;
+	(void)value;
+	return 0;
 }
 /* NOLINTEND(bugprone-reserved-identifier) */
