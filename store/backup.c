@@ -134,6 +134,8 @@ static int name_it(const struct store *store, struct backup *backup,
 	else
 		memcpy(name, request->name, strlen(request->name) + 1);
 	const char *directory = store->layout.directory;
+	(void)snprintf(
+		backup->directory, sizeof backup->directory, "%s", directory);
 	if (!backups_path(backup->done, directory, name) ||
 		!backups_path(backup->folder, directory, NULL) ||
 		snprintf(backup->part, sizeof backup->part, "%s.part",

@@ -15,6 +15,7 @@
 #define BACKUP_WORD_BYTES 256 /* of who asked, and why; the rest is cut off */
 
 struct backup {
+	char directory[PATH_MAX]; /* the store's */
 	char folder[PATH_MAX], part[PATH_MAX + 8], done[PATH_MAX];
 	struct backup_report report;
 	struct backup_seal seal;
@@ -32,9 +33,11 @@ struct backup {
 
 	pthread_t thread;
 	bool thread_runs;
-	struct fault fault;    /* code 0: it is good */
-	pthread_mutex_t mutex; /* guards what follows */
-	struct reader *reader; /* checks; NULL: none does now */
+	struct fault fault;	/* code 0: it is good */
+	struct damage damage;	/* that the store has, too */
+	char damaged[PATH_MAX]; /* which file of it */
+	pthread_mutex_t mutex;	/* guards what follows */
+	struct reader *reader;	/* checks; NULL: none does now */
 	bool cancelled;
 };
 

@@ -188,8 +188,9 @@ static int remove_files(const struct layout *layout, struct fault *fault)
 {
 	/* The file first: without its WAL it may lack commits, or be no
 	 * database any more, and it is a generation as long as it is there. */
-	static const char *const suffixes[] = {
-		"", RUN_NOTE_SUFFIX, "-wal", "-shm", "-journal"};
+	static const char *const suffixes[] = {"", RUN_NOTE_SUFFIX,
+		DAMAGE_SUFFIX, DAMAGE_SUFFIX ".new", "-wal", "-shm",
+		"-journal"};
 	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
 		char path[PATH_MAX + 16];
 		int length = snprintf(path, sizeof path, "%s%s",

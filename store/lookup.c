@@ -213,13 +213,25 @@ static int look_up(struct looking *looking, struct fault *fault)
 	return rc < 0 ? rc : put_position(looking, fault);
 }
 
+static int check_damage(struct reader *reader,
+	const struct lookup_question *question, struct fault *fault)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < question->part_count; i++)
+		rc = reader_check_damage(
+			reader, question->parts[i].view, fault);
+	return rc;
+}
+
 int reader_look_up(struct reader *reader,
 	const struct lookup_question *question, struct arena *arena,
 	struct lookup_answer *out, struct fault *fault)
 {
 	*out = (struct lookup_answer){.generation = reader_generation(reader)};
 	struct looking looking = {reader, question, arena, out};
-	int rc = reader_begin(reader, fault);
+	int rc = check_damage(reader, question, fault);
+	if (rc == 0)
+		rc = reader_begin(reader, fault);
 	if (rc < 0)
 		return rc;
 	rc = look_up(&looking, fault);

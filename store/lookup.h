@@ -72,8 +72,8 @@ enum lookup_outcome {
 /*
  * Answer from one snapshot. *out is in `arena` and valid as long as that is
  * not reset. Threads: as the reader.
- * Errors: FAULT_CORRUPT (a damaged row is never served), FAULT_IO, FAULT_BUSY,
- * FAULT_OOM.
+ * Errors: FAULT_CORRUPT (a damaged row is never served, nor a view of which
+ * damage is remembered), FAULT_IO, FAULT_BUSY, FAULT_OOM.
  */
 int reader_look_up(struct reader *reader,
 	const struct lookup_question *question, struct arena *arena,

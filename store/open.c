@@ -2,6 +2,7 @@
 
 #include "store/backups.h"
 #include "store/coherence.h"
+#include "store/damage.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -207,7 +208,8 @@ static int claim(struct store *store, struct fault *fault)
  * writing since whatever failed: the kernel's pages are the disk's. */
 static bool may_be_open(const struct store *store, const struct place *place)
 {
-	return place->again || store->role == ROLE_SUCCESSOR;
+	return place->again || store->role == ROLE_SUCCESSOR ||
+	       store->options.beside_readers;
 }
 
 static int check_by_hand(struct store *store, struct fault *fault)
@@ -274,6 +276,9 @@ static int open_all(
 	struct store *store, const struct place *place, struct fault *fault)
 {
 	int rc = open_directory(store, place, fault);
+	if (rc == 0 &&
+		!(store->role == ROLE_LIVE && store->options.damaged_too))
+		rc = store_check_damage(store, fault);
 	if (rc == 0)
 		rc = connect_database(store, place, fault);
 	if (rc == 0) /* what is missing since: now it is known to be ours */
@@ -357,6 +362,27 @@ int store_load_keys(struct store *store, size_t rows, struct fault *fault)
 	if (rc == 0 && !store->keys.loaded)
 		rc = keys_load_more(&store->keys, rows, fault);
 	return rc;
+}
+
+static int check_damage(const struct layout *layout, struct fault *fault)
+{
+	struct damage damage;
+	damage_read(layout->database, &damage);
+	return damage.found ? damage_fault(&damage, layout->database, fault)
+			    : 0;
+}
+
+int store_check_damage(const struct store *store, struct fault *fault)
+{
+	return check_damage(&store->layout, fault);
+}
+
+int store_check_live_damage(const char *path, struct fault *fault)
+{
+	struct layout layout;
+	bool exists = false;
+	int rc = layout_find(&layout, path, &exists, fault);
+	return rc == 0 && exists ? check_damage(&layout, fault) : 0;
 }
 
 /* The last connection to close checkpoints. One who lost the store to another

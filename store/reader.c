@@ -336,7 +336,9 @@ int reader_get(struct reader *reader, const struct view *view,
 	struct view_rows *rows =
 		&reader->views[view - reader->identity.schema->views];
 	struct held_row held = {.place = ROW_NOWHERE};
-	int rc = reader_begin(reader, fault);
+	int rc = reader_check_damage(reader, view, fault);
+	if (rc == 0)
+		rc = reader_begin(reader, fault);
 	if (rc < 0)
 		return rc;
 	rc = view_rows_get(rows, entity, arena, &held, fault);

@@ -3,7 +3,8 @@
  * each from one snapshot.
  *
  * Read-only and safe beside a live writer in another process. Each row's
- * checksum is checked on each read: a damaged value is never returned.
+ * checksum is checked on each read: a damaged value is never returned. Nor is
+ * any of what a look at the whole file found to be damaged (store/damage.h).
  *
  * Threads: a reader belongs to one thread; open as many as you like.
  */
@@ -13,6 +14,7 @@
 #include "schema/arena.h"
 #include "schema/fault.h"
 #include "schema/row.h"
+#include "store/damage.h"
 #include "store/store.h"
 
 struct reader; /* opaque */
@@ -50,6 +52,11 @@ int reader_open_newest_backup(
 /* Wall clock: the moment that a backup holds; TIMESTAMP_NONE of the live one.
  */
 int64_t reader_backup_made_us(const struct reader *reader);
+
+/* What was found wrong with the live file, as of now or DAMAGE_LOOK_US before;
+ * nothing of a backup. Borrowed until the next call on the reader. A look at
+ * memory, or two system calls. */
+const struct damage *reader_damage(struct reader *reader);
 
 const struct schema *reader_schema(const struct reader *reader);
 const char *reader_store_id(const struct reader *reader);
@@ -103,7 +110,8 @@ int reader_data_version(
 /*
  * Look `entity`[0..view->key_count) up. 1: found, *row is in `arena`.
  * 0: not there (or deleted; then row->has_floor).
- * Errors: FAULT_CORRUPT, FAULT_IO, FAULT_BUSY, FAULT_OOM.
+ * Errors: FAULT_CORRUPT (also where damage is remembered that concerns the
+ * view), FAULT_IO, FAULT_BUSY, FAULT_OOM.
  */
 int reader_get(struct reader *reader, const struct view *view,
 	const struct value *entity, struct arena *arena, struct row *row,

@@ -38,12 +38,19 @@ struct reader {
 	bool keeps;		/* see reader_keep() */
 	int64_t made_us;	/* of a backup; else TIMESTAMP_NONE */
 	char generation[READER_GENERATION_MAX];
+	struct damage damage;	  /* see reader_damage() */
+	int64_t damage_looked_us; /* monotonic; 0: never */
 };
 
 /* One snapshot from here to reader_end(), partitions and feeds as it has them.
  * Errors: as sql_fault(). */
 int reader_begin(struct reader *reader, struct fault *fault);
 void reader_end(struct reader *reader);
+
+/* FAULT_CORRUPT where damage is remembered that concerns lookups of `view`;
+ * else 0. */
+int reader_check_damage(
+	struct reader *reader, const struct view *view, struct fault *fault);
 
 /* An empty one, for the functions that open. NULL: out of memory. */
 struct reader *reader_new(struct fault *fault);

@@ -51,8 +51,12 @@ struct store_options {
 	int64_t reader_max_us;	  /* readers that hold the WAL beyond its limit
 				     longer make ingest wait */
 	uint32_t busy_timeout_ms; /* wait for a foreign lock */
-	bool keys_later; /* the key window's memory is built when it is asked
-			    for, by store_load_keys() or the first batch */
+	bool keys_later;  /* the key window's memory is built when it is asked
+			     for, by store_load_keys() or the first batch */
+	bool damaged_too; /* to turn away from the live generation, although
+			     damage of it is remembered */
+	bool beside_readers; /* this process may have the file open already, for
+				reading: nothing of it is opened by hand */
 };
 
 /* Every default, in one place (design sections 6 and 11). */
@@ -94,8 +98,9 @@ struct store_partition {
  * any write, recover, raise the owner epoch durably, rebuild the key window's
  * memory, unless `keys_later`. On success the caller owns *out; on failure *out
  * is NULL. Errors: FAULT_REFUSED (second writer, foreign or newer store,
- * damaged link), FAULT_CORRUPT, FAULT_IO, FAULT_FULL, FAULT_BUSY, FAULT_OOM,
- * FAULT_USAGE (no store there and no schema given).
+ * damaged link), FAULT_CORRUPT (also where damage is remembered,
+ * store/damage.h), FAULT_IO, FAULT_FULL, FAULT_BUSY, FAULT_OOM, FAULT_USAGE (no
+ * store there and no schema given).
  */
 int store_open(struct store **out, const struct store_options *options,
 	struct fault *fault);
@@ -107,6 +112,14 @@ int store_open(struct store **out, const struct store_options *options,
  * Errors: FAULT_IO, FAULT_BUSY, FAULT_CORRUPT, FAULT_OOM.
  */
 int store_load_keys(struct store *store, size_t rows, struct fault *fault);
+
+/* Was damage of its file found since (store/damage.h)? Then nothing more is to
+ * be taken into it. Two system calls. Errors: FAULT_CORRUPT: it was. */
+int store_check_damage(const struct store *store, struct fault *fault);
+
+/* The same of the live generation of the store in directory `path`, whoever
+ * owns it. 0 also where there is none. */
+int store_check_live_damage(const char *path, struct fault *fault);
 
 /* Give up the lock and free. NULL is allowed. Never fails. */
 void store_close(struct store *store);

@@ -13,6 +13,10 @@ struct verification {
 	struct reader *reader;
 	struct arena *arena;
 	struct verify_report *report;
+	/* What is looked at: lookups read it, all of them or those of `view`.
+	 */
+	bool for_lookups;
+	const char *view; /* NULL: all */
 };
 
 __attribute__((format(printf, 2, 3))) static void problem(
@@ -28,6 +32,11 @@ __attribute__((format(printf, 2, 3))) static void problem(
 		report->problems[report->problem_count] =
 			arena_copy(check->arena, slice_of(text)).data;
 	report->problem_count++;
+	damage_add(&report->damage, text);
+	if (check->for_lookups && check->view != NULL)
+		damage_add_view(&report->damage, check->view);
+	else
+		report->damage.all |= check->for_lookups;
 }
 
 /* A damaged page makes reading fail: that is a finding, not a fault. */
@@ -82,12 +91,15 @@ static void check_taken(struct verification *check, const struct view *view,
 	struct version version = row_version(view, row);
 	const struct store_partition *partition =
 		check->reader->partitions.items[version.log->id - 1];
-	if (version.offset >= partition->accounts.next_offset)
-		problem(check,
-			"view %s: a row of %s:%" PRId32 " offset %" PRId64
-			", which is not taken yet: " COHERENCE_ADVICE,
-			view->name, version.log->topic, version.log->partition,
-			version.offset);
+	if (version.offset < partition->accounts.next_offset)
+		return;
+	problem(check,
+		"view %s: a row of %s:%" PRId32 " offset %" PRId64
+		", which is not taken yet: " COHERENCE_ADVICE,
+		view->name, version.log->topic, version.log->partition,
+		version.offset);
+	/* Pages of two ages: who knows which others are. */
+	check->report->damage.all = true;
 }
 
 static int check_keys(struct verification *check, struct fault *fault)
@@ -161,6 +173,7 @@ static int check_views(struct verification *check, struct fault *fault)
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		struct view_rows *rows = &reader->views[i];
 		struct view_totals found = {0};
+		check->view = rows->view->name;
 		rc = as_finding(
 			check, view_rows_load_totals(rows, fault), fault);
 		if (rc == 0)
@@ -182,6 +195,7 @@ static int check_views(struct verification *check, struct fault *fault)
 		check->report->view_count = i + 1;
 	}
 	check->report->views = views;
+	check->view = NULL;
 	return rc;
 }
 
@@ -248,14 +262,33 @@ static int check_letters(struct verification *check, const char *table,
 	return as_finding(check, rc, fault);
 }
 
+static int check_tables(struct verification *check, struct fault *fault)
+{
+	static const struct {
+		const char *name;
+		bool for_lookups; /* they read it, or go by what it says */
+	} tables[] = {{"_meta", true}, {"_partition", true}, {"_view", true},
+		{"_schema", true}, {"_hold", true}, {"_key", false},
+		{"_record", false}, {"_dead", false}, {"_parked", false},
+		{"_decision", false}, {"_stop", false}, {"_start", false},
+		{"_crash", false}};
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0];
+		i++) {
+		check->for_lookups = tables[i].for_lookups;
+		rc = check_table(check, tables[i].name, fault);
+	}
+	check->for_lookups = true;
+	return rc;
+}
+
+/* What SQLite finds wrong may be anywhere, and where two tables contradict each
+ * other nobody knows which of them is right: that concerns all lookups. */
 static int check_all(struct verification *check, struct fault *fault)
 {
-	static const char *const tables[] = {"_meta", "_partition", "_view",
-		"_key", "_record", "_dead", "_parked", "_decision", "_schema",
-		"_hold", "_stop", "_start", "_crash"};
 	int rc = check_integrity(check, fault);
-	for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0]; i++)
-		rc = check_table(check, tables[i], fault);
+	if (rc == 0)
+		rc = check_tables(check, fault);
 	if (rc == 0)
 		rc = check_views(check, fault);
 	for (size_t i = 0; rc == 0 && i < check->reader->partitions.count; i++)
@@ -273,7 +306,10 @@ int reader_verify(struct reader *reader, struct arena *arena,
 	struct verify_report *out, struct fault *fault)
 {
 	*out = (struct verify_report){0};
-	struct verification check = {reader, arena, out};
+	struct verification check = {reader, arena, out, true, NULL};
+	const struct damage *known = reader_damage(reader);
+	out->was_noted = known->found;
+	out->noted_at_us = known->at_us;
 	int rc = reader_begin(reader, fault);
 	if (rc == 0)
 		rc = check_all(&check, fault);

@@ -15,6 +15,9 @@
  * batches. */
 static const struct timespec look_again = {0, 500000000};
 
+/* An owner that ends leaves its lock within that. */
+#define LOOKS_AT_BUSY 20
+
 struct backup_options {
 	bool list;
 	char *because;
@@ -65,6 +68,19 @@ static void show_progress(const json_t *reply, bool last)
 			100 * json_real_value(json_object_get(reply, "share")));
 }
 
+/* An owner that ends hears nobody; whoever is it next knows more. */
+static int ask_how_far(const struct config *config, json_t *name,
+	json_t **reply, struct fault *fault)
+{
+	int rc = FAULT_BUSY;
+	for (int i = 0; rc == FAULT_BUSY && i < LOOKS_AT_BUSY; i++) {
+		if (i > 0)
+			(void)nanosleep(&look_again, NULL);
+		rc = control_ask(config, "backup_state", name, reply, fault);
+	}
+	return rc;
+}
+
 /* Until it has ended; *reply is the last word. */
 static int await_end(
 	const struct config *config, json_t **reply, struct fault *fault)
@@ -77,7 +93,7 @@ static int await_end(
 			"{s:O}", "name", json_object_get(*reply, "name"));
 		json_decref(*reply);
 		*reply = NULL;
-		rc = control_ask(config, "backup_state", name, reply, fault);
+		rc = ask_how_far(config, name, reply, fault);
 		json_decref(name);
 	}
 	show_progress(*reply, true);

@@ -32,15 +32,29 @@ static const struct {
 	{"dead_exported", control_dead_exported},
 };
 
+static bool is_one_of(
+	const json_t *request, const char *const *names, size_t count)
+{
+	const char *name =
+		json_string_value(json_object_get(request, "action"));
+	for (size_t i = 0; i < count; i++)
+		if (name != NULL && strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
 bool control_only_asks(const json_t *request)
 {
 	static const char *const asking[] = {"backup_state"};
-	const char *name =
-		json_string_value(json_object_get(request, "action"));
-	for (size_t i = 0; i < sizeof asking / sizeof asking[0]; i++)
-		if (name != NULL && strcmp(asking[i], name) == 0)
-			return true;
-	return false;
+	return is_one_of(request, asking, sizeof asking / sizeof asking[0]);
+}
+
+bool control_turns_away(const json_t *request)
+{
+	static const char *const turning[] = {"switch_begin", "switch_abandon",
+		"switch", "restore", "rollback", "rollback_there",
+		"generation_drop"};
+	return is_one_of(request, turning, sizeof turning / sizeof turning[0]);
 }
 
 int control_run(const struct control *control, const json_t *request,

@@ -57,6 +57,10 @@ int control_run(const struct control *control, const json_t *request,
 /* Does it change nothing? Then it needs no word in the log. */
 bool control_only_asks(const json_t *request);
 
+/* Does it put another generation in the live one's place, or belong to that?
+ * Then it is done although the live one is damaged. */
+bool control_turns_away(const json_t *request);
+
 /* The line of a reply, newline included; NULL: out of memory. Owned by the
  * caller. Takes `reply`, which may be NULL, when rc is 0. */
 char *control_encode(int rc, json_t *reply, const struct fault *fault);

@@ -133,16 +133,18 @@ static int act(struct control_session *session, const json_t *request,
 }
 
 /* Nobody owns the store: it is ours from here on. */
-static int open_here(struct control_session *session, struct fault *fault)
+static int open_here(struct control_session *session, const json_t *request,
+	struct fault *fault)
 {
 	struct store_options options = store_options_of(session->config);
+	options.damaged_too = control_turns_away(request);
 	options.keys_later = true; /* most actions do without */
 	return store_open(&session->store, &options, fault);
 }
 
 /* 1: the owner answered. 0: it is ours. */
-static int reach(struct control_session *session, const char *line,
-	json_t **reply, struct fault *fault)
+static int reach(struct control_session *session, const json_t *request,
+	const char *line, json_t **reply, struct fault *fault)
 {
 	static const struct timespec pause = {0, LOOK_MS * 1000000L};
 	for (int look = 1;; look++) {
@@ -155,7 +157,7 @@ static int reach(struct control_session *session, const char *line,
 		}
 		if (rc < 0)
 			return rc;
-		rc = open_here(session, fault);
+		rc = open_here(session, request, fault);
 		if (rc != FAULT_REFUSED || look == LOOKS)
 			return rc;
 		(void)nanosleep(&pause, NULL);
@@ -167,7 +169,7 @@ static int ask(struct control_session *session, const json_t *request,
 {
 	int rc;
 	if (session->store == NULL)
-		rc = reach(session, line, reply, fault);
+		rc = reach(session, request, line, reply, fault);
 	else /* as between batches */
 		rc = store_checkpoint(session->store, true, fault);
 	if (rc == 0)

@@ -2,20 +2,23 @@
 
 #include "ingest/command/backup_duty.h"
 #include "ingest/command/control_server.h"
+#include "ingest/command/repair.h"
 #include "ingest/command/say.h"
 #include "ingest/command/schema_apply.h"
+#include "ingest/command/schema_tell.h"
 #include "ingest/command/signals.h"
 #include "ingest/command/sources.h"
 #include "ingest/command/summary.h"
 #include "ingest/keeper.h"
 #include "ingest/pipeline.h"
 #include "schema/policy.h"
+#include "store/backup.h"
+#include "store/damage.h"
 #include "store/generations.h"
 #include "store/ownership.h"
 #include "store/store.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +27,10 @@
 
 #define SWITCH_AGAIN_US INT64_C(1000000) /* tried so often, then */
 #define LOAD_KEYS 100000 /* in a step: some 0.1 s, in which signals wait */
+
+/* After a repair the store's lock is tried so often, so soon. */
+#define LOCK_TRIES 100
+#define LOCK_AGAIN_MS 100
 
 struct ingestion {
 	struct ingestion_options options;
@@ -36,6 +43,9 @@ struct ingestion {
 	struct keeper *keeper;
 	struct backup_duty backups;
 	struct control_server *control;
+	struct fault damage; /* that it was opened to wait for; code 0: none */
+	bool began; /* others of this process may read the store since */
+	int64_t damage_due_us; /* monotonic: then it is looked for */
 	int64_t goes_on_us; /* monotonic: whoever it stands still for is gone;
 			       0: it does not */
 };
@@ -76,6 +86,7 @@ static bool waits(int rc, const struct fault *why, bool *told)
  * on; a new store can't do without. */
 static int open_store(struct ingestion *ingestion, struct fault *fault)
 {
+	schema_free(ingestion->file_schema); /* of an earlier opening */
 	int rc = schema_load(&ingestion->file_schema, ingestion->config->schema,
 		&ingestion->file_fault);
 	if (rc == FAULT_OOM)
@@ -83,6 +94,7 @@ static int open_store(struct ingestion *ingestion, struct fault *fault)
 	struct store_options options = store_options_of(ingestion->config);
 	options.schema = ingestion->file_schema;
 	options.keys_later = true;
+	options.beside_readers = ingestion->began;
 	bool told = false;
 	do
 		rc = store_open(&ingestion->store, &options, fault);
@@ -92,48 +104,6 @@ static int open_store(struct ingestion *ingestion, struct fault *fault)
 	return fault_set(fault, FAULT_USAGE,
 		"%s holds no store yet, and a new one needs a schema: %s",
 		ingestion->config->store.path, ingestion->file_fault.text);
-}
-
-/* Both texts are compact JSON without comments; members may be in any order. */
-static bool same_schema(const struct schema *a, const struct schema *b)
-{
-	json_t *one = json_loads(a->text, 0, NULL);
-	json_t *other = json_loads(b->text, 0, NULL);
-	bool same = one != NULL && other != NULL && json_equal(one, other);
-	json_decref(one);
-	json_decref(other);
-	return same;
-}
-
-static void tell_schema(const struct ingestion *ingestion)
-{
-	const char *path = ingestion->config->schema;
-	if (ingestion->file_schema == NULL)
-		say(SAY_WARNING,
-			"the schema in the store rules; the file can't be "
-			"used: %s",
-			ingestion->file_fault.text);
-	else if (!same_schema(ingestion->file_schema,
-			 store_schema(ingestion->store)))
-		say(SAY_WARNING,
-			"the schema file %s differs from the schema in the "
-			"store, which rules: `holdfast schema diff %s` says "
-			"how to take it",
-			path, path);
-}
-
-/* Source: design section 4, idempotency key. */
-static void tell_keys(const struct schema *schema)
-{
-	for (size_t i = 0; i < schema->source_count; i++)
-		if (schema->sources[i].missing_key == MISSING_KEY_POSITION)
-			say(SAY_WARNING,
-				"source %s: a record without an idempotency "
-				"key "
-				"is known by its position in the log, which a "
-				"mirror does not keep and a copy does not "
-				"share: give its events an id",
-				schema->sources[i].topic);
 }
 
 static void notice(void *payload, const char *text)
@@ -159,7 +129,8 @@ static int64_t now_us(void)
 static bool wants(void *payload)
 {
 	struct ingestion *ingestion = payload;
-	if (signals_reload() || control_server_wants(ingestion->control))
+	if (signals_reload() || control_server_wants(ingestion->control) ||
+		now_us() >= ingestion->damage_due_us)
 		return true;
 	if (ingestion->goes_on_us != 0)
 		return now_us() >= ingestion->goes_on_us;
@@ -238,6 +209,15 @@ static int go_on(struct ingestion *ingestion, struct fault *fault)
 	return 0;
 }
 
+/* Somebody may have found damage: nothing more is taken into that. */
+static int look_for_damage(struct ingestion *ingestion, struct fault *fault)
+{
+	if (now_us() < ingestion->damage_due_us)
+		return 0;
+	ingestion->damage_due_us = now_us() + DAMAGE_LOOK_US;
+	return store_check_damage(ingestion->store, fault);
+}
+
 static int attend(void *payload, struct fault *fault)
 {
 	struct ingestion *ingestion = payload;
@@ -246,6 +226,8 @@ static int attend(void *payload, struct fault *fault)
 		rc = take_schema_file(ingestion, fault);
 	if (rc == 0 && control_server_wants(ingestion->control))
 		rc = attend_control(ingestion, fault);
+	if (rc == 0 && store_backup_phase(ingestion->store) != BACKUP_ENDED)
+		rc = look_for_damage(ingestion, fault);
 	if (rc == 0 && ingestion->goes_on_us != 0)
 		return now_us() >= ingestion->goes_on_us
 			       ? go_on(ingestion, fault)
@@ -311,6 +293,16 @@ static int open_source(struct ingestion *ingestion, struct fault *fault)
 	return rc < 0 ? rc : sources_open(&ingestion->source, &options, fault);
 }
 
+static void close_source(struct ingestion *ingestion)
+{
+	keeper_close(ingestion->keeper);
+	source_close(ingestion->source);
+	ownership_close(ingestion->ownership);
+	ingestion->keeper = NULL;
+	ingestion->source = NULL;
+	ingestion->ownership = NULL;
+}
+
 /* Until it ends, or PIPELINE_LEAVE: the store is another generation. */
 static int stream(struct ingestion *ingestion, struct fault *fault)
 {
@@ -333,13 +325,21 @@ static int stream(struct ingestion *ingestion, struct fault *fault)
 	if (rc != PIPELINE_LEAVE && ingestion->store != NULL)
 		summary_tell(ingestion->store, &result, elapsed_us,
 			ingestion->options.json);
-	keeper_close(ingestion->keeper);
-	source_close(ingestion->source);
-	ownership_close(ingestion->ownership);
-	ingestion->keeper = NULL;
-	ingestion->source = NULL;
-	ingestion->ownership = NULL;
+	close_source(ingestion);
 	return rc;
+}
+
+/* All that a damaged store is open for. 1: its repair is to be waited for, and
+ * *fault says why. */
+static int leave_damaged(struct ingestion *ingestion, struct fault *fault)
+{
+	control_server_close(ingestion->control);
+	ingestion->control = NULL;
+	close_source(ingestion);
+	store_close(ingestion->store);
+	ingestion->store = NULL;
+	return repair_is_needed(ingestion->config->store.path, fault) == 1 &&
+	       ingestion->options.stays;
 }
 
 static int begin(struct ingestion *ingestion, struct fault *fault)
@@ -347,10 +347,16 @@ static int begin(struct ingestion *ingestion, struct fault *fault)
 	int rc = sources_check(ingestion->config, fault);
 	if (rc == 0)
 		rc = open_store(ingestion, fault);
+	if (rc == FAULT_CORRUPT && leave_damaged(ingestion, fault) == 1) {
+		ingestion->damage = *fault;
+		return 0;
+	}
 	if (rc < 0)
 		return rc;
-	tell_schema(ingestion);
-	tell_keys(store_schema(ingestion->store));
+	const struct schema *rules = store_schema(ingestion->store);
+	schema_tell(rules, ingestion->file_schema, ingestion->config->schema,
+		ingestion->file_fault.text);
+	schema_tell_keys(rules);
 	return 0;
 }
 
@@ -396,7 +402,7 @@ static int load_keys(struct ingestion *ingestion, struct fault *fault)
 	return rc < 0 ? fault_wrap(fault, rc, "loading the key window") : 0;
 }
 
-int ingestion_run(struct ingestion *ingestion, struct fault *fault)
+static int take(struct ingestion *ingestion, struct fault *fault)
 {
 	listen_to_operators(ingestion);
 	int rc = load_keys(ingestion, fault);
@@ -410,14 +416,51 @@ int ingestion_run(struct ingestion *ingestion, struct fault *fault)
 	return rc;
 }
 
+/* Whoever repaired it may hold the lock a moment longer. */
+static int take_again(struct ingestion *ingestion, struct fault *fault)
+{
+	static const struct timespec pause = {
+		.tv_nsec = LOCK_AGAIN_MS * 1000000L};
+	int rc = open_store(ingestion, fault);
+	for (int i = 0; rc == FAULT_REFUSED && i < LOCK_TRIES &&
+			!atomic_load(signals_stop());
+		i++) {
+		(void)nanosleep(&pause, NULL);
+		rc = open_store(ingestion, fault);
+	}
+	if (rc < 0)
+		return rc;
+	say(SAY_INFO, "going on with generation %s of the store",
+		store_generation(ingestion->store));
+	return take(ingestion, fault);
+}
+
+int ingestion_run(struct ingestion *ingestion, struct fault *fault)
+{
+	int rc = FAULT_CORRUPT;
+	ingestion->began = true;
+	if (ingestion->store != NULL)
+		rc = take(ingestion, fault);
+	else
+		*fault = ingestion->damage;
+	while (rc == FAULT_CORRUPT) {
+		if (ingestion->damage.code == 0 &&
+			leave_damaged(ingestion, fault) == 0)
+			return rc;
+		ingestion->damage.code = 0;
+		if (repair_await(ingestion->config->store.path, fault) == 0)
+			return 0;
+		rc = take_again(ingestion, fault);
+	}
+	return rc;
+}
+
 void ingestion_close(struct ingestion *ingestion)
 {
 	if (ingestion == NULL)
 		return;
 	control_server_close(ingestion->control);
-	source_close(ingestion->source);
-	keeper_close(ingestion->keeper);
-	ownership_close(ingestion->ownership);
+	close_source(ingestion);
 	store_close(ingestion->store);
 	schema_free(ingestion->file_schema);
 	free(ingestion);

@@ -15,7 +15,10 @@ struct ingestion; /* opaque */
 struct ingestion_options {
 	const struct config *config; /* outlives the ingestion */
 	bool until_end; /* end when all that was there at the start came */
-	bool stays;	/* also when every partition was stopped by its log */
+	bool stays;	/* also when every partition was stopped by its log; and
+			   until the store is repaired, where damage of it is
+			   remembered (store/damage.h), since the process
+			   answers lookups, too, which a backup can */
 	bool json;	/* the summary on stdout as well */
 };
 
@@ -24,13 +27,15 @@ struct ingestion_options {
  * from then on; ask no source yet. Logs to stderr. Nothing is written before
  * settings and schema are known to be good. On success the caller owns *out, on
  * failure it is NULL.
- * Errors: FAULT_USAGE, those of store_open().
+ * Errors: FAULT_USAGE, those of store_open(); damage that is waited for is
+ * none.
  */
 int ingestion_open(struct ingestion **out,
 	const struct ingestion_options *options, struct fault *fault);
 
-/* Open the source, stream until a signal or the end, sum up. Errors: those of
- * source and pipeline. */
+/* Open the source, stream until a signal or the end, sum up. Damage that is met
+ * makes it look at the whole store, and remember what it finds. Errors: those
+ * of source and pipeline; FAULT_CORRUPT. */
 int ingestion_run(struct ingestion *ingestion, struct fault *fault);
 
 void ingestion_close(struct ingestion *ingestion); /* NULL is allowed */

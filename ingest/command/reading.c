@@ -49,12 +49,20 @@ static int begin(struct reading *reading, struct fault *fault)
 int reading_run(const struct options_spec *spec, void *own, int argc,
 	char **argv, reading_answer *answer)
 {
+	return reading_run_or(spec, own, argc, argv, answer, NULL);
+}
+
+int reading_run_or(const struct options_spec *spec, void *own, int argc,
+	char **argv, reading_answer *answer, reading_damaged *damaged)
+{
 	struct fault fault = {0};
 	struct reading reading = {.arena = ARENA_INIT};
 	int rc = options_parse(&reading.options, spec, own, argc, argv, &fault);
 	bool helped = rc == OPTIONS_HELPED;
 	if (rc == OPTIONS_GO)
 		rc = begin(&reading, &fault);
+	if (rc == FAULT_CORRUPT && damaged != NULL)
+		damaged(&reading, &fault);
 	if (rc == 0)
 		rc = answer(&reading, &fault);
 	reader_close(reading.reader);

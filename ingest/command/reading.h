@@ -26,6 +26,12 @@ typedef int reading_answer(struct reading *reading, struct fault *fault);
 int reading_run(const struct options_spec *spec, void *own, int argc,
 	char **argv, reading_answer *answer);
 
+/* The same where the store can't even be opened, FAULT_CORRUPT: `damaged` is
+ * told why first, with the reading as it would be but for its reader. */
+typedef void reading_damaged(struct reading *reading, const struct fault *why);
+int reading_run_or(const struct options_spec *spec, void *own, int argc,
+	char **argv, reading_answer *answer, reading_damaged *damaged);
+
 /* Errors: FAULT_IO: there is no store where the configuration says. */
 int reading_needs_store(const struct config *config, struct fault *fault);
 

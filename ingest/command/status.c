@@ -5,6 +5,7 @@
 #include "ingest/command/reading.h"
 #include "ingest/command/size.h"
 #include "ingest/command/status_backup.h"
+#include "ingest/command/status_damage.h"
 #include "ingest/command/status_search.h"
 #include "ingest/command/status_wal.h"
 #include "ingest/command/table.h"
@@ -290,6 +291,7 @@ static int tell_people(const struct reading *reading,
 		status->keys, digest);
 	backups_print(&status->backups);
 	fputc('\n', stdout);
+	damage_print(reading->reader);
 	window_need_print(&reading->config, status);
 	wal_readers_print(&reading->config, status);
 	search_print(&status->search);
@@ -430,6 +432,7 @@ static void tell_programs(
 	digest_print(status->digest, digest);
 	fputc('{', stdout);
 	wal_readers_print_json(&reading->config, status);
+	damage_print_json(reading->reader);
 	printf("\"store\": \"%s\", \"generation\": \"%s\", \"owner_epoch\": "
 	       "%" PRId64 ", \"file_bytes\": %" PRId64
 	       ", \"wal_bytes\": %" PRId64 ", \"ballast_bytes\": %" PRId64

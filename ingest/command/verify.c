@@ -1,7 +1,9 @@
 /* holdfast verify: does the store hold what it says it holds? */
 #include "store/verify.h"
+#include "ingest/clock.h"
 #include "ingest/command/backup_list.h"
 #include "ingest/command/command.h"
+#include "ingest/command/control.h"
 #include "ingest/command/reading.h"
 #include "ingest/command/replay.h"
 #include "ingest/command/say.h"
@@ -9,7 +11,9 @@
 #include "ingest/command/value_text.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct verify_options {
 	bool backups;
@@ -31,7 +35,10 @@ static const struct options_spec spec = {
 		   "accounts and the digest of every view,\nin one snapshot, "
 		   "beside a live writer if there is one; or of every "
 		   "backup, with how far it is behind. Exit status 3\nwhen "
-		   "something is wrong.",
+		   "something is wrong. That is remembered: from then on "
+		   "ingest refuses the store, and lookups that it\nconcerns "
+		   "are not answered from it, until it is replaced or "
+		   "`verify` finds nothing any more.",
 	.fields = fields,
 	.field_count = sizeof fields / sizeof fields[0],
 	.configured = true,
@@ -74,13 +81,34 @@ static int tell_people(const struct verify_report *report, struct fault *fault)
 	return 0;
 }
 
-static void tell_programs(const struct verify_report *report)
+/* What is done about it from now on. */
+static void tell_remembered(struct reading *reading, int remembered)
+{
+	const char *generation = reader_generation(reading->reader);
+	if (remembered == VERIFY_NOTED)
+		printf("remembered: ingest takes nothing into generation %s, "
+		       "and %s; `holdfast restore BACKUP` or `holdfast "
+		       "rebuild` replaces it\n",
+			generation,
+			damage_concerns_lookups(reader_damage(reading->reader))
+				? "no lookup that this concerns is answered "
+				  "from it"
+				: "lookups go on, since none reads that");
+	else if (remembered == VERIFY_CLEARED)
+		printf("generation %s was found damaged before, and is not any "
+		       "more: ingest and lookups go on; look after the memory "
+		       "and the disk of this machine\n",
+			generation);
+}
+
+static void tell_programs(const struct verify_report *report, int remembered)
 {
 	char digest[2 * DIGEST_BYTES + 1];
 	digest_print(report->digest, digest);
-	printf("{\"good\": %s, \"rows\": %" PRId64
+	printf("{\"good\": %s, \"remembered\": %s, \"rows\": %" PRId64
 	       ", \"digest\": \"%s\", \"views\": {",
-		report->problem_count == 0 ? "true" : "false", report->rows,
+		report->problem_count == 0 ? "true" : "false",
+		remembered == VERIFY_NOTED ? "true" : "false", report->rows,
 		digest);
 	for (size_t i = 0; i < report->view_count; i++) {
 		const struct reader_view_status *view = &report->views[i];
@@ -114,17 +142,55 @@ static int read_log(struct reading *reading, struct fault *fault)
 	return replay_answer(reading, &request, fault);
 }
 
+static const char *finder(char out[DAMAGE_BY_BYTES])
+{
+	char who[CONTROL_WHO_BYTES];
+	control_who(getuid(), who);
+	return snprintf(out, DAMAGE_BY_BYTES, "verify (%s)", who) < 0 ? "verify"
+								      : out;
+}
+
+/* Before it is told: who was told may rely on it. Where it can't be done, by
+ * somebody who may only read, that is told too. */
+static int remember(struct reading *reading, const struct verify_report *report)
+{
+	char by[DAMAGE_BY_BYTES];
+	struct fault why;
+	struct clock *clock = clock_system();
+	int rc = reader_remember(reading->reader, report, finder(by),
+		clock->wall_us(clock), &why);
+	if (rc < 0)
+		(void)say_fault(&why);
+	return rc < 0 ? 0 : rc;
+}
+
+static void remember_unreadable(
+	struct reading *reading, const struct fault *found)
+{
+	char by[DAMAGE_BY_BYTES];
+	struct fault why;
+	struct clock *clock = clock_system();
+	if (store_remember_unreadable(reading->config.store.path, found,
+		    finder(by), clock->wall_us(clock), &why) < 0)
+		(void)say_fault(&why);
+}
+
 static int answer(struct reading *reading, struct fault *fault)
 {
 	struct verify_report report = {0};
 	int rc =
 		reader_verify(reading->reader, &reading->arena, &report, fault);
-	if (rc == 0 && reading->options.json)
-		tell_programs(&report);
-	else if (rc == 0)
+	if (rc < 0)
+		return rc;
+	int remembered = remember(reading, &report);
+	if (reading->options.json)
+		tell_programs(&report, remembered);
+	else
 		rc = tell_people(&report, fault);
 	if (rc < 0)
 		return rc;
+	if (!reading->options.json)
+		tell_remembered(reading, remembered);
 	int status = report.problem_count == 0 ? STATUS_GOOD : STATUS_WRONG;
 	int replayed = read_log(reading, fault);
 	return replayed < 0 || replayed > status ? replayed : status;
@@ -144,5 +210,6 @@ int command_verify(int argc, char **argv)
 		return say_fault(&fault);
 	if (rc == OPTIONS_HELPED || own.backups)
 		return status;
-	return reading_run(&spec, &own, argc, argv, answer);
+	return reading_run_or(
+		&spec, &own, argc, argv, answer, remember_unreadable);
 }

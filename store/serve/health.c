@@ -69,6 +69,9 @@ static int read_store(
 		return 0;
 	}
 	int rc = reader_data_version(exchange->reader, &version, fault);
+	const struct damage *damage = reader_damage(exchange->reader);
+	if (rc == 0 && damage->all)
+		rc = damage_fault(damage, "the store", fault);
 	if (rc < 0)
 		*why = fault == NULL ? "it can't be read" : fault->text;
 	return rc;
@@ -101,6 +104,23 @@ static void list_damage(struct buffer *text, const struct exchange *exchange)
 		rfc3339_print(met_us, time));
 }
 
+/* Of some views, or of what no lookup reads. */
+static void list_found(struct buffer *text, const struct damage *damage)
+{
+	char time[RFC3339_SIZE];
+	buffer_print(text,
+		"[!]store degraded: %s found damage at %s: %s: ", damage->by,
+		rfc3339_print(damage->at_us, time), damage->text);
+	if (damage->views[0] == '\0')
+		buffer_text(text, "lookups don't read it");
+	else
+		buffer_print(text,
+			"lookups of%sare answered from the newest backup, if "
+			"there is one",
+			damage->views);
+	buffer_text(text, ": restore a backup, or rebuild\n");
+}
+
 static void list_store(
 	struct buffer *text, const struct exchange *exchange, const char *why)
 {
@@ -113,7 +133,11 @@ static void list_store(
 			reader_generation(exchange->reader));
 	else
 		list_backup(text, exchange);
-	list_damage(text, exchange);
+	const struct damage *damage = reader_damage(exchange->reader);
+	if (damage->found)
+		list_found(text, damage);
+	else
+		list_damage(text, exchange);
 }
 
 static void list_ingest(struct buffer *text, struct exchange *exchange)

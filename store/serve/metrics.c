@@ -138,6 +138,12 @@ static void write_state(struct metrics *metrics)
 		metrics->figures->reader != NULL &&
 			reader_backup_made_us(metrics->figures->reader) !=
 				TIMESTAMP_NONE);
+	single(metrics, "store_damaged", FAMILY_GAUGE,
+		"1 while damage of the live store is remembered (holdfast "
+		"verify): ingest takes nothing, and lookups that it concerns "
+		"are answered from a backup or not at all.",
+		metrics->figures->reader != NULL &&
+			reader_damage(metrics->figures->reader)->found);
 	single(metrics, "requests_met_damage_total", FAMILY_COUNTER,
 		"Requests that met damage in the live store.",
 		(int64_t)atomic_load(&metrics->counters->damaged));

@@ -144,6 +144,7 @@ static int run_on_backup(struct visit *visit, int code, int64_t now_us,
 	struct reader *backup = desk_turn_to_backup(&worker->desk, now_us);
 	if (backup == NULL)
 		return code;
+	worker->desk.why = *fault;
 	struct fault why;
 	return run(visit, backup, waited_us, &why);
 }
