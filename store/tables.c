@@ -326,19 +326,25 @@ static int64_t big_endian(const unsigned char bytes[4])
 			 (uint32_t)bytes[2] << 8 | bytes[3]);
 }
 
-/* A power loss while the first page is copied from the WAL may leave anything
- * of it; the WAL still has it then. */
-static bool has_wal(const char *path)
+static bool has_content(const char *path, const char *suffix)
 {
-	char wal[PATH_MAX];
+	char beside[PATH_MAX];
 	struct stat status;
-	int length = snprintf(wal, sizeof wal, "%s-wal", path);
-	return length > 0 && (size_t)length < sizeof wal &&
-	       stat(wal, &status) == 0 && status.st_size > 0;
+	int length = snprintf(beside, sizeof beside, "%s%s", path, suffix);
+	return length > 0 && (size_t)length < sizeof beside &&
+	       stat(beside, &status) == 0 && status.st_size > 0;
 }
 
-/* 0: it is there. HEADER_IN_WAL: SQLite must be asked. */
-#define HEADER_IN_WAL 1
+/* A power loss while the first page is written may leave anything of it: it is
+ * still in the WAL that it was copied from; or in the journal, in a store that
+ * is being made and has no WAL yet. */
+static bool is_elsewhere(const char *path)
+{
+	return has_content(path, "-wal") || has_content(path, "-journal");
+}
+
+/* 0: it is there. HEADER_ELSEWHERE: SQLite must be asked. */
+#define HEADER_ELSEWHERE 1
 static int read_header(const char *path, unsigned char header[HEADER_BYTES],
 	struct fault *fault)
 {
@@ -356,8 +362,8 @@ static int read_header(const char *path, unsigned char header[HEADER_BYTES],
 		(length == HEADER_BYTES &&
 			memcmp(header, header_magic, sizeof header_magic) == 0))
 		return rc;
-	if (has_wal(path))
-		return HEADER_IN_WAL;
+	if (is_elsewhere(path))
+		return HEADER_ELSEWHERE;
 	return fault_set(fault, FAULT_REFUSED,
 		"%s is no holdfast store, or its beginning is destroyed: name "
 		"another directory, or restore a backup",
@@ -368,7 +374,7 @@ int tables_check_file(const char *path, struct fault *fault)
 {
 	unsigned char header[HEADER_BYTES] = {0};
 	int rc = read_header(path, header, fault);
-	if (rc == HEADER_IN_WAL)
+	if (rc == HEADER_ELSEWHERE)
 		return 0; /* tables_check() judges */
 	return rc < 0 ? rc
 		      : judge_format(path,

@@ -152,6 +152,54 @@ static void a_first_page_that_only_the_wal_holds_is_no_stranger(void **state)
 		store_rig_partition(rig, 0)->accounts.next_offset, 200);
 }
 
+static void put_big_endian(unsigned char *at, size_t number)
+{
+	for (int i = 3; i >= 0; i--, number >>= 8)
+		at[i] = (unsigned char)number;
+}
+
+/* A journal with the first page in it, as sqlite.org/fileformat2.html, 3,
+ * describes it: a head of one sector, the page's number, the page, the sum of
+ * some of its bytes. */
+static struct bytes journal_of(struct bytes file)
+{
+	static const unsigned char magic[] = {
+		0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
+	size_t page = (size_t)file.data[16] << 8 | file.data[17], sum = 0;
+	struct bytes journal = {calloc(1, SECTOR_BYTES + 4 + page + 4), 0};
+	assert_non_null(journal.data);
+	memcpy(journal.data, magic, sizeof magic);
+	put_big_endian(journal.data + 8, 1); /* pages; no nonce */
+	put_big_endian(journal.data + 16, file.length / page);
+	put_big_endian(journal.data + 20, SECTOR_BYTES);
+	put_big_endian(journal.data + 24, page);
+	put_big_endian(journal.data + SECTOR_BYTES, 1);
+	memcpy(journal.data + SECTOR_BYTES + 4, file.data, page);
+	for (size_t at = page - 200; at > 0 && at < page; at -= 200)
+		sum += file.data[at];
+	put_big_endian(journal.data + SECTOR_BYTES + 4 + page, sum);
+	journal.length = SECTOR_BYTES + 4 + page + 4;
+	return journal;
+}
+
+/* Before it has a WAL, a store is made with such a journal. */
+static void a_first_page_that_only_a_journal_holds_is_no_stranger(void **state)
+{
+	struct store_rig *rig = *state;
+	struct image image;
+	char journal[PATH_MAX + 16];
+	take(rig, 0, 1);
+	image_paths(rig, &image);
+	(void)snprintf(journal, sizeof journal, "%s-journal", image.path[0]);
+	store_rig_close(rig);
+	struct bytes file = read_file(image.path[0]);
+	write_file(journal, journal_of(file));
+	memset(file.data, 0xa5, SECTOR_BYTES);
+	write_file(image.path[0], file);
+	store_rig_open(rig);
+	assert_int_equal(store_rig_partition(rig, 0)->accounts.next_offset, 1);
+}
+
 static void a_first_page_that_nobody_holds_is_refused(void **state)
 {
 	struct store_rig *rig = *state;
@@ -172,6 +220,8 @@ int main(void)
 		WITH_STORE(lost_commits_that_were_copied_refuse_a_start),
 		WITH_STORE(verify_finds_lost_commits_that_were_copied),
 		WITH_STORE(a_first_page_that_only_the_wal_holds_is_no_stranger),
+		WITH_STORE(
+			a_first_page_that_only_a_journal_holds_is_no_stranger),
 		WITH_STORE(a_first_page_that_nobody_holds_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
