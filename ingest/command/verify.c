@@ -9,6 +9,7 @@
 #include "ingest/command/say.h"
 #include "ingest/command/table.h"
 #include "ingest/command/value_text.h"
+#include "ingest/command/verify_against.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 struct verify_options {
 	bool backups;
 	char *log;
+	char *against;
 };
 
 static const struct field fields[] = {
@@ -27,10 +29,15 @@ static const struct field fields[] = {
 		"RANGE",
 		"then read the log again, as `replay` does: all, TOPIC or "
 		"TOPIC:PARTITION"},
+	{"against", FIELD_TEXT, offsetof(struct verify_options, against), NULL,
+		0, 0, "OTHER",
+		"then compare with a backup, by NAME or FILE, or with the "
+		"store in a directory: the log takes a copy of the one that is "
+		"behind to where the other is"},
 };
 
 static const struct options_spec spec = {
-	.usage = "verify [--backups | --log RANGE] [--json]",
+	.usage = "verify [--backups | --log RANGE | --against OTHER] [--json]",
 	.summary = "Checks integrity, every row's checksum, every partition's "
 		   "accounts and the digest of every view,\nin one snapshot, "
 		   "beside a live writer if there is one; or of every "
@@ -175,6 +182,15 @@ static void remember_unreadable(
 		(void)say_fault(&why);
 }
 
+/* Does another copy hold the same? */
+static int compare(struct reading *reading, struct fault *fault)
+{
+	const struct verify_options *own = reading->options.own;
+	return own->against == NULL
+		       ? STATUS_GOOD
+		       : verify_against(reading, own->against, fault);
+}
+
 static int answer(struct reading *reading, struct fault *fault)
 {
 	struct verify_report report = {0};
@@ -193,7 +209,11 @@ static int answer(struct reading *reading, struct fault *fault)
 		tell_remembered(reading, remembered);
 	int status = report.problem_count == 0 ? STATUS_GOOD : STATUS_WRONG;
 	int replayed = read_log(reading, fault);
-	return replayed < 0 || replayed > status ? replayed : status;
+	if (replayed < 0)
+		return replayed;
+	status = replayed > status ? replayed : status;
+	int compared = compare(reading, fault);
+	return compared < 0 || compared > status ? compared : status;
 }
 
 int command_verify(int argc, char **argv)

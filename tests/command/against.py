@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""against.py HOLDFAST [unittest options]: `verify --against`: two copies of a store, at the same offsets."""
+
+import json
+import os
+import pathlib
+import shutil
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import command  # noqa: E402
+from command import TOPIC  # noqa: E402
+
+AT = "2026-11-23T08:20:{:02d}Z"
+SCHEMA = {"views": {"card": {"entity": {"id": "string"}, "features": {"n": {"type": "int64"}, "total": {"type": "int64", "merge": "sum"}}},
+                    "shop": {"entity": {"id": "string"}, "features": {"n": {"type": "int64"}}}},
+          "sources": {TOPIC: {}}}
+
+
+class Against(command.Case):
+    def setUp(self):
+        super().setUp()
+        self.schema = self.directory / "schema.json"
+        self.schema.write_text(json.dumps(SCHEMA))
+        self.configure(self.schema, file={"path": str(self.sent), "topic": TOPIC}, ingest={"dead_share_max": 1})
+        self.sent.touch()
+        self.number = 0
+
+    def send(self, count=5, view="card", **features):
+        with self.sent.open("a") as file:
+            for _ in range(count):
+                self.number += 1
+                features = features or {"n": self.number}
+                file.write(json.dumps({"id": f"e{self.number}", "view": view, "entity": {"id": f"x{self.number % 3}"},
+                                       "event_time": AT.format(self.number % 60), "features": features}) + "\n")
+
+    def take(self, *more):
+        self.holdfast("ingest", "--until-end", *more)
+
+    def against(self, other, status=0):
+        return json.loads(self.holdfast("verify", "--against", other, "--json", status=status).stdout.splitlines()[-1])
+
+    def nothing_is_left(self):
+        self.assertEqual([path.name for path in self.store.iterdir() if path.name.startswith("against")], [])
+
+    def offset(self):
+        partition, = [one for one in self.status()["partitions"] if one["topic"] == TOPIC]
+        return partition["next_offset"]
+
+    def test_a_backup_at_the_same_offsets(self):
+        self.send(total=1)
+        self.take()
+        self.holdfast("backup", "one")
+        told = self.against("one")
+        self.assertEqual((told["same"], told["taken_here"], told["taken_there"]), (True, 0, 0))
+        self.assertEqual([here == there for here, there in told["views"].values()], [True, True])
+        self.assertIn("the same", self.holdfast("verify", "--against", self.store / "backups" / "one.db").stdout.splitlines()[-1])
+
+    def test_a_backup_that_is_behind_is_taken_to_where_the_store_is(self):
+        self.send(total=1)
+        self.take()
+        self.holdfast("backup", "one")
+        self.send(7, total=2)
+        self.take()
+        before, offset = self.status()["digest"], self.offset()
+        told = self.against("one")
+        self.assertEqual((told["same"], told["taken_here"], told["taken_there"]), (True, 0, 7))
+        self.assertEqual((self.status()["digest"], self.offset()), (before, offset))
+        self.nothing_is_left()
+
+    def test_a_store_that_is_behind_is_copied(self):
+        self.send(total=1)
+        self.take()
+        ahead = self.directory / "ahead"
+        shutil.copytree(self.store, ahead, symlinks=True)
+        self.send(4, total=2)
+        self.take("--set", f"store.path={ahead}")
+        before, offset = self.status()["digest"], self.offset()
+        told = self.against(ahead)
+        self.assertEqual((told["same"], told["taken_here"], told["taken_there"]), (True, 4, 0))
+        self.assertEqual((self.status()["digest"], self.offset()), (before, offset))
+        self.nothing_is_left()
+        self.assertEqual(list((self.store / "backups").glob("*")), [])
+
+    def test_what_differs_is_named_by_its_view(self):
+        self.send(total=1)
+        self.take()
+        self.holdfast("backup", "one")
+        self.send(3, view="shop")
+        self.take()
+        # The log says something else now, and the copy takes that: the last value of all.
+        text = self.sent.read_bytes()
+        with self.sent.open("r+b") as file:
+            file.seek(text.rindex(b'"n": ') + len(b'"n": '))
+            file.write(b"9")
+        told = self.against("one", status=3)
+        self.assertEqual({name: here == there for name, (here, there) in told["views"].items()}, {"card": True, "shop": False})
+        self.assertFalse(told["same"])
+        self.nothing_is_left()
+
+    def test_equal_digests_at_unequal_offsets_prove_nothing(self):
+        """What the copy takes on its way counts."""
+        self.send(1, total=1)
+        self.take()
+        self.holdfast("backup", "one")
+        self.number = 0
+        self.send(1, total=1)  # a copy of what was there: the digest stays
+        self.take()
+        text = self.sent.read_bytes()
+        self.assertTrue(self.against("one")["same"])
+        with self.sent.open("r+b") as file:  # another event, in the log alone
+            file.seek(text.rindex(b'"id": "e1"') + len(b'"id": "e'))
+            file.write(b"7")
+        told = self.against("one", status=3)
+        self.assertEqual((told["same"], told["taken_there"]), (False, 1))
+
+    def test_what_no_log_holds_is_refused(self):
+        self.send(total=1)
+        self.take()
+        self.holdfast("backup", "one")
+        rows = self.directory / "rows.csv"
+        rows.write_text("id,n\nq,7\n")
+        self.holdfast("load", "card", rows, "--event-time", AT.format(40))
+        self.refused("no log holds them", "verify", "--against", "one", status=4)
+
+    def test_another_schema_is_refused(self):
+        self.send(total=1)
+        self.take()
+        self.holdfast("backup", "one")
+        wanted = json.loads(json.dumps(SCHEMA))
+        wanted["views"]["card"]["features"]["more"] = {"type": "int64"}
+        self.schema.write_text(json.dumps(wanted))
+        self.holdfast("schema", "apply", self.schema)
+        self.refused("has another schema", "verify", "--against", "one", status=4)
+
+    def test_a_log_that_does_not_lead_there_is_refused(self):
+        self.send(total=1)
+        self.take()
+        self.holdfast("backup", "one")
+        size = self.sent.stat().st_size
+        self.send(4, total=2)
+        self.take()
+        os.truncate(self.sent, size)
+        self.refused("the same offsets", "verify", "--against", "one", status=4)
+        self.nothing_is_left()
+
+    def test_what_is_no_copy_is_said(self):
+        self.send(total=1)
+        self.take()
+        self.refused("there is no backup two", "verify", "--against", "two")
+        self.holdfast("backup", "one")
+        path = self.store / "backups" / "one.db"
+        whole = path.read_bytes()
+        path.write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
+        self.assertNotEqual(self.holdfast("verify", "--against", "one", status=3).stderr, "")
+
+    def test_beside_a_service_that_goes_on(self):
+        self.send(total=1)
+        self.take()
+        self.holdfast("backup", "one")
+        self.send(6, total=2)
+        service = self.started("ingest")
+        command.await_true("all is taken", lambda: self.offset() == self.sent.stat().st_size)
+        self.assertTrue(self.against("one")["same"])
+        self.end(service)
+
+
+if __name__ == "__main__":
+    command.PROGRAM = os.path.abspath(sys.argv[1])
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]])
