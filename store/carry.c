@@ -1,6 +1,7 @@
 /* Decisions, holds, stops and facts, taken over from the live generation. */
 #include "store/carry.h"
 
+#include "store/carry_views.h"
 #include "store/decisions.h"
 #include "store/failpoint.h"
 #include "store/writer.h"
@@ -203,6 +204,10 @@ static int carry_all(struct carry *carry, struct fault *fault)
 	for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0]; i++)
 		rc = copy_table(carry, i, fault);
 	failpoint("carry_rows");
+	if (rc == 0 && carry->view != NULL)
+		rc = carry_views(carry, fault);
+	if (rc == 0 && carry->view != NULL)
+		rc = carry_view_letters(carry, fault);
 	if (rc == 0)
 		rc = carry_letters(carry, fault);
 	failpoint("carry_letters");
@@ -240,15 +245,20 @@ static int open_live(struct carry *carry, struct fault *fault)
 		      : partitions_load(&carry->partitions, carry->live, fault);
 }
 
-int store_carry(struct store *store, struct carried *out, struct fault *fault)
+int store_carry_others(struct store *store, const char *view,
+	struct carried *out, struct fault *fault)
 {
 	assert(store->role == ROLE_BUILD);
+	const struct schema *schema = store_schema(store);
 	struct carried ignored;
 	struct arena arena = ARENA_INIT;
 	struct carry carry = {.store = store,
 		.out = out == NULL ? &ignored : out,
+		.view = view == NULL ? NULL
+				     : schema_view(schema, slice_of(view)),
 		.arena = &arena};
 	*carry.out = (struct carried){0};
+	assert(view == NULL || carry.view != NULL);
 	int rc = store_need_keys(store, fault);
 	if (rc == 0)
 		rc = open_live(&carry, fault);
@@ -258,4 +268,9 @@ int store_carry(struct store *store, struct carried *out, struct fault *fault)
 	sqlite3_close(carry.live);
 	arena_finish(&arena);
 	return rc < 0 ? fault_wrap(fault, rc, "taking over what is live") : 0;
+}
+
+int store_carry(struct store *store, struct carried *out, struct fault *fault)
+{
+	return store_carry_others(store, NULL, out, fault);
 }

@@ -17,6 +17,7 @@ struct carry {
 	struct store *store;	      /* being built */
 	sqlite3 *live;		      /* read only */
 	struct partitions partitions; /* the live one's */
+	const struct view *view; /* the others are the live one's; or NULL */
 	struct carried *out;
 	struct arena *arena;
 };

@@ -53,7 +53,7 @@ static int forget(struct forgetting *forgetting, const struct value *entity,
 	forgetting->forgotten++;
 	forgetting->pending++;
 	if (held->place == ROW_DELETED)
-		return view_rows_remove_deleted(to, entity, totals, fault);
+		return view_rows_remove(to, entity, ROW_DELETED, totals, fault);
 	totals->digest = digest_add(
 		totals->digest, row_hash(to->view, entity, &held->row));
 	return view_rows_put(

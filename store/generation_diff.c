@@ -209,6 +209,12 @@ static int compare_view(
 	return rc < 0 ? rc : walk(comparison, false, fault);
 }
 
+static bool is_wanted(const struct comparison *comparison, const char *view)
+{
+	const char *only = comparison->options->view;
+	return only == NULL || strcmp(only, view) == 0;
+}
+
 static int compare_all(struct comparison *comparison, struct diff_view *views,
 	size_t *count, struct fault *fault)
 {
@@ -217,14 +223,18 @@ static int compare_all(struct comparison *comparison, struct diff_view *views,
 	int rc = 0;
 	*count = 0;
 	for (size_t i = 0; rc == 0 && i < left->view_count; i++) {
+		if (!is_wanted(comparison, left->views[i].name))
+			continue;
 		comparison->out = &views[(*count)++];
 		rc = compare_view(comparison, left->views[i].name, fault);
 	}
-	for (size_t i = 0; rc == 0 && i < right->view_count; i++)
-		if (schema_view(left, slice_of(right->views[i].name)) == NULL)
-			views[(*count)++] =
-				(struct diff_view){.name = right->views[i].name,
-					.only_right = true};
+	for (size_t i = 0; rc == 0 && i < right->view_count; i++) {
+		const char *name = right->views[i].name;
+		if (schema_view(left, slice_of(name)) == NULL &&
+			is_wanted(comparison, name))
+			views[(*count)++] = (struct diff_view){
+				.name = name, .only_right = true};
+	}
 	return rc;
 }
 

@@ -40,6 +40,7 @@ struct diff {
 };
 
 struct diff_options {
+	const char *view; /* only this one; NULL: all */
 	/* Both are open, each on one snapshot from here on. */
 	int (*begun)(void *payload, struct fault *fault);
 	/* Does a decision explain it? Asked of what the schemas don't explain.

@@ -60,8 +60,11 @@ int64_t store_epoch(const struct store *store);
 struct carried {
 	int64_t decisions, holds, stops;
 	int64_t letters; /* that both have, and those copied */
-	int64_t copied;	 /* of them: the log no longer holds their records */
+	int64_t copied;	 /* of them: none was built, as where the log no longer
+			    holds their records */
 	int64_t cleared; /* the live one let them go: here, too */
+	int64_t rows;	 /* of other views, that were others here */
+	int64_t settled; /* letters of other views, that are none there */
 };
 
 /*
@@ -73,6 +76,18 @@ struct carried {
  * Errors: as store_apply().
  */
 int store_carry(struct store *store, struct carried *out, struct fault *fault);
+
+/*
+ * The same where `view`, one of the schema's, alone is to be as it was built:
+ * rows and letters of all others become the live one's, too, and what was
+ * loaded into these comes along. Keys are of all views, as built; the accounts
+ * of a partition follow its letters. Both must have the same schema and stand
+ * at the same offsets. NULL: as store_carry().
+ * Errors: as there; FAULT_CORRUPT (another view of the live one is damaged),
+ * FAULT_REFUSED (part of one is of a log that is gone).
+ */
+int store_carry_others(struct store *store, const char *view,
+	struct carried *out, struct fault *fault);
 
 /*
  * Deletes and replaces with an event time before `before_us` are forgotten, in

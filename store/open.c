@@ -454,3 +454,11 @@ struct digest store_digest(const struct store *store)
 		sum = digest_add(sum, store->views[i].totals.digest);
 	return sum;
 }
+
+struct digest store_view_digest(const struct store *store, const char *view)
+{
+	const struct view *found =
+		schema_view(store->identity.schema, slice_of(view));
+	assert(found != NULL);
+	return store->views[store_view_index(store, found)].totals.digest;
+}

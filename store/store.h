@@ -373,4 +373,7 @@ int store_checkpoint(struct store *store, bool caught_up, struct fault *fault);
 /* The sum over all views, as of the last durable batch. */
 struct digest store_digest(const struct store *store);
 
+/* The same of one view, which there is. */
+struct digest store_view_digest(const struct store *store, const char *view);
+
 #endif

@@ -323,9 +323,12 @@ int view_rows_put(struct view_rows *rows, const struct value *entity,
 	return rc;
 }
 
-int view_rows_remove_deleted(struct view_rows *rows, const struct value *entity,
-	struct view_totals *totals, struct fault *fault)
+int view_rows_remove(struct view_rows *rows, const struct value *entity,
+	enum row_place place, struct view_totals *totals, struct fault *fault)
 {
-	totals->deleted--;
-	return remove_row(rows, rows->remove_deleted, entity, fault);
+	bool deleted = place == ROW_DELETED;
+	assert(place != ROW_NOWHERE);
+	--*(deleted ? &totals->deleted : &totals->rows);
+	return remove_row(rows, deleted ? rows->remove_deleted : rows->remove,
+		entity, fault);
 }

@@ -68,9 +68,10 @@ int view_rows_put(struct view_rows *rows, const struct value *entity,
 	const struct held_row *held, struct view_totals *totals,
 	struct arena *arena, struct fault *fault);
 
-/* A deleted entity's floor is forgotten; the digest is the caller's. */
-int view_rows_remove_deleted(struct view_rows *rows, const struct value *entity,
-	struct view_totals *totals, struct fault *fault);
+/* Take away what `place` has of the entity, a row or a deleted one's floor; the
+ * digest is the caller's. */
+int view_rows_remove(struct view_rows *rows, const struct value *entity,
+	enum row_place place, struct view_totals *totals, struct fault *fault);
 
 /* The row `statement` stands on, of the table held->place names: its entity
  * into entity[0..key_count) (NULL: not wanted), the rest into held->row, all in

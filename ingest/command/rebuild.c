@@ -116,9 +116,15 @@ static const char *origin_of(struct rebuild *rebuild)
 	const char *base = rebuild->options->base;
 	const char *log = rebuild->options->partial ? "what is left of the log"
 						    : "the log";
-	const char *origin = base == NULL ? log
-					  : arena_print(&rebuild->arena,
-						    "%s, and %s", base, log);
+	const char *view = rebuild->options->view;
+	const char *origin =
+		view != NULL ? arena_print(&rebuild->arena,
+				       "view %s from the log, the others as "
+				       "they were",
+				       view)
+		: base != NULL
+			? arena_print(&rebuild->arena, "%s, and %s", base, log)
+			: log;
 	return origin == NULL ? "" : origin;
 }
 
@@ -138,6 +144,27 @@ static int make_build(
 	return rc;
 }
 
+/* Others can only be taken over where all views are the same. */
+static int check_view(struct rebuild *rebuild, struct fault *fault)
+{
+	const struct schema *live = reader_schema(rebuild->live);
+	const struct schema *built = store_schema(rebuild->store);
+	const char *view = rebuild->options->view;
+	if (view == NULL)
+		return 0;
+	if (schema_view(built, slice_of(view)) == NULL)
+		return fault_set(fault, FAULT_USAGE,
+			"there is no view %s: `holdfast status` lists them",
+			view);
+	return strcmp(live->text, built->text) == 0
+		       ? 0
+		       : fault_set(fault, FAULT_USAGE,
+				 "generation %s has another schema than the "
+				 "live one: --view is for one that has the "
+				 "same",
+				 rebuild->name);
+}
+
 static int open_build(
 	struct rebuild *rebuild, const char *go_on, struct fault *fault)
 {
@@ -153,6 +180,8 @@ static int open_build(
 		rc = rebuild_forget(rebuild, fault);
 	if (rc == 0)
 		rc = rebuild_look(rebuild, fault);
+	if (rc == 0)
+		rc = check_view(rebuild, fault);
 	rebuild->other_schema =
 		rc == 0 && strcmp(reader_schema(rebuild->live)->text,
 				   store_schema(rebuild->store)->text) != 0;
@@ -163,15 +192,19 @@ static int open_build(
 static int compare(struct rebuild *rebuild)
 {
 	char live[2 * DIGEST_BYTES + 1], built[2 * DIGEST_BYTES + 1];
-	struct digest digest = store_digest(rebuild->store);
+	const char *view = rebuild->options->view;
+	struct digest digest =
+		view == NULL ? store_digest(rebuild->store)
+			     : store_view_digest(rebuild->store, view);
 	if (digest_equal(digest, rebuild->digest))
 		return 0;
 	digest_print(rebuild->digest, live);
 	digest_print(digest, built);
 	say(SAY_WARNING,
 		"generation %s has digest %s, the live one %s at the same "
-		"offsets",
-		rebuild->name, built, live);
+		"offsets%s%s",
+		rebuild->name, built, live, view == NULL ? "" : ", in view ",
+		view == NULL ? "" : view);
 	return 1;
 }
 
@@ -193,9 +226,15 @@ static int take_over(struct rebuild *rebuild, struct fault *fault)
 {
 	struct carried carried;
 	failpoint("rebuild_there");
-	int rc = store_carry(rebuild->store, &carried, fault);
+	int rc = store_carry_others(
+		rebuild->store, rebuild->options->view, &carried, fault);
 	if (rc < 0)
 		return rc;
+	if (rebuild->options->view != NULL)
+		say(SAY_INFO,
+			"of other views: %" PRId64 " rows and %" PRId64
+			" letters were others in the log",
+			carried.rows, carried.copied + carried.settled);
 	say(SAY_INFO,
 		"taken over: %" PRId64 " decisions, %" PRId64 " holds, %" PRId64
 		" stops, %" PRId64 " letters",
@@ -351,6 +390,8 @@ static const struct field fields[] = {
 		NULL, "switch, though what it holds differs"},
 	{"base", FIELD_TEXT, OWN(base), NULL, 0, 0, "BACKUP",
 		"begin with this backup, or with a copy of the `live` one"},
+	{"view", FIELD_TEXT, OWN(view), NULL, 0, 0, "NAME",
+		"this one from the log; the others stay as they are"},
 	{"forget-deletes-before", FIELD_TIME, OWN(forget_before_us), NULL,
 		INT64_MIN, INT64_MAX, "TIME",
 		"of the base: as if these entities never had been"},
@@ -363,7 +404,8 @@ static const struct field fields[] = {
 };
 
 static const struct options_spec spec = {
-	.usage = "rebuild [--schema FILE | --base BACKUP] [--diff] "
+	.usage = "rebuild [--schema FILE | --base BACKUP | --view NAME] "
+		 "[--diff] "
 		 "[--even-if-different] "
 		 "[--partial] "
 		 "[--continue NAME] [-c FILE]",
@@ -387,6 +429,12 @@ static int check(const struct rebuild_options *options, struct fault *fault)
 		return fault_set(fault, FAULT_USAGE,
 			"--base is for a new generation, under the schema that "
 			"the backup has");
+	if (options->view != NULL &&
+		(options->schema != NULL || options->base != NULL ||
+			options->partial))
+		return fault_set(fault, FAULT_USAGE,
+			"--view is for the whole log under the schema that the "
+			"live one has: not with --schema, --base or --partial");
 	if (options->forget_before_us != 0 && options->base == NULL)
 		return fault_set(fault, FAULT_USAGE,
 			"--forget-deletes-before wants a --base: from the log "

@@ -19,6 +19,7 @@ struct rebuild_options {
 	char *go_on;		  /* with this generation; NULL: a new one */
 	char *schema;		  /* file; NULL: the live one's */
 	char *base;		  /* a backup, or "live"; NULL: nothing */
+	char *view;		  /* the others are as they are; or NULL */
 	int64_t forget_before_us; /* 0: deletes are not forgotten */
 	bool partial;		  /* also where the log begins too late */
 	bool even_if_different;
@@ -58,7 +59,8 @@ struct rebuild {
 	int64_t asking_us;    /* until it said that it does */
 	int64_t first_behind; /* offsets between the two at the first look; -1
 			       */
-	struct digest digest; /* of the live one where it stands */
+	/* Of the live one where it stands, or of options->view there. */
+	struct digest digest;
 };
 
 int64_t rebuild_now_us(void);

@@ -174,7 +174,8 @@ static int compare(
 	struct listing *listing, struct reader *built, struct fault *fault)
 {
 	struct rebuild *rebuild = listing->rebuild;
-	const struct diff_options options = {.begun = begun,
+	const struct diff_options options = {.view = rebuild->options->view,
+		.begun = begun,
 		.decided = decided,
 		.differs = differs,
 		.payload = listing};

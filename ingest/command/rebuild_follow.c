@@ -4,6 +4,7 @@
 #include "ingest/command/say.h"
 #include "ingest/command/signals.h"
 #include "ingest/command/sources.h"
+#include "schema/load.h"
 #include "store/decisions.h"
 #include "store/failpoint.h"
 
@@ -81,6 +82,8 @@ static int check_reach(const struct rebuild *rebuild,
 	const struct config *config = rebuild->config;
 	if (status->partitions[index].accounts.taken == 0)
 		return 0;
+	if (rebuild->options->view != NULL && load_is_topic(log->topic))
+		return 0; /* it comes with the rows (store_carry_others()) */
 	if (is_beyond_reach(rebuild, status, index))
 		return fault_set(fault, FAULT_REFUSED,
 			"%s:%" PRId32 ": part of it came from an older log, "
@@ -209,6 +212,16 @@ static int follow_new_topics(struct rebuild *rebuild,
 	return rc;
 }
 
+static struct digest digest_of(
+	const struct rebuild *rebuild, const struct reader_status *status)
+{
+	const char *view = rebuild->options->view;
+	for (size_t i = 0; view != NULL && i < status->view_count; i++)
+		if (strcmp(status->views[i].name, view) == 0)
+			return status->views[i].digest;
+	return status->digest;
+}
+
 /* Where the live one is bounds this one. */
 static int follow(struct rebuild *rebuild, int64_t *behind, struct fault *fault)
 {
@@ -230,7 +243,7 @@ static int follow(struct rebuild *rebuild, int64_t *behind, struct fault *fault)
 	}
 	if (rc == 0)
 		rc = follow_new_topics(rebuild, &status, behind, fault);
-	rebuild->digest = status.digest;
+	rebuild->digest = digest_of(rebuild, &status);
 	return rc;
 }
 

@@ -4,11 +4,13 @@
 Real processes on a file, which tests may change: then the log is not what the live generation took.
 """
 
+import contextlib
 import copy
 import json
 import os
 import pathlib
 import re
+import sqlite3
 import sys
 import unittest
 
@@ -257,6 +259,73 @@ class WhatDiffers(Rebuilt):
         self.assertEqual(unexplained.splitlines()[1].split()[:4], ["account", "8", "count", "5"])
         self.assertRegex(decided.splitlines()[1], rf"^account +9 +count +4 +{TOPIC}:0@\d+ +- +- +dead 1 of the new one: key_reused$")
         self.assertIn(["account", "1", "1", "0", "1", "2", "0", "1", "0", "0"], [line.split() for line in told.splitlines()])
+
+
+class OneView(Rebuilt):
+    """`account` holds a dead letter that somebody forced in, which the log alone does not bring; `shop` is damaged."""
+
+    def setUp(self):
+        super().setUp()
+        schema = copy.deepcopy(SCHEMA)
+        schema["views"]["shop"] = {"entity": {"id": "int64"}, "features": {"sales": {"type": "int64", "merge": "sum"}}}
+        self.settle(schema)
+        with self.sent.open("a") as out:
+            for event in ({"id": "a", "view": "shop", "entity": {"id": 1}, "features": {"sales": 3}},
+                          {"id": "b", "view": "shop", "entity": {"id": 1}, "features": {"sales": 4}},
+                          {"id": 1, "view": "account", "entity": {"id": 9}, "features": {"count": 4}}):
+                out.write(json.dumps(event | {"event_time": command.AT}) + "\n")
+        self.take_all()
+        self.holdfast("dead", "retry", "--all", "--force", "--because", "it is another event")
+        self.undisturbed = self.digests()
+        self.numbers += 3
+
+    def digests(self):
+        views = json.loads(self.holdfast("verify", "--json").stdout)["views"]
+        return {name: view["digest"] for name, view in views.items()}
+
+    def damage(self):
+        with contextlib.closing(sqlite3.connect(self.store / "features.db")) as db:
+            db.execute("UPDATE shop SET sales = 99")
+            db.commit()
+        self.holdfast("verify", status=3)
+
+    def test_it_is_repaired_and_the_others_stay_as_they_were(self):
+        self.damage()
+        self.assertIn("differs from the live one", self.holdfast("rebuild", status=3).stderr)
+        told = self.holdfast("rebuild", "--view", "shop").stderr
+        self.assertIn("of other views: 1 rows and 1 letters were others in the log", told)
+        self.assertEqual((self.live(), self.count(9)), ("g3", 4))
+        self.assertEqual(self.digests(), self.undisturbed)
+        self.assertEqual(json.loads(self.holdfast("dead", "list", "--json").stdout)["letters"], [])
+        (partition,) = self.status()["partitions"]
+        self.assertEqual((partition["updates"], partition["applied"], partition["dead"]), (28, 28, 0))
+
+    def test_beside_an_owner_which_goes_on(self):
+        owner = self.running()
+        self.holdfast("rebuild", "--view", "shop")
+        self.send(2)
+        await_true("ingest goes on", lambda: self.total() == self.numbers)
+        self.assertEqual((self.live(), self.count(7), self.count(9)), ("g2", 22, 4))
+        self.assertIsNone(owner.poll())
+
+    def test_the_view_itself_comes_from_the_log(self):
+        self.assertIn("in view account", self.holdfast("rebuild", "--view", "account", status=3).stderr)
+        self.holdfast("rebuild", "--continue", "g2", "--view", "account", "--even-if-different")
+        self.assertEqual(self.live(), "g2")
+        self.assertEqual(self.digests()["shop"], self.undisturbed["shop"])
+        self.assertEqual(self.status()["partitions"][0]["dead"], 1)
+        self.holdfast("get", "account", "9", status=1)
+
+    def test_what_differs_is_told_of_it_alone(self):
+        told = self.holdfast("rebuild", "--view", "shop", "--diff")
+        self.assertEqual([line.split()[0] for line in told.stdout.splitlines()], ["view", "shop"])
+        self.assertIn("no difference", told.stderr)
+
+    def test_what_makes_no_sense_is_refused(self):
+        self.refused("there is no view shops", "rebuild", "--view", "shops")
+        self.refused("not with --schema", "rebuild", "--view", "shop", "--schema", "schema.json")
+        self.refused("not with --schema", "rebuild", "--view", "shop", "--partial")
+        self.assertEqual(self.generations(), ["g1"])
 
 
 class BesideAnOwner(Rebuilt):
