@@ -5,6 +5,7 @@
 #include "store/backup.h"
 #include "store/decisions.h"
 #include "store/generations.h"
+#include "store/reader.h"
 #include "tests/simulate/noted.h"
 
 #include <stdio.h>
@@ -69,6 +70,35 @@ static void note_nexts(const struct store *store, int64_t out[EVENT_PARTITIONS])
 	}
 }
 
+/* Whoever reads the old one, in whatever process, learns that it was left
+ * (design section 9). */
+static void check_left(struct world *world, int number)
+{
+	char name[GENERATION_NAME_BYTES];
+	struct reader *reader = NULL;
+	struct disk_plan plan = *disk_plan(world->disk);
+	*disk_plan(world->disk) = (struct disk_plan){0};
+	name_of(number, name);
+	int rc = reader_open_generation(
+		&reader, world->path, name, 0, &world->fault);
+	if (rc < 0 && !disk_is_dead(world->disk))
+		violate(world, "left %s: %s", name, world->fault.text);
+	if (rc == 0 && !reader_has_moved(reader))
+		violate(world, "readers of %s stay there", name);
+	reader_close(reader);
+	*disk_plan(world->disk) = plan;
+}
+
+/* What was rolled back does not come back by itself. */
+static void check_stands(struct world *world)
+{
+	const struct past *past = world->past;
+	int64_t nexts[EVENT_PARTITIONS];
+	note_nexts(world->store, nexts);
+	if (past->stands && memcmp(nexts, past->stands_at, sizeof nexts) != 0)
+		violate(world, "records were taken behind a rollback");
+}
+
 /* What arrived at the live one is in the log; that of the others is kept. */
 static void became_live(struct world *world, int number)
 {
@@ -80,8 +110,11 @@ static void became_live(struct world *world, int number)
 	new->arrivals = (struct arrivals){0};
 	old->exists = new->exists = true;
 	old->complete = new->complete = PAST_COMPLETE;
+	check_left(world, past->live);
 	past->live = number;
 	past->turning_to = 0;
+	past->stands = past->turning_stops;
+	note_nexts(world->store, past->stands_at);
 	past->may_stand = true;
 	/* Kafka is told the lower ones (design section 9). */
 	for (int i = 0; i < EVENT_PARTITIONS; i++) {
@@ -103,6 +136,7 @@ void past_started(struct world *world)
 		violate(world, "g%d is live, g%d was", number, past->live);
 	past->turning_to = 0;
 	past->may_stand = true;
+	check_stands(world);
 }
 
 /* A build that takes the log to where the live one is. */
@@ -246,6 +280,7 @@ static int turn_to(struct world *world, int number, bool exactly,
 	name_of(number, name);
 	note_nexts(world->store, past->generations[past->live].nexts);
 	past->turning_to = number;
+	past->turning_stops = stop_reason != NULL;
 	int rc = store_switch(&world->store, &to, fault);
 	if (rc != 0)
 		return rc;
@@ -498,6 +533,16 @@ static int step(struct world *world, struct fault *fault)
 	return steps[which](world, fault);
 }
 
+int past_resume(struct world *world, struct fault *fault)
+{
+	struct past *past = world->past;
+	if (past == NULL || !past->may_stand)
+		return 1;
+	check_stands(world);
+	past->may_stand = past->stands = false;
+	return resume_all(world->store, fault);
+}
+
 int past_attend(struct world *world, struct fault *fault)
 {
 	struct past *past = world->past;
@@ -508,10 +553,8 @@ int past_attend(struct world *world, struct fault *fault)
 		store_backup_copy(world->store, COPY_US);
 		return 0;
 	}
-	if (past->may_stand) {
-		past->may_stand = false;
-		return resume_all(world->store, fault);
-	}
+	if (past->may_stand)
+		return past_resume(world, fault);
 	return past->steps_left > 0 && has_all_partitions(world)
 		       ? step(world, fault)
 		       : 0;

@@ -35,10 +35,13 @@ struct past_backup {
 struct past {
 	struct chance chance;
 	int steps_left;
-	unsigned percent; /* of turns */
-	int live;	  /* its number; 0: nothing was opened yet */
-	int turning_to;	  /* may be live at the next start; 0: none */
-	bool may_stand;	  /* partitions: rolled back, and not resumed */
+	unsigned percent;   /* of turns */
+	int live;	    /* its number; 0: nothing was opened yet */
+	int turning_to;	    /* may be live at the next start; 0: none */
+	bool turning_stops; /* and then takes nothing */
+	bool stands;	    /* rolled back, and not resumed, at: */
+	int64_t stands_at[EVENT_PARTITIONS];
+	bool may_stand; /* partitions: rolled back, and not resumed */
 	struct past_generation generations[PAST_GENERATIONS];
 	struct past_backup backups[PAST_BACKUPS]; /* "b0", "b1", ... */
 	size_t backups_begun;
@@ -50,6 +53,10 @@ void past_free(struct past *past); /* NULL is allowed */
 
 /* The store was opened: it must be one of those that may be live now. */
 void past_started(struct world *world);
+
+/* Take records again, after a rollback. 1: nothing is rolled back. Errors: as
+ * store_resume_partition(). */
+int past_resume(struct world *world, struct fault *fault);
 
 /* What the pipeline asks (ingest/pipeline.h). */
 bool past_wants(struct world *world);

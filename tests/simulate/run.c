@@ -251,19 +251,30 @@ static int attend(void *payload, struct fault *fault)
 	return hand_attend(&world->hand, fault);
 }
 
-/* Stopped partitions are resumed, when all others were taken. */
-static bool may_resume(struct world *world, int rc)
+/* An operator goes on: behind a rollback, or with what is wrong with logs. */
+static int resume(struct world *world)
 {
-	if (rc != FAULT_LOG || log_source_stopped(&world->log) == 0)
-		return false;
-	if (!log_source_is_done(&world->log))
-		violate(world, "a stopped partition kept others from going on");
+	int rc = past_resume(world, &world->fault);
+	if (rc <= 0)
+		return rc;
 	do {
 		rc = hand_resume(&world->hand, &world->fault);
 	} while (rc == 0);
+	return rc == 1 ? 0 : rc;
+}
+
+/* Stopped partitions are resumed, when all others were taken. */
+static bool may_resume(struct world *world, int rc)
+{
+	bool back = world->past != NULL && world->past->may_stand;
+	if (rc != FAULT_LOG || (!back && log_source_stopped(&world->log) == 0))
+		return false;
+	if (!back && !log_source_is_done(&world->log))
+		violate(world, "a stopped partition kept others from going on");
+	rc = resume(world);
 	if (rc < 0 && may_fail(world, rc, "resume"))
 		start_again(world);
-	if (rc == 1)
+	if (rc == 0)
 		begin_anew(world);
 	return true;
 }
