@@ -56,12 +56,29 @@ static const char *detail_of(const json_error_t *error, struct arena *arena)
 		arena, "%.*s at byte %d", length, error->text, error->position);
 }
 
+/* Did jansson ask for memory in vain, in this thread, since it was cleared? */
+static _Thread_local bool in_vain;
+
+static void *take(size_t size)
+{
+	void *memory = malloc(size);
+	in_vain |= memory == NULL;
+	return memory;
+}
+
+void json_process_init(void)
+{
+	json_set_alloc_funcs(take, free);
+}
+
 /* jansson gives a failed allocation no code of its own, and within a string
  * calls it an invalid token (2.14, load.c). Lack of memory must not condemn an
- * event: so what a parser would have needed is asked for here, and what was
- * wrong must be wrong twice. */
+ * event: where jansson's requests are not seen, what a parser would have needed
+ * is asked for here. */
 static bool memory_is_out(const json_error_t *error, size_t text_length)
 {
+	if (in_vain)
+		return true;
 	/* volatile: or the compiler drops a pair of malloc and free */
 	void *volatile probe = malloc(2 * text_length + PROBE_BYTES);
 	bool out = probe == NULL || error->text[0] == '\0' ||
@@ -93,11 +110,12 @@ int json_read(struct slice text, size_t depth_max, struct arena *arena,
 		return 0;
 	}
 	json_error_t error = {.line = 0}; /* jansson leaves parts unset */
+	in_vain = false;
 	out->root = parse(text, &out->lossy, &error);
-	if (out->root == NULL)
-		out->root = parse(text, &out->lossy, &error);
-	if (out->root != NULL)
+	if (out->root != NULL && !in_vain)
 		return 0;
+	json_decref(out->root);
+	out->root = NULL;
 	if (memory_is_out(&error, text.length))
 		return FAULT_OOM;
 	out->reason = reason_of(&error);
@@ -128,7 +146,9 @@ struct slice json_print(const json_t *json, struct arena *arena)
 	char *text = length == 0 ? NULL : arena_take(arena, length + 1);
 	if (text == NULL)
 		return (struct slice){NULL, 0};
-	length = json_dumpb(json, text, length, flags);
+	/* It asks for memory each time, to sort members. */
+	if (json_dumpb(json, text, length, flags) != length)
+		return (struct slice){NULL, 0};
 	text[length] = '\0';
 	return (struct slice){text, length};
 }

@@ -32,6 +32,14 @@ struct json_text {
 };
 
 /*
+ * What a program that owns its process calls once, before any JSON is read:
+ * json_read() then knows of each request for memory that failed. jansson 2.14
+ * does not: where the buffer of a token can't grow it drops a byte and goes on
+ * (load.c, lex_save). Not for a library, whose host may use jansson, too.
+ */
+void json_process_init(void);
+
+/*
  * Read `text`. What is wrong with it is *out's reason: BAD_JSON, BAD_UTF8,
  * DUPLICATE_MEMBER, TOO_DEEP. Errors: FAULT_OOM (without text).
  */

@@ -386,6 +386,7 @@ int keys_prepare(struct keys *keys, struct fault *fault)
 
 void keys_settle(struct keys *keys)
 {
+	bool whole = true;
 	for (size_t i = 0; i < keys->gone_count; i++)
 		key_map_remove(
 			&keys->map, keys->gone[i].prefix, keys->gone[i].seq);
@@ -394,16 +395,17 @@ void keys_settle(struct keys *keys)
 		const struct key_holder *holder = &keys->fresh[i];
 		if (holder->seq <= 0)
 			continue;
-		bool added = key_map_add(&keys->map, keys_prefix(holder->key),
-				     holder->seq) &&
-			     key_segments_note(keys, holder);
-		/* keys_prepare() made room for all but a segment's few bytes
-		 * of logs. Dying behind the commit is safe: the memory is
-		 * built from the table at the next start. */
-		assert(added);
+		whole &= key_map_add(&keys->map, keys_prefix(holder->key),
+				 holder->seq) &&
+			 key_segments_note(keys, holder);
 	}
 	keys->next_seq = keys->batch_seq;
 	keys_forget(keys);
+	/* keys_prepare() made room for all but a segment's few bytes of logs.
+	 * Without them the memory is built from the table before the next
+	 * batch. */
+	if (!whole)
+		unload(keys);
 }
 
 void keys_forget(struct keys *keys)

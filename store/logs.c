@@ -137,8 +137,10 @@ static int note_announced(struct store *store,
 		return fault_set(fault, FAULT_OOM, "no memory for partitions");
 	}
 	int rc = write_announced(store, announced, count, &newcomers, fault);
-	if (rc == STORE_DURABLE)
+	if (rc == STORE_DURABLE) {
 		rc = join(store, announced, count, &newcomers, fault);
+		store->stale |= rc < 0; /* they are in the file by now */
+	}
 	for (size_t i = 0; i < newcomers.count; i++)
 		partition_free(newcomers.items[i]);
 	free(newcomers.items);

@@ -38,14 +38,14 @@ static int check_pragma(
 	if (rc == 1) {
 		const char *text =
 			(const char *)sqlite3_column_text(statement, 0);
-		rc = text != NULL && strcmp(text, expected) == 0
-			     ? 0
-			     : fault_set(fault, FAULT_IO,
-				       "%s gave %s, not %s: this file system "
-				       "can't "
-				       "keep the store's promises",
-				       sql, text == NULL ? "nothing" : text,
-				       expected);
+		rc = 0;
+		if (text == NULL) /* for the one reason that there is */
+			rc = sql_fault(db, SQLITE_NOMEM, fault, sql);
+		else if (strcmp(text, expected) != 0)
+			rc = fault_set(fault, FAULT_IO,
+				"%s gave %s, not %s: this file system can't "
+				"keep the store's promises",
+				sql, text, expected);
 	}
 	sqlite3_finalize(statement);
 	return rc;

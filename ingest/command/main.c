@@ -1,6 +1,7 @@
 /* Picks a subcommand. */
 #include "ingest/command/command.h"
 #include "ingest/command/memory.h"
+#include "schema/json.h"
 #include "schema/nearest.h"
 #include "store/process.h"
 
@@ -111,6 +112,7 @@ int main(int argc, char **argv)
 {
 	memory_give_back();
 	store_process_init();
+	json_process_init();
 	int status = pick(argc, argv);
 	if (fflush(stdout) == 0 && ferror(stdout) == 0)
 		return status;

@@ -1,5 +1,6 @@
 /* Out of memory, at every place where schema and decoder ask for some: they
  * say so, leak nothing, and never take half an event for a whole one. */
+#include "schema/json.h"
 #include "schema/line.h"
 #include "tests/lib/check.h"
 #include "tests/lib/decode_rig.h"
@@ -45,10 +46,15 @@ struct slice __wrap_arena_copy(struct arena *arena, struct slice bytes)
  * left. Not before: jansson's growing buffer asserts that it always grows. */
 static bool exhaustible, exhausted;
 
+/* How many requests to the heap go well before one fails; negative: all do. */
+static long heap_countdown = -1;
+
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_malloc(size_t size)
 {
+	if (heap_countdown >= 0 && heap_countdown-- == 0)
+		return NULL;
 	return exhausted ? NULL : __real_malloc(size);
 }
 /* NOLINTEND(bugprone-reserved-identifier) */
@@ -57,15 +63,6 @@ static void *json_take(size_t size)
 {
 	exhausted = exhausted || (exhaustible && size > 290 && size < 320);
 	return malloc(size);
-}
-
-/* How many of jansson's requests go well before one fails. */
-static long json_countdown = -1;
-
-static void *json_take_once(size_t size)
-{
-	return json_countdown >= 0 && json_countdown-- == 0 ? NULL
-							    : malloc(size);
 }
 
 struct attempt {
@@ -224,24 +221,32 @@ static void a_string_without_room_is_not_the_fault_of_the_event(void **state)
 	assert_int_equal(rc, FAULT_OOM);
 }
 
-/* Short strings only: jansson's growing buffer asserts that it always grows. */
-static void a_value_that_was_short_once_is_read_again(void **state)
+/* jansson drops a byte of what is longer than its buffer where that can't grow:
+ * here of the key. In a number it would end the process. */
+static void what_was_short_once_is_neither_wrong_nor_changed(void **state)
 {
 	struct rig *rig = *state;
+	size_t failed = 0;
 	rig->record.value = rig_json(rig,
-		"{'id': 1, 'card': 'c1', 'status': 1, 'amount': 2,"
-		" 'x': ['a', {'b': 'c'}]}");
+		"{'id': '018f3c1e-7b2a-7000-8000-0123456789ab', 'card': 'c1',"
+		" 'status': 1, 'amount': 2, 'x': ['a', {'b': 'c'}]}");
+	json_process_init();
 	assert_int_equal(decode(rig, "pay"), 0);
 	struct decoded whole = rig->out;
-	json_set_alloc_funcs(json_take_once, free);
 	bool reached = true;
 	for (long n = 0; reached; n++) {
-		json_countdown = n;
-		assert_int_equal(decode(rig, "pay"), 0);
-		reached = json_countdown < 0;
-		check_same(&whole, &rig->out);
+		heap_countdown = n;
+		int rc = decode(rig, "pay");
+		reached = heap_countdown < 0;
+		heap_countdown = -1;
+		if (rc == 0)
+			check_same(&whole, &rig->out);
+		else
+			assert_int_equal(rc, FAULT_OOM);
+		failed += rc != 0;
 	}
 	json_set_alloc_funcs(malloc, free);
+	assert_true(failed > 20);
 }
 
 int main(void)
@@ -251,7 +256,7 @@ int main(void)
 		WITH_RIG(loading_a_schema_says_so),
 		WITH_RIG(reading_a_line_says_so),
 		WITH_RIG(a_string_without_room_is_not_the_fault_of_the_event),
-		WITH_RIG(a_value_that_was_short_once_is_read_again),
+		WITH_RIG(what_was_short_once_is_neither_wrong_nor_changed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,10 @@
 #include "tests/walk/shortage.h"
 
+#include "schema/json.h"
 #include "tests/walk/shortage_disk.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <jansson.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -171,16 +171,6 @@ static void sqlite_finish(void *data)
 	(void)data;
 }
 
-static void *json_take(size_t size)
-{
-	return malloc(size);
-}
-
-static void json_give(void *memory)
-{
-	free(memory);
-}
-
 /* Without lookaside each of SQLite's requests comes here. */
 void shortage_install(void)
 {
@@ -193,5 +183,5 @@ void shortage_install(void)
 		sqlite3_initialize() != SQLITE_OK)
 		abort();
 	shortage_disk_install();
-	json_set_alloc_funcs(json_take, json_give);
+	json_process_init();
 }

@@ -145,7 +145,9 @@ static void violated(
 }
 
 /* A fault that says the truth about a shortage; without memory, some exits are
- * those after which a process starts anew. */
+ * those after which a process starts anew. SQLite itself calls it
+ * SQLITE_IOERR_SHMLOCK where a checkpoint finds no memory for the WAL's index
+ * (os_unix.c, unixShmLock()). */
 static bool is_honest(enum shortage kind, int code, const char *text)
 {
 	if (code == 0)
@@ -154,6 +156,8 @@ static bool is_honest(enum shortage kind, int code, const char *text)
 		return (code == FAULT_IO && text[0] != '\0') ||
 		       (code == FAULT_CORRUPT &&
 			       strstr(text, UNREADABLE) != NULL);
+	if (code == FAULT_IO && strstr(text, "(SQLite 5130)") != NULL)
+		return true;
 	return strstr(text, "memory") != NULL &&
 	       (code == FAULT_OOM || code == FAULT_IO);
 }
