@@ -10,7 +10,7 @@ struct course {
 struct until_source {
 	struct source base;
 	struct source *inner;
-	int64_t until_us;
+	struct until_options options;
 	struct course *courses; /* by log id - 1: courses[0..count) */
 	size_t count;
 };
@@ -64,9 +64,23 @@ static int end_there(struct until_source *until, struct source_event *event,
 	int rc = hold(until, log, true, course->pausing, fault);
 	if (rc < 0)
 		return rc;
-	*event = (struct source_event){
-		.log = log, .next_offset = offset, .as_of_us = until->until_us};
+	*event = (struct source_event){.log = log,
+		.next_offset = offset,
+		.as_of_us = until->options.until_us};
 	return SOURCE_END;
+}
+
+/* 1: the record is behind the moment. */
+static int is_later(const struct until_source *until,
+	const struct record *record, struct fault *fault)
+{
+	const struct until_options *options = &until->options;
+	int64_t time_us = record->timestamp_us;
+	int rc = 0;
+	if (time_us == TIMESTAMP_NONE && options->time_of != NULL)
+		rc = options->time_of(
+			options->payload, record, &time_us, fault);
+	return rc < 0 ? rc : time_us > options->until_us;
 }
 
 static int until_poll(struct source *source, struct source_event *event,
@@ -83,9 +97,10 @@ static int until_poll(struct source *source, struct source_event *event,
 		return no_memory(fault);
 	if (course->over)
 		return SOURCE_IDLE; /* on its way when it was held */
-	if (!record || event->record.timestamp_us <= until->until_us)
-		return outcome;
-	return end_there(until, event, course, fault);
+	int later = record ? is_later(until, &event->record, fault) : 0;
+	if (later < 0)
+		return later;
+	return later == 1 ? end_there(until, event, course, fault) : outcome;
 }
 
 /* Anew, too: then what came from there comes again. */
@@ -128,7 +143,7 @@ static void until_close(struct source *source)
 }
 
 int until_source_open(struct source **out, struct source *inner,
-	int64_t until_us, struct fault *fault)
+	const struct until_options *options, struct fault *fault)
 {
 	static const struct source_ops ops = {until_poll, until_start,
 		until_pause, until_commit, until_close};
@@ -140,7 +155,7 @@ int until_source_open(struct source **out, struct source *inner,
 	}
 	until->base.ops = &ops;
 	until->inner = inner;
-	until->until_us = until_us;
+	until->options = *options;
 	*out = &until->base;
 	return 0;
 }

@@ -2,7 +2,8 @@
  * A source that ends at a moment: of each partition it gives what comes before
  * the first record whose timestamp is later, and says that this is its end;
  * also when it is started anew. So a store is taken to where it was at that
- * time. Nothing is committed.
+ * time. Nothing is committed. A record of which nobody knows a time is as old
+ * as the one before it.
  *
  * Threads: as ingest/source.h.
  */
@@ -11,9 +12,19 @@
 
 #include "ingest/source.h"
 
+struct until_options {
+	int64_t until_us;
+	/* Of a record that its log gives no timestamp, as a line of a file has
+	 * none; TIMESTAMP_NONE: nobody knows. Fails with FAULT_OOM. NULL:
+	 * nobody knows of any. */
+	int (*time_of)(void *payload, const struct record *record,
+		int64_t *time_us, struct fault *fault);
+	void *payload;
+};
+
 /* `inner` is owned from here on, on failure too. The caller owns *out and
  * closes it by source_close(). Errors: FAULT_OOM. */
 int until_source_open(struct source **out, struct source *inner,
-	int64_t until_us, struct fault *fault);
+	const struct until_options *options, struct fault *fault);
 
 #endif

@@ -44,11 +44,8 @@ struct store_partition *carry_partition(const struct carry *carry, int64_t id)
 		       : NULL;
 }
 
-/* Does the built generation have what a hold is on, "view" or "view:feature"?
- */
-static bool has_target(const struct carry *carry, struct slice target)
+bool carry_schema_has(const struct schema *schema, struct slice target)
 {
-	const struct schema *schema = carry->store->identity.schema;
 	const char *colon = memchr(target.data, ':', target.length);
 	struct slice name = target;
 	if (colon != NULL)
@@ -69,7 +66,8 @@ static bool decision_fits(const struct carry *carry, struct column *row)
 
 static bool hold_fits(const struct carry *carry, struct column *row)
 {
-	bool fits = has_target(carry, column_as_bytes(&row[0]));
+	bool fits = carry_schema_has(
+		carry->store->identity.schema, column_as_bytes(&row[0]));
 	carry->out->holds += fits;
 	return fits;
 }

@@ -26,6 +26,9 @@ struct carry {
  * none, or that log is an older incarnation. */
 struct store_partition *carry_partition(const struct carry *carry, int64_t id);
 
+/* Does a schema have what a hold is on, "view" or "view:feature"? */
+bool carry_schema_has(const struct schema *schema, struct slice target);
+
 /* Letters (carry_letters.c). Errors: as sql_fault(), FAULT_OOM. */
 int carry_letters(struct carry *carry, struct fault *fault);
 

@@ -243,14 +243,26 @@ static int claim_live(struct store *store, struct fault *fault)
 		       : generation_note(store->db, GENERATION_LIVE, "", fault);
 }
 
+static int claim_build(struct store *store, struct fault *fault)
+{
+	enum generation_state state;
+	const char *peer;
+	int rc = generation_read(
+		store->db, &state, &peer, &store->memory, fault);
+	if (rc < 0)
+		return rc;
+	bool stays = store->stays_complete && state != GENERATION_BUILDING;
+	return generation_note(store->db,
+		stays ? GENERATION_COMPLETE : GENERATION_BUILDING, "", fault);
+}
+
 int generation_claim(struct store *store, struct fault *fault)
 {
 	switch (store->role) {
 	case ROLE_LIVE:
 		return claim_live(store, fault);
 	case ROLE_BUILD:
-		return generation_note(
-			store->db, GENERATION_BUILDING, "", fault);
+		return claim_build(store, fault);
 	default:
 		return 0; /* store_switch() says what it is */
 	}

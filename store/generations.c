@@ -1,6 +1,7 @@
 #include "store/generations.h"
 
 #include "schema/load.h"
+#include "store/failpoint.h"
 #include "store/file_codes.h"
 #include "store/reader_inside.h"
 #include "store/writer.h"
@@ -184,21 +185,16 @@ int generations_list(const char *path, struct arena *arena,
 	return rc == FAULT_OOM ? no_memory(fault) : rc;
 }
 
+/* The file first: without its WAL it may lack commits, or be no database any
+ * more, and it is a generation as long as it is there. What is left of it then,
+ * the next start removes, too. */
 static int remove_files(const struct layout *layout, struct fault *fault)
 {
-	/* The file first: without its WAL it may lack commits, or be no
-	 * database any more, and it is a generation as long as it is there. */
-	static const char *const suffixes[] = {"", RUN_NOTE_SUFFIX,
-		DAMAGE_SUFFIX, DAMAGE_SUFFIX ".new", "-wal", "-shm",
-		"-journal"};
-	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-		char path[PATH_MAX + 16];
-		int length = snprintf(path, sizeof path, "%s%s",
-			layout->database, suffixes[i]);
-		if (length < 0 || (unlink(path) != 0 && errno != ENOENT))
-			return file_fault(fault, errno, "can't remove", path);
-	}
-	return 0;
+	if (unlink(layout->database) != 0)
+		return file_fault(
+			fault, errno, "can't remove", layout->database);
+	failpoint("drop_file");
+	return layout_clear_left(layout, fault);
 }
 
 /* The lock of builders in *builders, -1 for none; the caller closes it. Which

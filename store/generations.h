@@ -30,6 +30,9 @@ struct store_build {
 	 * start, under the options' schema, or else the live one's. */
 	const char *base;
 	const char *origin; /* of a new one, for people: "the log" */
+	/* One that is complete stays so while it takes more: whatever comes of
+	 * that, it is fit for a rollback. */
+	bool stays_complete;
 };
 
 /*
@@ -99,9 +102,34 @@ int store_forget_deletes(struct store *store, int64_t before_us,
 	int64_t *forgotten, struct fault *fault);
 
 /* It holds all that it was built for: only such a one takes the live one's
- * place. What a build goes on with is incomplete again.
+ * place. What a build goes on with is incomplete again, unless it stays so.
  * Errors: as store_apply(). */
 int store_complete(struct store *store, struct fault *fault);
+
+#define HANDOVER_TEXT_BYTES 512
+
+/*
+ * What operators decided on the generation that was live, and what became of
+ * it in the one that takes its place at other offsets. Where the live one could
+ * not be opened, or not all of it be read, what can be read of it joins what
+ * the other one has, and `missed` says the rest.
+ */
+struct handover {
+	int64_t holds;	      /* in force here, as they were there */
+	int64_t holds_gone;   /* on what this schema does not have */
+	int64_t stops;	      /* paused, flooded, rolled back: still stopped */
+	int64_t stops_gone;   /* of partitions that it never took: they run */
+	int64_t decisions;    /* that join the record */
+	int64_t dropped;      /* dead letters that were dropped since */
+	int64_t drops_gone;   /* of letters that come again, if they do */
+	int64_t letters_back; /* letters again, which were taken up, or had
+				 left, since */
+	/* Decisions whose effect it has not: "2 load, 1 schema apply"; or "".
+	 */
+	char undone[HANDOVER_TEXT_BYTES];
+	/* What of the live one can't be read, and why; or "". */
+	char missed[HANDOVER_TEXT_BYTES];
+};
 
 struct store_switch {
 	const char *generation;
@@ -113,6 +141,8 @@ struct store_switch {
 	 * reason, with these words (store/decisions.h). NULL: they go on. */
 	const char *stop_reason, *stop_detail;
 	const struct decision *decision; /* on its record; or NULL */
+	/* Filled in unless it is `exactly`; or NULL. */
+	struct handover *handover;
 };
 
 /*
@@ -128,7 +158,8 @@ int store_switch(struct store **store, const struct store_switch *to,
 
 /*
  * The same where the live generation can't be opened any more: the link is
- * renamed, nothing is sealed. No owner may run. Errors: as store_switch().
+ * renamed, nothing is sealed. No owner may run. What operators decided is read
+ * out of the live one's file as far as that goes. Errors: as store_switch().
  */
 int store_replace(const struct store_options *options,
 	const struct store_switch *to, struct fault *fault);

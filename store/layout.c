@@ -244,6 +244,38 @@ int layout_lock_build(
 		out, fault);
 }
 
+/* "g2.db-wal" of a g2.db that is gone, "g3.draft". */
+static bool is_left(int directory, const char *name)
+{
+	char file[NAME_MAX + 1];
+	size_t length = strcspn(name, "-");
+	if (number_of_file(name) == 0)
+		return false;
+	if (strncmp(name + strcspn(name, "."), ".draft", 6) == 0)
+		return true;
+	memcpy(file, name, length);
+	file[length] = '\0';
+	return name[length] == '-' && faccessat(directory, file, F_OK, 0) != 0;
+}
+
+int layout_clear_left(const struct layout *layout, struct fault *fault)
+{
+	char path[PATH_MAX];
+	int rc = 0;
+	if (!join(path, layout->directory, "generations"))
+		return too_long(fault);
+	DIR *directory = opendir(path);
+	if (directory == NULL)
+		return file_fault(fault, errno, "can't list directory", path);
+	for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+		if (is_left(dirfd(directory), entry->d_name) &&
+			unlinkat(dirfd(directory), entry->d_name, 0) != 0)
+			rc = file_fault(
+				fault, errno, "can't remove", entry->d_name);
+	closedir(directory);
+	return rc;
+}
+
 int layout_clear_draft(const struct layout *layout, struct fault *fault)
 {
 	static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};

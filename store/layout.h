@@ -67,6 +67,12 @@ int layout_lock(const struct layout *layout, int *out, struct fault *fault);
 int layout_lock_build(
 	const struct layout *layout, int *out, struct fault *fault);
 
+/* Remove what dead processes left beside generations: unfinished drafts, and
+ * the WAL and notes of one that is dropped. The caller has the lock of
+ * builders. What can't be removed keeps nothing else from it.
+ * Errors: file_fault(). */
+int layout_clear_left(const struct layout *layout, struct fault *fault);
+
 /* Remove an unfinished draft. Errors: file_fault(). */
 int layout_clear_draft(const struct layout *layout, struct fault *fault);
 

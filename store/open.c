@@ -272,6 +272,17 @@ static int open_directory(
 	return rc;
 }
 
+/* Whoever builds meanwhile has not left anything. */
+static void clear_left(const struct store *store)
+{
+	int builders = -1;
+	backups_clear_unfinished(store->layout.directory);
+	if (layout_lock_build(&store->layout, &builders, NULL) == 0)
+		(void)layout_clear_left(&store->layout, NULL);
+	if (builders >= 0)
+		close(builders);
+}
+
 static int open_all(
 	struct store *store, const struct place *place, struct fault *fault)
 {
@@ -284,7 +295,7 @@ static int open_all(
 	if (rc == 0) /* what is missing since: now it is known to be ours */
 		rc = layout_make(&store->layout, fault);
 	if (rc == 0 && store->role == ROLE_LIVE) /* nobody else makes one */
-		backups_clear_unfinished(store->layout.directory);
+		clear_left(store);
 	if (rc == 0)
 		rc = meta_read_identity(
 			store->db, &store->identity, &store->memory, fault);
@@ -312,6 +323,8 @@ static int open_once(struct store **out, const struct store_options *options,
 	store->role = place->build != NULL	  ? ROLE_BUILD
 		      : place->generation != NULL ? ROLE_SUCCESSOR
 						  : ROLE_LIVE;
+	store->stays_complete =
+		place->build != NULL && place->build->stays_complete;
 	if (store->role != ROLE_BUILD)
 		ballast_init(
 			&store->ballast, options->path, options->ballast_bytes);

@@ -1,7 +1,10 @@
 /* The switch: the owner turns from one generation to another. */
 #include "store/carry.h"
+#include "store/damage.h"
 #include "store/decisions.h"
 #include "store/failpoint.h"
+#include "store/handover.h"
+#include "store/tables.h"
 #include "store/writer.h"
 
 #include <assert.h>
@@ -47,8 +50,9 @@ static int check_complete(struct store *store, struct fault *fault)
 	arena_reset(&store->batch_arena);
 	int rc = generation_read(
 		store->db, &state, &peer, &store->batch_arena, fault);
-	if (rc < 0 || state == GENERATION_COMPLETE ||
-		state == GENERATION_READY || state == GENERATION_SEALED)
+	/* A live one that the link does not lead to was replaced when it could
+	 * not be opened. */
+	if (rc < 0 || state != GENERATION_BUILDING)
 		return rc;
 	return fault_set(fault, FAULT_REFUSED,
 		"generation %s is not complete: `holdfast rebuild` goes on "
@@ -146,14 +150,27 @@ static int stop_all(
 	return rc;
 }
 
-/* What it is from now on, with its stops and its record: one transaction. */
+static int take_over(struct store *successor,
+	const struct handover_source *from, const struct store_switch *to,
+	struct fault *fault)
+{
+	struct handover ignored;
+	struct handover *out = to->handover == NULL ? &ignored : to->handover;
+	return handover_take(successor, from, out, fault);
+}
+
+/* What it is from now on, with its stops and its record: one transaction.
+ * `from` NULL: it has what was decided already. */
 static int make_ready(struct store *successor, const char *live,
-	const struct store_switch *to, struct fault *fault)
+	const struct handover_source *from, const struct store_switch *to,
+	struct fault *fault)
 {
 	int rc = store_begin(successor, fault);
 	if (rc == 0)
 		rc = generation_note(
 			successor->db, GENERATION_READY, live, fault);
+	if (rc == 0 && from != NULL)
+		rc = take_over(successor, from, to, fault);
 	if (rc == 0 && to->stop_reason != NULL)
 		rc = stop_all(successor, to, fault);
 	if (rc == 0)
@@ -199,7 +216,12 @@ static int turn(struct store *live, struct store *successor,
 	const struct store_switch *to, struct fault *fault)
 {
 	const char *name = successor->layout.generation;
-	int rc = make_ready(successor, live->layout.generation, to, fault);
+	struct damage damage;
+	damage_read(live->layout.database, &damage);
+	const struct handover_source from = {.db = live->db,
+		.schema = damage.found ? NULL : live->identity.schema};
+	int rc = make_ready(successor, live->layout.generation,
+		to->exactly ? NULL : &from, to, fault);
 	failpoint("switch_ready");
 	if (rc < 0) /* a successor without a seal on its peer means nothing */
 		return rc;
@@ -262,6 +284,33 @@ int store_reopen(struct store **store, struct fault *fault)
 	return rc;
 }
 
+/* The live one as far as it can be read: a file like any other to SQLite. */
+static int open_unsound(
+	const struct store_options *options, sqlite3 **db, struct fault *why)
+{
+	struct layout layout;
+	bool exists = false;
+	int rc = layout_find(&layout, options->path, &exists, why);
+	if (rc == 0)
+		rc = sql_open(db, layout.database, SQL_READ,
+			options->busy_timeout_ms, why);
+	return rc < 0 ? rc : tables_check(*db, layout.database, why);
+}
+
+static int make_ready_alone(struct store *successor,
+	const struct store_options *options, const struct store_switch *to,
+	struct fault *fault)
+{
+	sqlite3 *db = NULL;
+	struct fault why = {0};
+	bool opened = open_unsound(options, &db, &why) == 0;
+	const struct handover_source from = {
+		.db = opened ? db : NULL, .why = why.text};
+	int rc = make_ready(successor, "", &from, to, fault);
+	sqlite3_close(db);
+	return rc;
+}
+
 int store_replace(const struct store_options *options,
 	const struct store_switch *to, struct fault *fault)
 {
@@ -271,7 +320,7 @@ int store_replace(const struct store_options *options,
 	if (rc == 0)
 		rc = layout_lock_build(&successor->layout, &builders, fault);
 	if (rc == 0)
-		rc = make_ready(successor, "", to, fault);
+		rc = make_ready_alone(successor, options, to, fault);
 	failpoint("switch_ready");
 	if (rc == 0)
 		rc = layout_relink(&successor->layout, fault);

@@ -56,6 +56,7 @@ struct store {
 	struct layout layout;
 	int lock; /* descriptor of the locked directory; -1: another's */
 	enum store_role role;
+	bool stays_complete; /* a ROLE_BUILD (store/generations.h) */
 	char successor[GENERATION_NAME_MAX]; /* that it was found sealed by */
 	struct ballast ballast;
 	struct store_options options;

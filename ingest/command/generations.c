@@ -21,10 +21,14 @@ static const char *or_dash(const char *text)
 	return text == NULL || text[0] == '\0' ? "-" : text;
 }
 
+/* One that was live and is not could not be opened when it was replaced. */
 static const char *state_of(const struct generation *one)
 {
-	return one->wrong != NULL ? "unreadable"
-				  : generation_state_name(one->state);
+	if (one->wrong != NULL)
+		return "unreadable";
+	return one->state == GENERATION_LIVE && !one->live
+		       ? "replaced"
+		       : generation_state_name(one->state);
 }
 
 static const char *digest_of(

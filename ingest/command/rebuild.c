@@ -133,8 +133,9 @@ static int make_build(
 {
 	struct store_options options = store_options_of(rebuild->config);
 	options.schema = rebuild->schema;
-	struct store_build what = {
-		.generation = go_on, .origin = origin_of(rebuild)};
+	struct store_build what = {.generation = go_on,
+		.origin = origin_of(rebuild),
+		.stays_complete = rebuild->options->roll_back};
 	int rc = go_on != NULL ? 0 : rebuild_find_base(rebuild, fault);
 	if (go_on == NULL && rebuild->options->base != NULL)
 		what.base = rebuild->base;
@@ -320,7 +321,7 @@ static void tell_what_is_left(struct rebuild *rebuild, int rc, bool was_new)
 	if (useless && generation_drop(rebuild->config->store.path,
 			       rebuild->name, NULL) == 0)
 		return;
-	if (rc != FAULT_CORRUPT)
+	if (rc != FAULT_CORRUPT && !rebuild->options->roll_back)
 		say(SAY_INFO,
 			"generation %s is not live: `holdfast rebuild "
 			"--continue %s` goes on with it",

@@ -4,12 +4,13 @@
  */
 #include "ingest/clock.h"
 #include "ingest/command/command.h"
-#include "ingest/command/control_client.h"
+#include "ingest/command/control.h"
 #include "ingest/command/elapsed.h"
 #include "ingest/command/ingestion.h"
 #include "ingest/command/reading.h"
 #include "ingest/command/restore_at.h"
 #include "ingest/command/say.h"
+#include "ingest/command/turn.h"
 #include "ingest/command/value_text.h"
 #include "schema/rfc3339.h"
 #include "store/backups.h"
@@ -43,8 +44,8 @@ static const struct options_spec spec = {
 		   "puts that in the live one's place; ingest goes on\nfrom "
 		   "the backup's offsets and catches up. Also where the live "
 		   "one can't be read any more, and where there is\nno store "
-		   "yet. The old one is kept. What operators decided since "
-		   "the backup was made is not in it.\nWith --at the store is "
+		   "yet. The old one is kept. Holds, pauses and dropped "
+		   "letters stay as they are now.\nWith --at the store is "
 		   "as it was when each partition's next record was later than "
 		   "TIME; no more is\ntaken until `holdfast resume`.",
 	.fields = fields,
@@ -65,6 +66,7 @@ struct restore {
 	char generation[GENERATION_NAME_BYTES];
 	int64_t made_us;
 	struct digest digest;
+	json_t *carried; /* as turn_carried(); NULL: there was nothing */
 };
 
 /* What was given, or what fits the moment. */
@@ -175,55 +177,38 @@ static void stop_there(struct store_switch *to, char detail[STOP_DETAIL_BYTES],
 	to->stop_detail = detail;
 }
 
-/* The live one can't be opened any more, and so has no owner who could be
- * asked. */
-static int replace(struct restore *restore, struct fault *fault)
-{
-	char who[CONTROL_WHO_BYTES];
-	struct clock *clock = clock_system();
-	const struct restore_options *own = restore->options->own;
-	const struct store_options options = options_of(restore);
-	control_who(getuid(), who);
-	const struct decision decision = {.at_us = clock->wall_us(clock),
-		.who = who,
-		.what = "restore",
-		.target = restore->given,
-		.because = own->because == NULL ? "" : own->because};
-	char detail[STOP_DETAIL_BYTES];
-	struct store_switch to = {
-		.generation = restore->generation, .decision = &decision};
-	char at[RFC3339_SIZE];
-	if (restore->at_us != 0)
-		stop_there(&to, detail, rfc3339_print(restore->at_us, at), who);
-	return store_replace(&options, &to, fault);
-}
-
-static int ask_owner(struct restore *restore, struct fault *fault)
+static json_t *arguments_of(const struct restore *restore)
 {
 	const struct restore_options *own = restore->options->own;
-	json_t *reply = NULL;
 	char at[RFC3339_SIZE];
-	json_t *arguments = json_pack("{s:s, s:s, s:s, s:s*}", "generation",
+	return json_pack("{s:s, s:s, s:s, s:s*}", "generation",
 		restore->generation, "backup", restore->given, "because",
 		own->because == NULL ? "" : own->because, "at",
 		restore->at_us == 0 ? NULL : rfc3339_print(restore->at_us, at));
-	int rc = arguments == NULL ? fault_set(fault, FAULT_USAGE,
-					     "names and reasons are UTF-8 text")
-				   : control_ask(restore->config, "restore",
-					     arguments, &reply, fault);
-	json_decref(arguments);
-	json_decref(reply);
-	return rc;
 }
 
-/* Who owns the store turns to the copy. Where it can't even be opened the link
- * is renamed, which an owner would refuse by its lock. */
 static int turn(struct restore *restore, struct fault *fault)
 {
-	int rc = ask_owner(restore, fault);
-	bool unusable =
-		rc == FAULT_CORRUPT || rc == FAULT_IO || rc == FAULT_REFUSED;
-	return unusable && replace(restore, NULL) == 0 ? 0 : rc;
+	const struct restore_options *own = restore->options->own;
+	char who[CONTROL_WHO_BYTES], at[RFC3339_SIZE];
+	char detail[STOP_DETAIL_BYTES];
+	struct store_switch stop = {0};
+	control_who(getuid(), who);
+	if (restore->at_us != 0)
+		stop_there(
+			&stop, detail, rfc3339_print(restore->at_us, at), who);
+	json_t *arguments = arguments_of(restore);
+	const struct turn turn = {.action = "restore",
+		.arguments = arguments,
+		.generation = restore->generation,
+		.what = "restore",
+		.target = restore->given,
+		.because = own->because == NULL ? "" : own->because,
+		.stop_reason = stop.stop_reason,
+		.stop_detail = stop.stop_detail};
+	int rc = turn_to(restore->config, &turn, &restore->carried, fault);
+	json_decref(arguments);
+	return rc;
 }
 
 /* There is none: the backup becomes the first. */
@@ -239,28 +224,46 @@ static int found(struct restore *restore, struct fault *fault)
 	return store_found(&options, restore->file, fault);
 }
 
+/* Where ingest goes on. */
+static const char *what_next(const struct restore *restore)
+{
+	if (restore->at_us != 0)
+		return ", and the log from there to the time asked for; "
+		       "nothing is taken until `holdfast resume`";
+	if (turn_stops(restore->carried) > 0)
+		return "; ingest goes on from its offsets, but of partitions "
+		       "that were stopped before: `holdfast status`";
+	return "; ingest goes on from its offsets";
+}
+
+static void tell_programs(const struct restore *restore, const char *made)
+{
+	fputs("{\"backup\": ", stdout);
+	string_print_json(slice_of(restore->given), stdout);
+	printf(", \"generation\": \"%s\", \"made\": \"%s\", \"carried\": ",
+		restore->generation, made);
+	if (restore->carried == NULL)
+		fputs("null", stdout);
+	else
+		(void)json_dumpf(restore->carried, stdout, 0);
+	puts("}");
+}
+
 static void tell(const struct restore *restore)
 {
 	char made[RFC3339_SIZE], age[ELAPSED_SIZE];
 	struct clock *clock = clock_system();
 	rfc3339_print(restore->made_us, made);
-	if (!restore->options->json) {
+	if (restore->options->json)
+		tell_programs(restore, made);
+	else
 		printf("restored: generation %s is live, as backup %s has it "
 		       "(made %s, %s ago)%s\n",
 			restore->generation, restore->given, made,
 			elapsed_print(
 				clock->wall_us(clock) - restore->made_us, age),
-			restore->at_us == 0
-				? "; ingest goes on from its offsets"
-				: ", and the log from there to the time asked "
-				  "for; nothing is taken until `holdfast "
-				  "resume`");
-		return;
-	}
-	fputs("{\"backup\": ", stdout);
-	string_print_json(slice_of(restore->given), stdout);
-	printf(", \"generation\": \"%s\", \"made\": \"%s\"}\n",
-		restore->generation, made);
+			what_next(restore));
+	turn_tell(restore->carried, restore->options->json);
 }
 
 /* What did not become the live one is of no use to anybody. */
@@ -305,6 +308,7 @@ static int restore_with(const struct options *options, struct fault *fault)
 						      : options->arguments[0]};
 	if (rc == 0)
 		rc = run(&restore, fault);
+	json_decref(restore.carried);
 	arena_finish(&restore.arena);
 	config_finish(&config);
 	return rc;
@@ -332,7 +336,6 @@ int control_restore(const struct control *control, const json_t *arguments,
 		json_string_value(json_object_get(arguments, "backup"));
 	const char *because =
 		json_string_value(json_object_get(arguments, "because"));
-	(void)reply;
 	if (generation == NULL || backup == NULL)
 		return fault_set(fault, FAULT_USAGE,
 			"`generation` and `backup` name what is restored");
@@ -343,9 +346,15 @@ int control_restore(const struct control *control, const json_t *arguments,
 		.because = because == NULL ? "" : because};
 	char detail[STOP_DETAIL_BYTES];
 	const char *at = json_string_value(json_object_get(arguments, "at"));
-	struct store_switch to = {
-		.generation = generation, .decision = &decision};
+	struct handover handover = {0};
+	struct store_switch to = {.generation = generation,
+		.decision = &decision,
+		.handover = &handover};
 	if (at != NULL)
 		stop_there(&to, detail, at, control->who);
-	return store_switch(control->owner, &to, fault);
+	int rc = store_switch(control->owner, &to, fault);
+	if (rc == 0)
+		*reply =
+			json_pack("{s:o*}", "carried", turn_carried(&handover));
+	return rc;
 }

@@ -87,21 +87,38 @@ static void find_culprits(
 	reader_close(live);
 }
 
-static int run(struct store *store, const struct config *config,
-	struct source *source, struct fault *fault)
+/* What takes a line's time out of it: that is in its value. */
+struct times {
+	struct decoder decoder;
+	const struct culprits *culprits; /* nobody looks into these */
+	struct arena arena;
+};
+
+static int time_of(void *payload, const struct record *record, int64_t *time_us,
+	struct fault *fault)
 {
-	struct culprits culprits = CULPRITS_INIT;
-	find_culprits(&culprits, config);
-	struct pipeline_options options =
-		sources_pipeline_options(config, store);
+	struct times *times = payload;
+	struct decoded decoded;
+	const struct source_schema *source =
+		schema_source(times->decoder.schema, record->log->topic);
+	arena_reset(&times->arena);
+	if (source == NULL || culprits_hold(times->culprits, record))
+		return 0;
+	int rc = decode_record(&times->decoder, source, record, &times->arena,
+		&decoded, fault);
+	if (rc == 0)
+		*time_us = decoded.timestamp_us;
+	return rc;
+}
+
+static int run(struct pipeline_options options, struct source *source,
+	struct fault *fault)
+{
 	struct pipeline_result result = {0};
 	options.source = source;
 	options.stop = signals_stop();
 	options.notice = notice;
-	options.convicted = convicted;
-	options.payload = &culprits;
 	int rc = pipeline_run(&options, &result, fault);
-	culprits_finish(&culprits);
 	if (rc == 0 && atomic_load(signals_stop()))
 		rc = fault_set(
 			fault, FAULT_BUSY, "told to stop: nothing was changed");
@@ -115,24 +132,32 @@ int restore_take_until(struct store *store, const struct config *config,
 	int64_t until_us, struct fault *fault)
 {
 	struct source *inner = NULL, *source = NULL;
+	struct culprits culprits = CULPRITS_INIT;
+	struct pipeline_options options =
+		sources_pipeline_options(config, store);
+	options.convicted = convicted;
+	options.payload = &culprits;
+	struct times times = {.decoder = options.decoder,
+		.culprits = &culprits,
+		.arena = ARENA_INIT};
+	const struct until_options until = {
+		.until_us = until_us, .time_of = time_of, .payload = &times};
 	const struct sources_options from = {.config = config,
 		.store = store,
 		.until_end = true,
 		.group_suffix = "-restore"};
-	if (sources_is_file(config))
-		return fault_set(fault, FAULT_USAGE,
-			"--at needs the timestamps of Kafka's records: restore "
-			"without it, and take the part of the file that is "
-			"wanted");
+	find_culprits(&culprits, config);
 	int rc = signals_install(fault);
 	if (rc == 0)
 		rc = sources_check(config, fault);
 	if (rc == 0)
 		rc = sources_open(&inner, &from, fault);
 	if (rc == 0)
-		rc = until_source_open(&source, inner, until_us, fault);
+		rc = until_source_open(&source, inner, &until, fault);
 	if (rc == 0)
-		rc = run(store, config, source, fault);
+		rc = run(options, source, fault);
 	source_close(source);
+	arena_finish(&times.arena);
+	culprits_finish(&culprits);
 	return rc;
 }

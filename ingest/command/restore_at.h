@@ -19,8 +19,7 @@ int restore_check_before(
 	const char *file, int64_t until_us, struct fault *fault);
 
 /* Take the log, of each partition up to the first record that is later.
- * Errors: FAULT_USAGE (a file has no timestamps of its own), FAULT_LOG,
- * FAULT_BUSY (a signal), those of pipeline_run(). */
+ * Errors: FAULT_LOG, FAULT_BUSY (a signal), those of pipeline_run(). */
 int restore_take_until(struct store *store, const struct config *config,
 	int64_t until_us, struct fault *fault);
 

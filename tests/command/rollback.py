@@ -103,7 +103,7 @@ class Generations(Back):
         self.refused("is the live one", "generations", "drop", "g2", "--because", "x", status=4)
         self.refused("no generation g9", "generations", "drop", "g9", "--because", "x")
         self.refused("did you mean list, or drop?", "generations", "dorp")
-        self.assertEqual([one["what"] for one in self.status()["decisions"]], ["restore"])
+        self.assertEqual([one["what"] for one in self.status()["decisions"]], ["restore", "backup"])
         self.holdfast("generations", "drop", "g1", "--because", "room")
         self.assertEqual(list(self.generations()), ["g2"])
         decision = self.status()["decisions"][0]
@@ -139,7 +139,7 @@ class Rollback(Back):
         with self.asked_all_along() as asker:
             await_true("lookups come", lambda: len(asker.answers) > 10)
             told = self.asked("rollback", "g1", "--now", "--because", "a bad deploy")
-            self.assertEqual(told, {"generation": "g1"})
+            self.assertEqual(told["generation"], "g1")
             reached = len(asker.answers)
             await_true("lookups go on", lambda: len(asker.answers) > reached + 10)
         # What began after the rollback was done is answered from g1.

@@ -28,8 +28,9 @@ static int setup(void **state)
 	rig->script.rewinds = true;
 	rig->logs[0] = (struct log){.id = 1, .topic = "alpha", .partition = 0};
 	rig->logs[1] = (struct log){.id = 2, .topic = "alpha", .partition = 1};
+	const struct until_options options = {.until_us = UNTIL_US};
 	assert_int_equal(until_source_open(&rig->until, &rig->script.source,
-				 UNTIL_US, &fault),
+				 &options, &fault),
 		0);
 	*state = rig;
 	return 0;
