@@ -74,10 +74,10 @@ int store_empty_wal(struct store *store, struct fault *fault)
 	return rc < 0 ? rc : 0;
 }
 
-void store_leave_wal(struct store *store)
+int store_leave_wal(struct store *store, struct fault *fault)
 {
 	sqlite3_busy_timeout(store->db, CLOSE_WAIT_MS);
-	(void)store_empty_wal(store, NULL);
+	return store_empty_wal(store, fault);
 }
 
 static uint64_t wal_bytes(const struct store *store)

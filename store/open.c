@@ -401,18 +401,23 @@ int store_check_live_damage(const char *path, struct fault *fault)
 /* The last connection to close checkpoints. One who lost the store to another
  * process, or can't read it, writes nothing more: not that either. Nor does one
  * whose write or fsync failed: what is there is the next start's to judge. */
-static void leave(struct store *store)
+int store_leave(struct store *store, struct fault *fault)
 {
 	int64_t epoch = 0;
-	if (store->db == NULL)
-		return;
-	if (!store->broken && meta_read_epoch(store->db, &epoch, NULL) == 0 &&
-		epoch == store->owner_epoch) {
-		store_leave_wal(store);
-		return;
-	}
-	(void)sqlite3_db_config(
-		store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	int rc = 0;
+	if (store == NULL || store->db == NULL || store->left)
+		return 0;
+	store->left = true;
+	store_backup_close(store);
+	bool ours = !store->broken &&
+		    meta_read_epoch(store->db, &epoch, NULL) == 0 &&
+		    epoch == store->owner_epoch;
+	if (ours)
+		rc = store_leave_wal(store, fault);
+	if (!ours || rc < 0)
+		(void)sqlite3_db_config(
+			store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	return rc;
 }
 
 void store_close(struct store *store)
@@ -431,7 +436,7 @@ void store_close(struct store *store)
 	letters_finish(&store->letters);
 	keys_finish(&store->keys);
 	suspect_finish(&store->suspect);
-	leave(store);
+	(void)store_leave(store, NULL);
 	int code = sqlite3_close(store->db);
 	assert(code == SQLITE_OK); /* else a statement was left open */
 	partitions_finish(&store->partitions);

@@ -121,6 +121,16 @@ int store_check_damage(const struct store *store, struct fault *fault);
  * owns it. 0 also where there is none. */
 int store_check_live_damage(const char *path, struct fault *fault);
 
+/*
+ * Empty the WAL into the file, before a store_close() whose failure must be
+ * told; else that does it unseen. Not where readers hold it up (they are waited
+ * for, 1 s), nor beside another owner, nor after a write failed. What was
+ * durable stays so in the WAL. The store may only be closed then. NULL is
+ * allowed.
+ * Errors: FAULT_IO, FAULT_FENCED, FAULT_CORRUPT, FAULT_OOM.
+ */
+int store_leave(struct store *store, struct fault *fault);
+
 /* Give up the lock and free. NULL is allowed. Never fails. */
 void store_close(struct store *store);
 

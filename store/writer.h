@@ -80,6 +80,7 @@ struct store {
 	int64_t held_since_us; /* readers keep the WAL beyond its limit; or 0 */
 	int64_t waited_us;     /* for them, at last */
 	bool broken; /* a write or fsync failed, and nothing more is written */
+	bool left;   /* by store_leave() */
 	int64_t page_bytes;
 	struct backup *backup; /* under way; else NULL */
 	struct backup_report backup_last;
@@ -140,7 +141,7 @@ int store_empty_wal(struct store *store, struct fault *fault);
 
 /* The same at the end of a clean run, waiting a second for readers at most:
  * those that stay read on, and the WAL stays as it is. */
-void store_leave_wal(struct store *store);
+int store_leave_wal(struct store *store, struct fault *fault);
 
 /* Is the WAL beyond its limit, and held there by readers for too long?
  * Errors: FAULT_BUSY, naming them; as store_empty_wal(). */

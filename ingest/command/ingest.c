@@ -54,6 +54,8 @@ static int take(const struct ingestion_options *options, struct fault *fault)
 		rc = ingestion_run(ingestion, fault);
 	}
 	notify_stopping();
+	if (rc == 0)
+		rc = ingestion_leave(ingestion, fault);
 	ingestion_close(ingestion);
 	return rc;
 }

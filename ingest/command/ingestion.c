@@ -455,6 +455,16 @@ int ingestion_run(struct ingestion *ingestion, struct fault *fault)
 	return rc;
 }
 
+int ingestion_leave(struct ingestion *ingestion, struct fault *fault)
+{
+	int rc = store_leave(ingestion->store, fault);
+	return rc == 0 ? 0
+		       : fault_wrap(fault, rc,
+				 "the store was not left in order, though what "
+				 "was taken is durable, and the next start "
+				 "checks it");
+}
+
 void ingestion_close(struct ingestion *ingestion)
 {
 	if (ingestion == NULL)

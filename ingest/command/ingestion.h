@@ -38,6 +38,10 @@ int ingestion_open(struct ingestion **out,
  * of source and pipeline; FAULT_CORRUPT. */
 int ingestion_run(struct ingestion *ingestion, struct fault *fault);
 
+/* The end of a run that went well, once nobody reads here any more: the store
+ * is left in order. Errors: those of store_leave(). */
+int ingestion_leave(struct ingestion *ingestion, struct fault *fault);
+
 void ingestion_close(struct ingestion *ingestion); /* NULL is allowed */
 
 /* What the configuration says of the store; its schema is left out. */

@@ -53,6 +53,8 @@ static int run(const struct config *config, const struct run_options *own,
 	}
 	notify_stopping();
 	serve_stop(serve);
+	if (rc == 0)
+		rc = ingestion_leave(ingestion, fault);
 	ingestion_close(ingestion);
 	return rc;
 }
