@@ -63,8 +63,9 @@ struct command {
 	bool listed[PROOF_ANSWER_COUNT];
 	char question[QUESTION_BYTES];
 	struct replay *replay;
-	int64_t shown; /* lines for people */
-	bool bar;      /* stderr is a terminal */
+	struct replay_cursor cursor; /* where it goes on */
+	int64_t shown;		     /* lines for people */
+	bool bar;		     /* stderr is a terminal */
 	int64_t began_us, bar_us, cursor_us;
 	int64_t records_before; /* of an interrupted run */
 };
@@ -154,7 +155,7 @@ static void draw_bar(
 static void keep_cursor(struct command *command)
 {
 	struct fault fault = {0};
-	if (replay_cursor_write(command->replay,
+	if (replay_cursor_write(command->replay, &command->cursor,
 		    command->reading->config.store.path, command->question,
 		    &fault) < 0)
 		say(SAY_WARNING, "interrupted, this begins again: %s",
@@ -256,8 +257,9 @@ static int tell_end(struct command *command, int outcome, struct fault *fault)
 	return outcome == REPLAY_PARTLY ? STATUS_REFUSED : STATUS_GOOD;
 }
 
-static void go_on(struct command *command, struct replay_cursor *cursor)
+static void go_on(struct command *command)
 {
+	struct replay_cursor *cursor = &command->cursor;
 	const char *directory = command->reading->config.store.path;
 	*cursor = (struct replay_cursor){0};
 	if (command->request->anew)
@@ -273,19 +275,19 @@ static void go_on(struct command *command, struct replay_cursor *cursor)
 static int run(
 	struct command *command, struct source *source, struct fault *fault)
 {
-	struct replay_cursor cursor;
+	const struct replay_cursor *cursor = &command->cursor;
 	struct replay_options options = replay_options_default();
-	go_on(command, &cursor);
+	go_on(command);
 	replay_range_options(&command->range, command->reading, &options);
 	options.source = source;
-	options.places = cursor.places;
-	options.place_count = cursor.count;
+	options.places = cursor->places;
+	options.place_count = cursor->count;
 	options.stop = signals_stop();
 	options.told = told;
 	options.progress = progress;
 	options.notice = notice;
 	options.payload = command;
-	int rc = replay_open(&command->replay, &options, &cursor.tally, fault);
+	int rc = replay_open(&command->replay, &options, &cursor->tally, fault);
 	command->began_us = command->cursor_us = now_us();
 	if (rc == 0)
 		rc = replay_run(command->replay, fault);
@@ -294,7 +296,7 @@ static int run(
 	else
 		clear_bar(command);
 	replay_close(command->replay);
-	replay_cursor_finish(&cursor);
+	replay_cursor_finish(&command->cursor);
 	return rc;
 }
 

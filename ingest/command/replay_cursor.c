@@ -83,17 +83,35 @@ void replay_cursor_finish(struct replay_cursor *cursor)
 	free(cursor->places);
 }
 
-static json_t *places_json(const struct replay *replay)
+static void append(json_t *list, const struct replay_place *place)
+{
+	json_array_append_new(
+		list, json_pack("{s:s, s:i, s:I}", "topic", place->topic,
+			      "partition", (int)place->partition, "next_offset",
+			      (json_int_t)place->next_offset));
+}
+
+static bool is_among(const struct replay_place *places, size_t count,
+	const struct replay_place *place)
+{
+	for (size_t i = 0; i < count; i++)
+		if (places[i].partition == place->partition &&
+			strcmp(places[i].topic, place->topic) == 0)
+			return true;
+	return false;
+}
+
+static json_t *places_json(
+	const struct replay *replay, const struct replay_cursor *before)
 {
 	size_t count = 0;
 	const struct replay_place *places = replay_places(replay, &count);
 	json_t *list = json_array();
 	for (size_t i = 0; i < count; i++)
-		json_array_append_new(
-			list, json_pack("{s:s, s:i, s:I}", "topic",
-				      places[i].topic, "partition",
-				      (int)places[i].partition, "next_offset",
-				      (json_int_t)places[i].next_offset));
+		append(list, &places[i]);
+	for (size_t i = 0; i < before->count; i++)
+		if (!is_among(places, count, &before->places[i]))
+			append(list, &before->places[i]);
 	return list;
 }
 
@@ -110,7 +128,8 @@ static json_t *tally_json(const struct replay_tally *tally)
 	return json;
 }
 
-int replay_cursor_write(const struct replay *replay, const char *directory,
+int replay_cursor_write(const struct replay *replay,
+	const struct replay_cursor *before, const char *directory,
 	const char *question, struct fault *fault)
 {
 	char path[PATH_MAX], made[PATH_MAX];
@@ -118,7 +137,8 @@ int replay_cursor_write(const struct replay *replay, const char *directory,
 		return fault_set(
 			fault, FAULT_IO, "%s: too long a path", directory);
 	json_t *file = json_pack("{s:s, s:o, s:o}", "of", question, "places",
-		places_json(replay), "tally", tally_json(replay_tally(replay)));
+		places_json(replay, before), "tally",
+		tally_json(replay_tally(replay)));
 	if (file == NULL)
 		return fault_set(fault, FAULT_OOM, "out of memory");
 	bool written = json_dump_file(file, made, JSON_INDENT(1)) == 0 &&

@@ -22,8 +22,10 @@ int replay_cursor_read(
 	struct replay_cursor *out, const char *directory, const char *question);
 void replay_cursor_finish(struct replay_cursor *cursor);
 
-/* Errors: FAULT_IO, FAULT_OOM. */
-int replay_cursor_write(const struct replay *replay, const char *directory,
+/* `before` is where the replay itself went on: partitions of it that it did not
+ * come to yet stay as they were. Errors: FAULT_IO, FAULT_OOM. */
+int replay_cursor_write(const struct replay *replay,
+	const struct replay_cursor *before, const char *directory,
 	const char *question, struct fault *fault);
 void replay_cursor_remove(const char *directory);
 

@@ -252,6 +252,26 @@ class Kafka(Replay):
             self.assertEqual((end["answers"]["missing"], end["records"]), (0, taken))
         self.assertEqual(self.status()["digest"], digest)
 
+    def test_interrupted_twice_it_goes_on_where_it_was_first(self):
+        """The second time before any partition is heard of."""
+        self.produce()
+        self.holdfast("ingest", "--until-end")
+        at = [{"topic": TOPIC, "partition": one["partition"], "next_offset": one["next_offset"]} for one in self.status()["partitions"]]
+        store = self.ask("SELECT CAST(value AS TEXT) FROM _meta WHERE name = 'store_id'")[0][0]
+        cursor = self.store / "replay.json"
+        cursor.write_text(json.dumps({"of": f"{store} g1 of Kafka, all from beginning to end", "places": at,
+                                      "tally": {"records": 3000, "updates": 7000, "applied": 7000}}))
+        # Nobody listens there: no partition is announced.
+        process = self.started("replay", "--set", "kafka.bootstrap.servers=127.0.0.1:1")
+        said = next((line for line in process.stderr if "going on where it was interrupted" in line), "")
+        self.assertIn("behind 3000 records", said)
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+        self.assertEqual(process.wait(command.PATIENCE_S), 1)
+        self.assertEqual(sorted(json.loads(cursor.read_text())["places"], key=str), sorted(at, key=str))
+        end = self.replay()[1]
+        self.assertEqual((end["records"], end["answers"]["applied"]), (3000, 7000))
+
     def test_one_partition_from_an_offset(self):
         self.produce()
         self.holdfast("ingest", "--until-end")
