@@ -275,6 +275,28 @@ static int check_identity(struct file_source *file,
 	return 0;
 }
 
+/* Who reads a range may begin within a line, which is no record. */
+static int pass_broken_line(struct file_source *file, struct fault *fault)
+{
+	char bytes[4096];
+	int64_t at = file->offset - 1; /* the newline before, if it is one */
+	if (at < 0)
+		return 0;
+	for (;;) {
+		ssize_t got = pread(file->fd, bytes, sizeof bytes, at);
+		if (got < 0)
+			return io_fault(file, "read", fault);
+		if (got == 0)
+			return 0; /* it goes on when there is more */
+		const char *end = memchr(bytes, '\n', (size_t)got);
+		if (end != NULL) {
+			file->offset = at + (end - bytes) + 1;
+			return 0;
+		}
+		at += got;
+	}
+}
+
 static int file_start(struct source *source,
 	const struct source_position *position, struct fault *fault)
 {
@@ -284,7 +306,8 @@ static int file_start(struct source *source,
 	file->log = position->log;
 	file->offset = position->next_offset;
 	file->phase = FILE_READING;
-	return check_identity(file, position, fault);
+	int rc = pass_broken_line(file, fault);
+	return rc < 0 ? rc : check_identity(file, position, fault);
 }
 
 static int file_pause(struct source *source, const struct log *log, bool pause,

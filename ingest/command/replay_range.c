@@ -70,6 +70,9 @@ int replay_range_parse(struct replay_range *out, const char *target,
 	if (rc == 0)
 		rc = parse_bound("--to", bounds->to, "end", &out->to_offset,
 			&out->to_us, fault);
+	if (rc == 0 && (out->from_offset > out->to_offset ||
+			       out->from_us > out->to_us))
+		rc = fault_set(fault, FAULT_USAGE, "--from lies behind --to");
 	bool one = out->partition >= 0 || sources_is_file(&reading->config);
 	if (rc == 0 && !one &&
 		(out->from_offset > 0 || out->to_offset < INT64_MAX))
@@ -82,7 +85,13 @@ int replay_range_parse(struct replay_range *out, const char *target,
 static int check_file(const struct replay_range *range,
 	const struct config *config, struct fault *fault)
 {
-	if (!sources_is_file(config) || range->topic[0] == '\0' ||
+	if (!sources_is_file(config))
+		return 0;
+	if (range->partition > 0)
+		return fault_set(fault, FAULT_USAGE,
+			"%s is partition 0 of topic %s, and there is no other",
+			config->file.path, config->file.topic);
+	if (range->topic[0] == '\0' ||
 		strcmp(range->topic, config->file.topic) == 0)
 		return 0;
 	return fault_set(fault, FAULT_USAGE,

@@ -192,6 +192,29 @@ class Ranges(Replay):
         self.refused("no answer", "replay", TOPIC, *file, "--list", "lost")
         self.refused("--file needs", "replay", *file)
 
+    def test_a_range_may_begin_within_a_line_and_end_in_a_gap(self):
+        """Of a file every byte has an offset; a line's is its first."""
+        self.sent.write_text("")
+        self.taken(50)
+        text = self.sent.read_bytes().replace(b"\n", b"\n\n\n")
+        self.sent.write_bytes(text)
+        self.store.rename(self.directory / "before")
+        self.take("--set", "ingest.dead_share_max=1")
+        offsets = sorted({one["offset"] for one in self.replay("--list", "all")[0]})
+        first, second, third = offsets[3:6]
+        for begin, end, there in ((first + 1, third, [second]), (first - 1, second - 1, [first]), (first - 2, first, []),
+                                  (first, first, []), (second - 1, third + 1, [second, third]), (len(text) - 4, len(text), [])):
+            listed, told = self.replay("--from", begin, "--to", end, "--list", "all")
+            self.assertEqual(sorted({one["offset"] for one in listed}), there, (begin, end))
+            self.assertEqual(told["answers"]["missing"], 0)
+
+    def test_a_range_that_can_hold_nothing_is_refused(self):
+        self.taken(50)
+        self.refused("--from lies behind --to", "replay", TOPIC, "--file", self.sent, "--from", 500, "--to", 499)
+        self.refused("--from lies behind --to", "replay", TOPIC, "--file", self.sent, "--from", "2026-01-02T00:00:00Z", "--to", "2026-01-01T00:00:00Z")
+        self.configure(file={"path": str(self.sent), "topic": TOPIC})
+        self.refused("there is no other", "replay", f"{TOPIC}:7")
+
     def test_another_file_is_no_log_of_this_store(self):
         self.taken(500)
         self.generate(500, "--seed", "99")
