@@ -104,8 +104,8 @@ int control_backup_state(const struct control *control, const json_t *arguments,
 		*reply = how_it_ended(last);
 	else
 		return fault_set(fault, FAULT_REFUSED,
-			"backup %s was given up: another process, or another "
-			"generation, took the store over; try again",
+			"backup %s was given up: another process, another "
+			"generation or another schema took over; try again",
 			name);
 	return 0;
 }

@@ -24,6 +24,8 @@
 /* Of a request's bytes, what its lines may take; the rest is for names. */
 #define PIECE_BYTES ((size_t)CONTROL_LINE_BYTES - 16 * 1024)
 #define LINE_OWN_BYTES 64 /* its offsets and brackets */
+/* A shorter row fits a piece whatever its bytes become, seven each at most. */
+#define ROW_FITS_BYTES (PIECE_BYTES / 8)
 
 struct load_options {
 	char *event_time, *because, *format;
@@ -175,7 +177,8 @@ static int too_long(const struct load *load, const struct load_row *row,
 {
 	return fault_set(fault, FAULT_USAGE,
 		"%s: the row at byte %zu has %zu bytes, more than a request "
-		"to the store's owner holds: leave it out, or split it",
+		"to the store's owner holds: leave it out, or split it; "
+		"nothing was loaded",
 		path_of(load), row->offset, row->length);
 }
 
@@ -193,15 +196,29 @@ static int put_row(
 	return rc == 0 ? 0 : fault_set(fault, FAULT_OOM, "no memory for a row");
 }
 
+/* Before the first row is taken: without that one it is another file. */
+static int check_lengths(const struct load *load, struct fault *fault)
+{
+	struct load_rows look = load->rows;
+	struct load_row row;
+	int rc;
+	while ((rc = load_rows_next_long(&look, ROW_FITS_BYTES, &row, fault)) ==
+		1) {
+		size_t cost = cost_of(&row);
+		free(row.value);
+		if (cost > PIECE_BYTES)
+			return too_long(load, &row, fault);
+	}
+	return rc;
+}
+
 /* Takes the row's value. Where a piece went elsewhere, the row comes again. */
 static int add_row(struct load *load, struct load_row *row, struct fault *fault)
 {
 	size_t cost = cost_of(row);
 	int rc = 0;
-	if (cost > PIECE_BYTES)
-		rc = too_long(load, row, fault);
-	else if (load->bytes + cost > PIECE_BYTES ||
-		 json_array_size(load->lines) == LOAD_AT_ONCE)
+	if (load->bytes + cost > PIECE_BYTES ||
+		json_array_size(load->lines) == LOAD_AT_ONCE)
 		rc = send_piece(load, (int64_t)row->offset, fault);
 	if (rc == 0)
 		rc = put_row(load, row, fault);
@@ -316,6 +333,8 @@ static int run(struct load *load, struct schema **schema, struct fault *fault)
 		rc = map_file(load, fault);
 	if (rc == 0)
 		rc = load_rows_begin(&load->rows, fault);
+	if (rc == 0)
+		rc = check_lengths(load, fault);
 	if (rc < 0)
 		return rc;
 	load_topic(load->rows.content, load->rows.view->name, load->topic);

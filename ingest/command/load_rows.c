@@ -433,3 +433,13 @@ int load_rows_next(
 	return find_row(rows, out, &row) == 0 ? 0
 					      : read_row(rows, row, out, fault);
 }
+
+int load_rows_next_long(struct load_rows *rows, size_t bytes,
+	struct load_row *out, struct fault *fault)
+{
+	struct slice row;
+	while (find_row(rows, out, &row) == 1)
+		if (row.length > bytes)
+			return read_row(rows, row, out, fault);
+	return 0;
+}

@@ -50,4 +50,8 @@ void load_rows_finish(struct load_rows *rows);
 int load_rows_next(
 	struct load_rows *rows, struct load_row *out, struct fault *fault);
 
+/* The same of the next row that has more than so many bytes in the file. */
+int load_rows_next_long(struct load_rows *rows, size_t bytes,
+	struct load_row *out, struct fault *fault);
+
 #endif

@@ -1,17 +1,16 @@
 #include "ingest/command/schema_tell.h"
 
 #include "ingest/command/say.h"
+#include "schema/schema_diff.h"
 
-#include <jansson.h>
-
-/* Both texts are compact JSON without comments; members may be in any order. */
+/* As `schema diff` sees it: what that says to be the same is. */
 static bool same_schema(const struct schema *a, const struct schema *b)
 {
-	json_t *one = json_loads(a->text, 0, NULL);
-	json_t *other = json_loads(b->text, 0, NULL);
-	bool same = one != NULL && other != NULL && json_equal(one, other);
-	json_decref(one);
-	json_decref(other);
+	struct arena arena = ARENA_INIT;
+	struct schema_diff diff = {0};
+	bool same = schema_compare(a, b, &arena, &diff, NULL) == 0 &&
+		    diff.count == 0;
+	arena_finish(&arena);
 	return same;
 }
 

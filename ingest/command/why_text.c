@@ -121,17 +121,25 @@ static void print_terms(const struct why *why)
 			why->holds[i].because);
 }
 
+/* Of a letter whose key went to the producer's correction. */
+static bool is_overtaken(const struct letter_whole *one)
+{
+	return one->letter.kind == LETTER_DEAD &&
+	       one->letter.state == LETTER_OVERTAKEN;
+}
+
 static void print_letters(const struct why *why)
 {
 	for (size_t i = 0; i < why->letter_count; i++) {
 		const struct letter_whole *one = &why->letters[i];
 		printf("%s %" PRId64 ": %s:%" PRId32 " @%" PRId64 ".%" PRIu32
-		       ", %s\n",
+		       ", %s%s\n",
 			one->letter.kind == LETTER_DEAD ? "dead letter"
 							: "parked update",
 			one->letter.id, one->record.log->topic,
 			one->record.log->partition, one->record.offset,
-			one->letter.place, reason_name(one->letter.reason));
+			one->letter.place, reason_name(one->letter.reason),
+			is_overtaken(one) ? ", overtaken by a correction" : "");
 	}
 	if (why->letters_more > 0)
 		printf("and %" PRId64 " letters more\n", why->letters_more);
@@ -220,12 +228,13 @@ static void print_letters_json(const struct why *why)
 		printf("%s{\"kind\": \"%s\", \"id\": %" PRId64
 		       ", \"topic\": \"%s\", \"partition\": %" PRId32
 		       ", \"offset\": %" PRId64 ", \"place\": %" PRIu32
-		       ", \"reason\": \"%s\"}",
+		       ", \"reason\": \"%s\", \"overtaken\": %s}",
 			i == 0 ? "" : ", ",
 			one->letter.kind == LETTER_DEAD ? "dead" : "parked",
 			one->letter.id, one->record.log->topic,
 			one->record.log->partition, one->record.offset,
-			one->letter.place, reason_name(one->letter.reason));
+			one->letter.place, reason_name(one->letter.reason),
+			is_overtaken(one) ? "true" : "false");
 	}
 	printf("], \"letters_more\": %" PRId64 ", \"letters_whole\": %" PRId64,
 		why->letters_more, why->letters_whole);

@@ -229,6 +229,19 @@ class Taking(Case):
         self.assertIn("differs from the schema in the store", self.take().stderr)
         self.assertNotIn("extra", self.status()["views"])
 
+    def test_a_schema_file_that_says_the_same_in_other_words_does_not_differ(self):
+        """What `schema diff` sees no difference in could never be applied, and would be told at each start."""
+        schema = {"views": {"card": {"entity": {"id": "string"}, "features": {"n": {"type": "int64"}}, "ttl": "1h"}}, "sources": {"payments.v1": {}}}
+        (self.directory / "one.json").write_text(json.dumps(schema))
+        self.configure(schema="one.json")
+        self.sent.touch()
+        self.take()
+        schema["views"]["card"]["ttl"] = "60m"
+        schema["views"]["card"]["features"]["n"]["merge"] = "last"
+        (self.directory / "one.json").write_text(json.dumps(schema))
+        self.assertIn("nothing differs", self.holdfast("schema", "diff", "one.json").stdout)
+        self.assertNotIn("differs", self.take().stderr)
+
     def test_an_unusable_schema_file_does_not_keep_a_store_from_going_on(self):
         self.generate(100)
         self.take()

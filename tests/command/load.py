@@ -168,6 +168,18 @@ def timeless(test):
         equal(test.load(name, "--event-time", "2026-02-01T00:00:00Z")["applied"], 1, f"{name} with a time")
 
 
+def long_row(test):
+    """A row that no request can hold is found before any is taken: the file without it is another one, whose sums would count again."""
+    with open(test.directory / "long.csv", "w", encoding="utf-8") as out:
+        out.write("card_id,region,spend,name\n")
+        out.writelines(f"long,{i},1.00,\n" for i in range(6000))
+        out.write("long,1,1.00," + "\\" * 700000 + "\n")
+    check("nothing was loaded" in test.load("long.csv", "--event-time", "2026-02-01T00:00:00Z", status=2), "the message about a long row")
+    equal(test.ask("SELECT count(*) FROM card WHERE card_id = 'long'"), [(0,)], "rows of a file with one too long")
+    (test.directory / "fits.csv").write_text("card_id,region,name\nfits,1," + "a" * 300000 + "\n")
+    equal(test.load("fits.csv", "--event-time", "2026-02-01T00:00:00Z")["applied"], 1, "a long row that fits")
+
+
 def make_base(path, count):
     """Sums, so that a row taken twice shows."""
     chance, sums = random.Random(SEED), {}
@@ -253,6 +265,7 @@ def main():
         quotes(test)
         marked(test)
         timeless(test)
+        long_row(test)
         pieces(test)
         killed = interrupted(test, False), interrupted(test, True)
         as_of = json.loads(test.run("get", "card", "a", "1", "--json").stdout)

@@ -403,6 +403,16 @@ class Why(Sent):
         self.assertEqual([(one["fate"], one["by"]["offset"]) for one in told[won]["features"]], [("deleted", gone)] * 2)
         self.assertEqual((told[gone]["op"], told[gone]["features"]), ("delete", []))
 
+    def test_a_letter_that_a_correction_overtook_says_so(self):
+        bad = self.send(1, 10, {"n": 101})
+        right = self.send(1, 10, {"n": 99})
+        other = self.send(2, 11, {"n": 102})
+        self.holdfast("ingest", "--until-end")
+        told = self.why("card", "a", "--log")
+        self.assertEqual([(one["offset"], one["overtaken"]) for one in told["letters"]], [(bad, True), (other, False)])
+        self.assertEqual([(one["offset"], one["answer"]) for one in told["log"]], [(bad, "dead"), (right, "applied"), (other, "dead")])
+        self.assertIn("out_of_bounds, overtaken by a correction", self.holdfast("why", "card", "a").stdout)
+
     def test_what_a_file_gave_and_its_letters(self):
         """A loaded file is no log: the log of what else came is read, or all."""
         sent = self.send(1, 10, {"n": 1})
