@@ -128,21 +128,6 @@ static int take_up(struct pipeline *pipeline,
 	return source_start(pipeline->options->source, &position, fault);
 }
 
-/* What is committed must not exceed what is durable (promise P4), and nothing
- * lands of what is stopped: after a rollback it is told at once. */
-static int commit_rolled_back(struct pipeline *pipeline,
-	const struct store_partition *stored, struct fault *fault)
-{
-	const char *reason = "";
-	arena_reset(&pipeline->arena);
-	int rc = store_why_stopped(pipeline->options->store, &stored->log,
-		&pipeline->arena, &reason, fault);
-	if (rc == 1 && strcmp(reason, STOP_ROLLED_BACK) == 0)
-		source_commit(pipeline->options->source, &stored->log,
-			stored->accounts.next_offset);
-	return rc < 0 ? rc : 0;
-}
-
 static int announce(struct pipeline *pipeline,
 	const struct store_partition *stored, int64_t log_start,
 	struct fault *fault)
@@ -167,9 +152,11 @@ static int announce(struct pipeline *pipeline,
 	pipeline_tell(pipeline, text.text);
 	partition->course = COURSE_NOT_STARTED;
 	store_stopped(pipeline->options->store, &stored->log, true);
-	rc = commit_rolled_back(pipeline, stored, fault);
-	if (rc < 0)
-		return rc;
+	/* What is committed must not exceed what is durable (promise P4), and
+	 * nothing lands of what is stopped: after a rollback or a restore it is
+	 * told at once. */
+	source_commit(pipeline->options->source, &stored->log,
+		stored->accounts.next_offset);
 	/* Nor does anybody wait for its end. */
 	return source_pause(
 		pipeline->options->source, &stored->log, true, fault);
