@@ -1,13 +1,14 @@
-/* flipped_reader STORE COUNT: looks the entities e0 to e<COUNT - 1> of the view
- * `card` up in one lookup, and prints of each that is there its name, the
- * features n and label. Status 3: the store says that
- * it is damaged, or can't be opened. */
+/* flipped_reader STORE COUNT: looks the entities e0 to e<COUNT - 1> up, each by
+ * itself, in the views `card` (even ones) and `badge`, and prints of each that
+ * is there its name, the features n and label; "damaged" where the store says
+ * that it is. Status 3: it can't be opened, or read at all. */
 #include "store/holdfast.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define NAME_SIZE 24
+#define VIEWS 2
 
 static int refuse(const struct holdfast_error *error)
 {
@@ -15,52 +16,63 @@ static int refuse(const struct holdfast_error *error)
 	return 3;
 }
 
-static void print_row(size_t row, const struct holdfast_value values[2])
+static void print_row(size_t number, const struct holdfast_value values[2])
 {
 	if (values[0].status != HOLDFAST_STATUS_FRESH &&
 		values[0].status != HOLDFAST_STATUS_BEHIND)
 		return;
-	printf("e%zu %.0f %s\n", row, holdfast_number(&values[0], -1),
+	printf("e%zu %.0f %s\n", number, holdfast_number(&values[0], -1),
 		values[1].as.text == NULL ? "" : values[1].as.text);
 }
 
-static int look_up(struct holdfast *store, const char *const *names,
+/* e<number>, for each of its view. */
+static int look_up_each(struct holdfast_query *query, size_t first,
 	size_t count, struct holdfast_error *error)
 {
-	static const char *const features[] = {"card:n", "card:label"};
-	struct holdfast_query *query;
 	const struct holdfast_answer *answer;
-	if (holdfast_query_new(&query, store, features, 2, NULL, error) !=
-		HOLDFAST_OK)
-		return refuse(error);
-	holdfast_bind_text(query, 0, names, NULL, count);
-	if (holdfast_lookup(query, &answer, error) != HOLDFAST_OK)
-		return refuse(error);
-	for (size_t row = 0; row < answer->row_count; row++)
-		print_row(row, &answer->values[row * answer->feature_count]);
+	for (size_t number = first; number < count; number += VIEWS) {
+		char name[NAME_SIZE];
+		const char *text = name;
+		(void)snprintf(name, sizeof name, "e%zu", number);
+		holdfast_bind_text(query, 0, &text, NULL, 1);
+		int rc = holdfast_lookup(query, &answer, error);
+		if (rc == HOLDFAST_OK)
+			print_row(number, answer->values);
+		else if (rc == HOLDFAST_ERROR_CORRUPT)
+			printf("e%zu damaged\n", number);
+		else
+			return refuse(error);
+	}
 	return 0;
+}
+
+static int look_up(
+	struct holdfast *store, size_t count, struct holdfast_error *error)
+{
+	static const char *const features[VIEWS][2] = {
+		{"card:n", "card:label"}, {"badge:n", "badge:label"}};
+	int status = 0;
+	for (size_t view = 0; status == 0 && view < VIEWS; view++) {
+		struct holdfast_query *query;
+		status = holdfast_query_new(&query, store, features[view], 2,
+				 NULL, error) == HOLDFAST_OK
+				 ? look_up_each(query, view, count, error)
+				 : refuse(error);
+	}
+	return status;
 }
 
 int main(int argc, char **argv)
 {
 	size_t count = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
-	char(*texts)[NAME_SIZE] = calloc(count + 1, sizeof *texts);
-	const char **names = calloc(count + 1, sizeof *names);
 	struct holdfast *store = NULL;
 	struct holdfast_error error;
-	int status = 2;
-	for (size_t i = 0; names != NULL && texts != NULL && i < count; i++) {
-		(void)snprintf(texts[i], NAME_SIZE, "e%zu", i);
-		names[i] = texts[i];
-	}
-	if (count > 0 && names != NULL && texts != NULL)
-		status =
-			holdfast_open(&store, argv[1], HOLDFAST_BUSY_TIMEOUT_MS,
-				&error) == HOLDFAST_OK
-				? look_up(store, names, count, &error)
-				: refuse(&error);
+	if (count == 0)
+		return 2;
+	int status = holdfast_open(&store, argv[1], HOLDFAST_BUSY_TIMEOUT_MS,
+			     &error) == HOLDFAST_OK
+			     ? look_up(store, count, &error)
+			     : refuse(&error);
 	holdfast_close(store);
-	free((void *)names);
-	free(texts);
 	return status;
 }
