@@ -482,7 +482,8 @@ static int step_probe(struct world *world, struct fault *fault)
 	if (!half && memcmp(nexts, past->generations[number].nexts,
 			     sizeof nexts) == 0)
 		return 0;
-	int rc = turn_to(world, number, true, NULL, fault);
+	bool exactly = !half || chance_percent(&past->chance, 50);
+	int rc = turn_to(world, number, exactly, NULL, fault);
 	if (rc == PIPELINE_LEAVE)
 		violate(world, "g%d took the live one's place", number);
 	if (rc != FAULT_REFUSED)
