@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#define META_COMMITS "commits"
+
 int meta_put(sqlite3 *db, const char *name, const struct column *value,
 	struct fault *fault)
 {
@@ -126,14 +128,32 @@ int meta_get_text(sqlite3 *db, const char *name, const char **out,
 	return rc;
 }
 
-int meta_read_edition(sqlite3 *db, int64_t *edition, struct fault *fault)
+/* 0 where there is none. */
+static int read_count(
+	sqlite3 *db, const char *name, int64_t *out, struct fault *fault)
 {
 	struct arena arena = ARENA_INIT;
 	struct column value;
-	int rc = meta_find(db, META_EDITION, &value, &arena, fault);
-	*edition = column_as_integer(&value);
+	int rc = meta_find(db, name, &value, &arena, fault);
+	*out = column_as_integer(&value);
 	arena_finish(&arena);
 	return rc < 0 ? rc : 0;
+}
+
+int meta_read_edition(sqlite3 *db, int64_t *edition, struct fault *fault)
+{
+	return read_count(db, META_EDITION, edition, fault);
+}
+
+int meta_read_commits(sqlite3 *db, int64_t *commits, struct fault *fault)
+{
+	return read_count(db, META_COMMITS, commits, fault);
+}
+
+int meta_write_commits(sqlite3 *db, int64_t commits, struct fault *fault)
+{
+	struct column value = column_integer(commits);
+	return meta_put(db, META_COMMITS, &value, fault);
 }
 
 int meta_read_epoch(sqlite3 *db, int64_t *epoch, struct fault *fault)

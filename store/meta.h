@@ -1,8 +1,9 @@
 /*
  * `_meta`: facts about the store itself, by name.
  *
- * store_id, secret, schema, owner_epoch; schema_edition and schema_offsets once
- * it was changed; forgotten_before once deletes were forgotten;
+ * store_id, secret, schema, owner_epoch, commits; schema_edition and
+ * schema_offsets once it was changed; forgotten_before once deletes were
+ * forgotten;
  * exported_dead once there was an export; state, peer, origin and carried of a
  * generation (store/generations.h); backup_… once there was a backup
  * (store/backup_record.h).
@@ -64,5 +65,10 @@ int meta_read_edition(sqlite3 *db, int64_t *edition, struct fault *fault);
 
 int meta_read_epoch(sqlite3 *db, int64_t *epoch, struct fault *fault);
 int meta_write_epoch(sqlite3 *db, int64_t epoch, struct fault *fault);
+
+/* How many transactions there were: each writes it, and so its page, which
+ * tells of what age the file and its WAL are (store/coherence.h). */
+int meta_read_commits(sqlite3 *db, int64_t *commits, struct fault *fault);
+int meta_write_commits(sqlite3 *db, int64_t commits, struct fault *fault);
 
 #endif

@@ -194,6 +194,10 @@ static int claim(struct store *store, struct fault *fault)
 	if (rc == 0)
 		rc = meta_write_epoch(store->db, ++store->owner_epoch, fault);
 	if (rc == 0)
+		rc = meta_read_commits(store->db, &store->commits, fault);
+	if (rc == 0)
+		rc = meta_write_commits(store->db, ++store->commits, fault);
+	if (rc == 0)
 		rc = generation_claim(store, fault);
 	if (rc == 0)
 		rc = sql_execute(store->db, "COMMIT", fault);
@@ -212,11 +216,14 @@ static bool may_be_open(const struct store *store, const struct place *place)
 	       store->options.beside_readers;
 }
 
-static int check_by_hand(struct store *store, struct fault *fault)
+static int check_by_hand(
+	struct store *store, int64_t *copied, struct fault *fault)
 {
 	int rc = tables_check_file(store->layout.database, fault);
-	if (rc == 0)
+	if (rc == 0) {
 		layout_drop_cache(&store->layout);
+		*copied = coherence_copied(store->layout.database);
+	}
 	return rc;
 }
 
@@ -224,13 +231,18 @@ static int connect_database(
 	struct store *store, const struct place *place, struct fault *fault)
 {
 	const char *path = store->layout.database;
-	int rc = may_be_open(store, place) ? 0 : check_by_hand(store, fault);
+	int64_t copied = -1;
+	int rc = may_be_open(store, place)
+			 ? 0
+			 : check_by_hand(store, &copied, fault);
 	if (rc < 0)
 		return rc;
 	rc = sql_open(&store->db, path, SQL_WRITE,
 		store->options.busy_timeout_ms, fault);
 	if (rc == 0)
 		rc = tables_check(store->db, path, fault);
+	if (rc == 0)
+		rc = coherence_check_copied(store->db, copied, fault);
 	if (rc == 0)
 		rc = configure(store->db, &store->options, fault);
 	if (rc == 0)

@@ -18,6 +18,8 @@ int store_reload(struct store *store, struct fault *fault)
 	/* What an open transaction sees is not what the file holds. */
 	int rc = end_transaction(store, fault);
 	if (rc == 0)
+		rc = meta_read_commits(store->db, &store->commits, fault);
+	if (rc == 0)
 		rc = partitions_load(&store->partitions, store->db, fault);
 	for (size_t i = 0; rc == 0 && i < store->identity.schema->view_count;
 		i++)
@@ -69,6 +71,8 @@ int store_begin(struct store *store, struct fault *fault)
 		failpoint("store_begun");
 		rc = store_check_owner(store, fault);
 	}
+	if (rc == 0)
+		rc = meta_write_commits(store->db, store->commits + 1, fault);
 	/* Even a BEGIN that failed may have begun. */
 	if (rc < 0)
 		store_rollback(store);
@@ -117,8 +121,10 @@ int store_commit(struct store *store, struct fault *fault)
 	failpoint("store_before_commit");
 	if (rc == 0)
 		rc = sql_run(store->commit, fault);
-	if (rc == 0)
+	if (rc == 0) {
+		store->commits++;
 		return 0;
+	}
 	store_rollback(store);
 	/* After a failed write or fsync nobody knows what the disk holds:
 	 * exit, start clean (faults.md S4, S5). */

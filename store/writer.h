@@ -62,6 +62,7 @@ struct store {
 	struct store_options options;
 	struct identity identity;
 	int64_t owner_epoch;
+	int64_t commits; /* durable ones, store/meta.h */
 
 	sqlite3 *db;
 	sqlite3_stmt *begin, *commit, *rollback, *update_partition;

@@ -183,8 +183,9 @@ static int give_end(struct log_source *log, struct source_event *event)
 		event->log = one->log;
 		event->next_offset = end_offset(log, i);
 		event->as_of_us = disk_wall_us(log->disk);
-		if (event->next_offset > one->highest)
-			one->highest = event->next_offset;
+		if (event->next_offset < one->highest) /* told before */
+			event->next_offset = one->highest;
+		one->highest = event->next_offset;
 		arrive(log->arrivals,
 			&(struct arrival){.kind = ARRIVAL_END,
 				.log = i,
@@ -226,7 +227,8 @@ static int announce(struct log_source *log, struct source_event *event)
 	return SOURCE_PARTITION;
 }
 
-/* Some of what was given comes again. */
+/* Some of what was given comes again: not behind an end that was told, which
+ * may be beyond it, and which a batch forgets where a record follows. */
 static void go_back(struct log_source *log)
 {
 	int i = (int)chance_below(&log->chance, EVENT_PARTITIONS);
@@ -234,7 +236,7 @@ static void go_back(struct log_source *log)
 	size_t back = chance_below(&log->chance, AGAIN_MAX) + 1;
 	size_t first = log_find(events, events->start);
 	struct log_partition *one = &log->partitions[i];
-	if (one->next > first)
+	if (one->next > first && !one->at_end)
 		one->next -=
 			back < one->next - first ? back : one->next - first;
 }
@@ -306,6 +308,9 @@ static int log_start(struct source *source,
 	struct log_partition *one = &log->partitions[i];
 	/* Only the store says where, whatever was committed (one->kafka). */
 	int64_t from = position->next_offset;
+	/* The key window was full: what was in flight is taken again. */
+	if (log->abandons)
+		log->arrivals->count = log->arrivals->landed;
 	log_check_trail(log, i, position);
 	one->log = position->log;
 	one->trail = *position->trail;

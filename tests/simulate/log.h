@@ -49,6 +49,7 @@ struct arrival {
 struct arrivals {
 	struct arrival *items;
 	size_t count, room;
+	size_t landed; /* durable, as far as the pipeline was told */
 };
 
 struct log_partition {
@@ -89,6 +90,7 @@ struct log_source {
 	int current; /* partition of the run of records under way */
 	size_t run_left;
 	int troubles_left;
+	bool abandons;	    /* the window may be full */
 	int64_t polls_left; /* it must come to its end within */
 	struct log_partition partitions[EVENT_PARTITIONS];
 	struct arrivals *arrivals; /* borrowed */

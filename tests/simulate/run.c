@@ -106,6 +106,8 @@ struct store_options world_options(const struct world *world)
 	options.schema = world->schema;
 	options.key_window_us = world->plan->window_us;
 	options.key_window_keys = world->plan->window_keys;
+	if (world->window_bytes != 0)
+		options.key_window_max_bytes = world->window_bytes;
 	options.wal_max_bytes = world->plan->wal_bytes;
 	options.ballast_bytes = 0;
 	return options;
@@ -144,6 +146,14 @@ static bool wants(void *payload)
 	return world->goes_back || hand_wants(&world->hand);
 }
 
+/* Nothing else is in flight. */
+static void landed(void *payload, const struct store_tally *tally)
+{
+	struct arrivals *arrivals = &((struct world *)payload)->arrivals;
+	(void)tally;
+	arrivals->landed = arrivals->count;
+}
+
 static struct pipeline_options pipeline_of(
 	struct world *world, struct log_source *log, struct store *store)
 {
@@ -155,6 +165,7 @@ static struct pipeline_options pipeline_of(
 	options.batch_records = world->plan->batch_records;
 	options.stop = &world->stop;
 	options.notice = notice;
+	options.landed = landed;
 	options.payload = world;
 	return options;
 }
@@ -162,7 +173,7 @@ static struct pipeline_options pipeline_of(
 static void rival_landed(void *payload, const struct store_tally *tally)
 {
 	struct world *world = payload;
-	(void)tally;
+	landed(payload, tally);
 	if (chance_percent(&world->hand_chance, RIVAL_ENDS_PERCENT))
 		atomic_store(&world->stop, true);
 }
@@ -248,7 +259,23 @@ static int attend(void *payload, struct fault *fault)
 		return take_over(world, fault);
 	if (world->taken_over == 0 && chance_percent(chance, INTRUDE_PERCENT))
 		return intrude(world);
-	return hand_attend(&world->hand, fault);
+	int rc = hand_attend(&world->hand, fault);
+	world->arrivals.landed = world->arrivals.count;
+	return rc;
+}
+
+/* One whose keys fill the window by themselves waits for that. */
+static bool may_raise(struct world *world)
+{
+	int64_t full = 0;
+	int rc = sql_integer(world->store->db,
+		"SELECT count(*) FROM _stop WHERE reason = 'key_window_full'",
+		&full, &world->fault);
+	if (rc < 0 || full == 0 || world->window_bytes == 0)
+		return false;
+	world->window_bytes *= 2;
+	begin_anew(world);
+	return true;
 }
 
 /* An operator goes on: behind a rollback, or with what is wrong with logs. */
@@ -257,6 +284,7 @@ static int resume(struct world *world)
 	int rc = past_resume(world, &world->fault);
 	if (rc <= 0)
 		return rc;
+	disk_plan(world->disk)->full_bytes = 0; /* who is there makes room */
 	do {
 		rc = hand_resume(&world->hand, &world->fault);
 	} while (rc == 0);
@@ -267,10 +295,13 @@ static int resume(struct world *world)
 static bool may_resume(struct world *world, int rc)
 {
 	bool back = world->past != NULL && world->past->may_stand;
-	if (rc != FAULT_LOG || (!back && log_source_stopped(&world->log) == 0))
+	if (rc != FAULT_LOG)
 		return false;
-	if (!back && !log_source_is_done(&world->log))
+	if (!back && !atomic_load(&world->stop) &&
+		!log_source_is_done(&world->log))
 		violate(world, "a stopped partition kept others from going on");
+	if (!back && log_source_stopped(&world->log) == 0)
+		return may_raise(world);
 	rc = resume(world);
 	if (rc < 0 && may_fail(world, rc, "resume"))
 		start_again(world);
@@ -343,7 +374,7 @@ static void begin(struct world *world, const char *scratch)
 	disk_damage_seed(world->disk, plan->damage_seed);
 	wraps_use(world->disk, &world->secrets, 5);
 	event_world_make(&world->events, plan->seed, plan->records,
-		plan->window_us, plan->troubles > 0);
+		plan->window_us, plan->troubles > 0 || plan->window_bytes > 0);
 	log_source_init(&world->log, &world->events, world->disk,
 		&world->arrivals, plan->seed);
 	world->log.troubles_left = plan->troubles;
@@ -356,6 +387,8 @@ static void begin(struct world *world, const char *scratch)
 			plan->seed, plan->steps_back, plan->back_percent);
 		disk_write_us(world->disk, WRITE_US);
 	}
+	world->window_bytes = plan->window_bytes;
+	world->log.abandons = plan->window_bytes > 0;
 	(void)snprintf(world->path, sizeof world->path, "%s/store", scratch);
 	if (schema_parse(&world->schema, slice_of(event_schema), "simulated",
 		    &world->fault) != 0)

@@ -15,6 +15,7 @@ struct run_plan {
 	size_t batch_records;
 	int64_t window_us;
 	uint64_t window_keys;
+	uint64_t window_bytes; /* 0: as many as come */
 	uint64_t wal_bytes;
 	struct log_habits habits;
 	unsigned operator_percent; /* of the pipeline's turns */

@@ -4,12 +4,15 @@
 
 #define SECOND_US INT64_C(1000000)
 #define TROUBLES_MAX 6
+/* The window takes 16 KiB when it is empty, and keeps an eighth. */
+#define WINDOW_LEAST_BYTES 20000
+#define KEY_BYTES 72
 
 struct run_plan run_plan_fixed(void)
 {
 	return (struct run_plan){
 		.seed = 1,
-		.records = 90,
+		.records = 75,
 		.batch_records = 5,
 		.window_us = 5 * SECOND_US,
 		.window_keys = 1,
@@ -67,6 +70,9 @@ struct run_plan run_plan_random(uint64_t seed)
 	plan.takeover_percent = chance_percent(&chance, 30) ? 2 : 0;
 	plan.lies = chance_percent(&chance, 5);
 	plan.rots = chance_percent(&chance, 10);
+	if (chance_percent(&chance, 25) && !plan.lies && !plan.rots)
+		plan.window_bytes = WINDOW_LEAST_BYTES +
+				    KEY_BYTES * chance_below(&chance, 200);
 	plan.stop_percent = chance_percent(&chance, 30) ? 2 : 0;
 	/* A damaged store that knows less than it did is compared with what
 	 * arrived, in which logs would be others. */
@@ -84,6 +90,7 @@ static struct run_plan go_back(struct run_plan plan, int steps)
 	plan.operator_percent = plan.takeover_percent = 0;
 	plan.lies = plan.rots = false;
 	plan.troubles = 0; /* what is rebuilt would be another log */
+	plan.window_bytes = 0;
 	plan.steps_back = steps;
 	return plan;
 }

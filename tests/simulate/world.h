@@ -29,9 +29,10 @@ struct world {
 	struct fault fault;
 	char path[PATH_BYTES];
 	int crashes_left;
-	bool tainted;	   /* the disk lied, or rotted: it may be refused */
-	bool over;	   /* and was found, or was not */
-	size_t taken_over; /* arrivals when another owner had gone; or 0 */
+	uint64_t window_bytes; /* raised where one partition alone fills it */
+	bool tainted;	       /* the disk lied, or rotted: it may be refused */
+	bool over;	       /* and was found, or was not */
+	size_t taken_over;     /* arrivals when another owner had gone; or 0 */
 	struct log_source rival; /* what that one reads */
 	atomic_bool stop;	 /* the pipeline is asked to end */
 	struct past *past;	 /* NULL: one generation, for good */

@@ -107,7 +107,7 @@ static void find_beginning(struct world *world)
 	if (world->taken_over > 0 && taken > world->taken_over)
 		violate(world, "written after another took the store over");
 	world->taken_over = 0;
-	arrivals->count = taken;
+	arrivals->count = arrivals->landed = taken;
 }
 
 /* P4, and durability. */

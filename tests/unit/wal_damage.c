@@ -1,4 +1,6 @@
 /* What damage leaves between a file and its WAL: found, or healed. */
+#include "store/coherence.h"
+#include "store/decisions.h"
 #include "store/verify.h"
 #include "tests/lib/check.h"
 #include "tests/lib/store_rig.h"
@@ -112,8 +114,69 @@ static void lost_commits_that_were_copied_refuse_a_start(void **state)
 	damage(rig);
 	assert_int_equal(
 		store_open(&rig->store, &rig->options, &fault), FAULT_CORRUPT);
-	assert_non_null(strstr(fault.text, "not taken"));
+	assert_non_null(strstr(fault.text, "its WAL ends at"));
 	assert_null(rig->store);
+}
+
+/* As where another start copied what is left since. */
+static void keys_ahead_of_their_partition_are_found_by_themselves(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	char path[PATH_MAX + 16];
+	sqlite3 *db;
+	damage(rig);
+	(void)snprintf(
+		path, sizeof path, "%s/features.db", rig->directory.path);
+	assert_int_equal(sql_open(&db, path, SQL_READ, 0, &fault), 0);
+	assert_int_equal(coherence_check(db, &fault), FAULT_CORRUPT);
+	assert_non_null(strstr(fault.text, "not taken"));
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void hold(struct store_rig *rig, const char *feature)
+{
+	const struct decision decision = {.at_us = 1,
+		.who = "somebody",
+		.what = "hold",
+		.target = feature,
+		.because = "of a test"};
+	assert_int_equal(store_hold(rig->store, "account", feature, CHOICE_FAIL,
+				 &decision, NULL),
+		0);
+}
+
+/* Where no record came since the WAL was begun, no key tells. */
+static void lost_decisions_that_were_copied_refuse_a_start(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	struct image image;
+	hold(rig, "count");
+	size_t before = wal_length(rig);
+	hold(rig, "label");
+	store_rig_tamper(rig, "PRAGMA wal_checkpoint(PASSIVE)");
+	crash(rig, &image);
+	assert_true(before < image.bytes[1].length);
+	image.bytes[1].data[before + FRAME_HEADER_BYTES + 1] ^= 1;
+	put_back(&image);
+	assert_int_equal(
+		store_open(&rig->store, &rig->options, &fault), FAULT_CORRUPT);
+	assert_non_null(strstr(fault.text, "its WAL ends at"));
+}
+
+static void lost_commits_that_were_not_copied_start(void **state)
+{
+	struct store_rig *rig = *state;
+	struct image image;
+	take(rig, 0, 1);
+	size_t before = wal_length(rig);
+	take(rig, 1, 1);
+	crash(rig, &image);
+	image.bytes[1].data[before + FRAME_HEADER_BYTES + 1] ^= 1;
+	put_back(&image);
+	store_rig_open(rig);
+	assert_int_equal(store_rig_partition(rig, 0)->accounts.next_offset, 1);
 }
 
 static void verify_finds_lost_commits_that_were_copied(void **state)
@@ -218,6 +281,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_STORE(lost_commits_that_were_copied_refuse_a_start),
+		WITH_STORE(
+			keys_ahead_of_their_partition_are_found_by_themselves),
+		WITH_STORE(lost_decisions_that_were_copied_refuse_a_start),
+		WITH_STORE(lost_commits_that_were_not_copied_start),
 		WITH_STORE(verify_finds_lost_commits_that_were_copied),
 		WITH_STORE(a_first_page_that_only_the_wal_holds_is_no_stranger),
 		WITH_STORE(
