@@ -155,6 +155,16 @@ static int copy_table(
 	"SELECT count(*) || '.' || coalesce(sum(_checksum >> 32), 0) ||"       \
 	" '.' || coalesce(sum(_checksum & 4294967295), 0) FROM " rows
 
+/* NULL: no memory, as SQLite has none for a text either. */
+static const char *extend(
+	const char *stamp, sqlite3_stmt *statement, struct arena *arena)
+{
+	const char *sum = (const char *)sqlite3_column_text(statement, 0);
+	return sum == NULL ? NULL
+			   : arena_print(arena, "%s%s%s", stamp,
+				     stamp[0] == '\0' ? "" : " ", sum);
+}
+
 int carry_stamp(
 	sqlite3 *db, const char **out, struct arena *arena, struct fault *fault)
 {
@@ -168,14 +178,8 @@ int carry_stamp(
 		rc = sql_prepare(db, &statement, sums[i], fault);
 		if (rc == 0)
 			rc = sql_step(statement, fault);
-		const char *sum = NULL; /* also where memory is out */
 		if (rc == 1)
-			sum = (const char *)sqlite3_column_text(statement, 0);
-		if (rc == 1)
-			stamp = sum == NULL
-					? NULL
-					: arena_print(arena, "%s%s%s", stamp,
-						  i == 0 ? "" : " ", sum);
+			stamp = extend(stamp, statement, arena);
 		sqlite3_finalize(statement);
 		if (stamp == NULL)
 			return fault_set(fault, FAULT_OOM,

@@ -40,7 +40,7 @@ static int check_pragma(
 			(const char *)sqlite3_column_text(statement, 0);
 		rc = 0;
 		if (text == NULL) /* for the one reason that there is */
-			rc = sql_fault(db, SQLITE_NOMEM, fault, sql);
+			rc = sql_fault(NULL, SQLITE_NOMEM, fault, sql);
 		else if (strcmp(text, expected) != 0)
 			rc = fault_set(fault, FAULT_IO,
 				"%s gave %s, not %s: this file system can't "

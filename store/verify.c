@@ -3,6 +3,7 @@
 #include "store/coherence.h"
 #include "store/reader_inside.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,6 +50,17 @@ static int as_finding(
 	return 0;
 }
 
+/* SQLite calls a page that it has no memory for one that it can't get, and goes
+ * on (btree.c, checkTreePage()): that says nothing of the page. */
+static bool lacks_memory(const char *text)
+{
+	static const char code[] = "error code=7"; /* SQLITE_NOMEM */
+	const char *found = text == NULL ? NULL : strstr(text, code);
+	return text == NULL ||
+	       (found != NULL &&
+		       !isdigit((unsigned char)found[sizeof code - 1]));
+}
+
 static int check_integrity(struct verification *check, struct fault *fault)
 {
 	sqlite3_stmt *statement = NULL;
@@ -57,9 +69,11 @@ static int check_integrity(struct verification *check, struct fault *fault)
 	while (rc == 0 && (rc = sql_step(statement, fault)) == 1) {
 		const char *text =
 			(const char *)sqlite3_column_text(statement, 0);
-		if (text != NULL && strcmp(text, "ok") != 0)
-			problem(check, "integrity: %s", text);
 		rc = 0;
+		if (lacks_memory(text))
+			rc = sql_fault(NULL, SQLITE_NOMEM, fault, "integrity");
+		else if (strcmp(text, "ok") != 0)
+			problem(check, "integrity: %s", text);
 	}
 	sqlite3_finalize(statement);
 	return as_finding(check, rc, fault);

@@ -6,7 +6,7 @@
 # learned stays in build/fuzz/learned/TARGET, where the next one goes on.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-targets=(exchange decode schema config load)
+targets=(exchange decode schema config load store)
 if [ $# -eq 2 ]; then
 	targets=("$1")
 	limit=(-runs="$2")
