@@ -49,6 +49,7 @@ int fault_exit_status(int code)
 	case FAULT_CORRUPT:
 		return 3;
 	case FAULT_REFUSED:
+	case FAULT_LOCKED:
 	case FAULT_FENCED:
 	case FAULT_LOG:
 		return 4;

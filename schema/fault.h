@@ -10,17 +10,18 @@
 #define HOLDFAST_SCHEMA_FAULT_H
 
 enum fault_code {
-	FAULT_OOM = -1,	     /* memory is exhausted; nothing was changed */
-	FAULT_USAGE = -2,    /* command line, configuration or schema file */
-	FAULT_IO = -3,	     /* disk or file; after a failed fsync: exit */
-	FAULT_FULL = -4,     /* disk full: wait, then try again */
-	FAULT_BUSY = -5,     /* somebody holds the database; try again */
-	FAULT_CORRUPT = -6,  /* the store's data is damaged */
-	FAULT_REFUSED = -7,  /* locked, foreign, newer: nothing was written */
-	FAULT_FENCED = -8,   /* another process took this store over */
-	FAULT_LOG = -9,	     /* the log changed or lost records */
-	FAULT_BROKER = -10,  /* Kafka said no, for good */
-	FAULT_INTERNAL = -11 /* SQLite or a library misused; a bug of ours */
+	FAULT_OOM = -1,	      /* memory is exhausted; nothing was changed */
+	FAULT_USAGE = -2,     /* command line, configuration or schema file */
+	FAULT_IO = -3,	      /* disk or file; after a failed fsync: exit */
+	FAULT_FULL = -4,      /* disk full: wait, then try again */
+	FAULT_BUSY = -5,      /* somebody holds the database; try again */
+	FAULT_CORRUPT = -6,   /* the store's data is damaged */
+	FAULT_REFUSED = -7,   /* foreign, newer: nothing was written */
+	FAULT_FENCED = -8,    /* another process took this store over */
+	FAULT_LOG = -9,	      /* the log changed or lost records */
+	FAULT_BROKER = -10,   /* Kafka said no, for good */
+	FAULT_INTERNAL = -11, /* SQLite or a library misused; a bug of ours */
+	FAULT_LOCKED = -12    /* another process writes the store */
 };
 
 struct fault {

@@ -45,7 +45,7 @@ static const struct policy_entry faults[] = {
 		"the store's data is damaged",
 		"run `holdfast verify`, then restore a backup"},
 	{FAULT_REFUSED, "FAULT_REFUSED", POLICY_REFUSE,
-		"the store is locked, foreign or newer; nothing was written",
+		"the store is foreign or newer; nothing was written",
 		"do what the message says"},
 	{FAULT_FENCED, "FAULT_FENCED", POLICY_EXIT,
 		"another process took this store over",
@@ -56,6 +56,10 @@ static const struct policy_entry faults[] = {
 		"check Kafka and the kafka.* settings"},
 	{FAULT_INTERNAL, "FAULT_INTERNAL", POLICY_EXIT,
 		"a library was misused: a bug of ours", "report it"},
+	{FAULT_LOCKED, "FAULT_LOCKED", POLICY_REFUSE,
+		"another process writes the store, and is no command that ends "
+		"within store.lock_wait",
+		"one writer a store: stop it first"},
 };
 #define FAULT_COUNT (sizeof faults / sizeof faults[0])
 

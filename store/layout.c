@@ -207,8 +207,8 @@ int layout_make(const struct layout *layout, struct fault *fault)
 	return rc;
 }
 
-static int lock_directory(
-	const char *path, const char *held, int *out, struct fault *fault)
+/* 1: another process holds it. */
+static int lock_directory(const char *path, int *out, struct fault *fault)
 {
 	*out = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*out < 0)
@@ -216,7 +216,7 @@ static int lock_directory(
 	if (flock(*out, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	int rc = errno == EWOULDBLOCK
-			 ? fault_set(fault, FAULT_REFUSED, "%s: %s", path, held)
+			 ? 1
 			 : file_fault(fault, errno, "can't lock", path);
 	close(*out);
 	*out = -1;
@@ -225,10 +225,13 @@ static int lock_directory(
 
 int layout_lock(const struct layout *layout, int *out, struct fault *fault)
 {
-	return lock_directory(layout->directory,
-		"another holdfast process writes this store: stop it first "
+	int rc = lock_directory(layout->directory, out, fault);
+	if (rc != 1)
+		return rc;
+	return fault_set(fault, FAULT_LOCKED,
+		"%s: another holdfast process writes this store: stop it first "
 		"(one writer a store)",
-		out, fault);
+		layout->directory);
 }
 
 int layout_lock_build(
@@ -238,10 +241,13 @@ int layout_lock_build(
 	*out = -1;
 	if (!join(path, layout->directory, "generations"))
 		return too_long(fault);
-	return lock_directory(path,
-		"another holdfast process builds a generation of this store: "
-		"wait for it, or stop it (one at a time)",
-		out, fault);
+	int rc = lock_directory(path, out, fault);
+	if (rc != 1)
+		return rc;
+	return fault_set(fault, FAULT_REFUSED,
+		"%s: another holdfast process builds a generation of this "
+		"store: wait for it, or stop it (one at a time)",
+		path);
 }
 
 /* "g2.db-wal" of a g2.db that is gone, "g3.draft". */

@@ -58,12 +58,12 @@ bool layout_is_current(const struct layout *layout);
 int layout_make(const struct layout *layout, struct fault *fault);
 
 /* Lock the directory itself, for life: a lock file could be deleted. The caller
- * owns the descriptor in *out. Errors: FAULT_REFUSED (a second writer),
+ * owns the descriptor in *out. Errors: FAULT_LOCKED (a second writer),
  * FAULT_IO. */
 int layout_lock(const struct layout *layout, int *out, struct fault *fault);
 
 /* The same for who builds a generation beside the live one: one at a time.
- * Errors: as layout_lock(). */
+ * Errors: FAULT_REFUSED (another one does), FAULT_IO. */
 int layout_lock_build(
 	const struct layout *layout, int *out, struct fault *fault);
 

@@ -97,8 +97,8 @@ struct store_partition {
  * Open the directory for writing: take its lock, check whose file it is before
  * any write, recover, raise the owner epoch durably, rebuild the key window's
  * memory, unless `keys_later`. On success the caller owns *out; on failure *out
- * is NULL. Errors: FAULT_REFUSED (second writer, foreign or newer store,
- * damaged link), FAULT_CORRUPT (also where damage is remembered,
+ * is NULL. Errors: FAULT_LOCKED (second writer), FAULT_REFUSED (foreign or
+ * newer store, damaged link), FAULT_CORRUPT (also where damage is remembered,
  * store/damage.h), FAULT_IO, FAULT_FULL, FAULT_BUSY, FAULT_OOM, FAULT_USAGE (no
  * store there and no schema given).
  */

@@ -50,6 +50,10 @@ static const struct field settings[] = {
 		"DURATION",
 		"ingest waits for readers that hold the WAL beyond its limit "
 		"for longer"},
+	{"store.lock_wait", FIELD_DURATION,
+		offsetof(struct config, store.lock_wait_us), "10s", 0, HOUR_US,
+		"DURATION",
+		"ingest waits so long for a command that has the store"},
 	{"store.busy_timeout", FIELD_DURATION,
 		offsetof(struct config, store.busy_timeout_us), "5s", 0,
 		HOUR_US, "DURATION", "wait for another process's lock"},

@@ -30,6 +30,7 @@ struct config {
 		int64_t cache_bytes;
 		int64_t ballast_bytes;
 		int64_t reader_max_us;
+		int64_t lock_wait_us;
 		int64_t busy_timeout_us;
 	} store;
 	struct config_ingest {

@@ -51,6 +51,15 @@ static int connect_owner(
 		config->store.path, strerror(error));
 }
 
+bool control_owner_listens(const struct config *config)
+{
+	int fd = -1;
+	int rc = connect_owner(config, &fd, NULL);
+	if (rc == 1)
+		close(fd);
+	return rc != 0;
+}
+
 static bool send_whole(int fd, const char *line)
 {
 	size_t left = strlen(line);
@@ -158,7 +167,7 @@ static int reach(struct control_session *session, const json_t *request,
 		if (rc < 0)
 			return rc;
 		rc = open_here(session, request, fault);
-		if (rc != FAULT_REFUSED || look == LOOKS)
+		if (rc != FAULT_LOCKED || look == LOOKS)
 			return rc;
 		(void)nanosleep(&pause, NULL);
 	}

@@ -6,10 +6,15 @@
 
 #include "ingest/command/control.h"
 
+/* Somebody owns the store, and listens: also where it is not for us to ask it.
+ * A command that acts in an owner's place never listens. */
+bool control_owner_listens(const struct config *config);
+
 /*
  * Run `action` with `arguments` (borrowed), in the owner of config->store.path
  * or here. *reply is a new reference, {} where there was nothing to say.
- * Errors: those of the action; FAULT_REFUSED (a writer that can't be asked),
+ * Errors: those of the action; FAULT_LOCKED, FAULT_REFUSED (a writer that can't
+ * be asked),
  * FAULT_BUSY (it is known, or unknown, whether it was done: the text says),
  * FAULT_IO, those of store_open().
  */

@@ -1,6 +1,7 @@
 #include "ingest/command/ingestion.h"
 
 #include "ingest/command/backup_duty.h"
+#include "ingest/command/control_client.h"
 #include "ingest/command/control_server.h"
 #include "ingest/command/repair.h"
 #include "ingest/command/say.h"
@@ -28,9 +29,8 @@
 #define SWITCH_AGAIN_US INT64_C(1000000) /* tried so often, then */
 #define LOAD_KEYS 100000 /* in a step: some 0.1 s, in which signals wait */
 
-/* After a repair the store's lock is tried so often, so soon. */
-#define LOCK_TRIES 100
-#define LOCK_AGAIN_MS 100
+static const struct timespec disk_pause = {.tv_sec = 1};
+static const struct timespec lock_pause = {.tv_nsec = 100000000};
 
 struct ingestion {
 	struct ingestion_options options;
@@ -66,20 +66,55 @@ struct store_options store_options_of(const struct config *all)
 	return options;
 }
 
-/* A disk that is full is waited for, at the start as later; only stopping ends
- * it. */
-static bool waits(int rc, const struct fault *why, bool *told)
+static int64_t now_us(void)
 {
-	static const struct timespec pause = {.tv_sec = 1};
-	if (policy_of_fault(rc) != POLICY_WAIT || atomic_load(signals_stop()))
-		return false;
-	if (!*told)
+	struct clock *clock = clock_system();
+	return clock->monotonic_us(clock);
+}
+
+/* A disk that is full is waited for, at the start as later, and a command that
+ * does something to the store. An owner listens, and stays. */
+static bool passes(const struct ingestion *ingestion, int rc, int64_t until_us)
+{
+	if (rc == FAULT_LOCKED)
+		return now_us() < until_us &&
+		       !control_owner_listens(ingestion->config);
+	return policy_of_fault(rc) == POLICY_WAIT;
+}
+
+static void tell_wait(
+	const struct ingestion *ingestion, int rc, const struct fault *why)
+{
+	if (rc == FAULT_LOCKED)
+		say(SAY_INFO,
+			"another process has the store's lock and does not "
+			"listen: a command does that. Waiting for it, for "
+			"%.1f s at most (store.lock_wait)",
+			(double)ingestion->config->store.lock_wait_us / 1e6);
+	else
 		say(SAY_WARNING,
 			"waiting, and going on by itself when this ends: %s",
 			why->text);
-	*told = true;
-	(void)nanosleep(&pause, NULL);
-	return true;
+}
+
+/* Until it can be opened, or is refused; a stop ends it. */
+static int open_in_the_end(struct ingestion *ingestion,
+	const struct store_options *options, struct fault *fault)
+{
+	const int64_t until_us =
+		now_us() + ingestion->config->store.lock_wait_us;
+	int told = 0;
+	int rc;
+	while ((rc = store_open(&ingestion->store, options, fault)) < 0 &&
+		passes(ingestion, rc, until_us) &&
+		!atomic_load(signals_stop())) {
+		if (told != rc)
+			tell_wait(ingestion, rc, fault);
+		told = rc;
+		(void)nanosleep(
+			rc == FAULT_LOCKED ? &lock_pause : &disk_pause, NULL);
+	}
+	return rc;
 }
 
 /* An existing store rules, so that an unusable file keeps nobody from going
@@ -95,10 +130,7 @@ static int open_store(struct ingestion *ingestion, struct fault *fault)
 	options.schema = ingestion->file_schema;
 	options.keys_later = true;
 	options.beside_readers = ingestion->began;
-	bool told = false;
-	do
-		rc = store_open(&ingestion->store, &options, fault);
-	while (rc < 0 && waits(rc, fault, &told));
+	rc = open_in_the_end(ingestion, &options, fault);
 	if (rc != FAULT_USAGE || ingestion->file_schema != NULL)
 		return rc;
 	return fault_set(fault, FAULT_USAGE,
@@ -116,12 +148,6 @@ static void landed(void *payload, const struct store_tally *tally)
 {
 	struct ingestion *ingestion = payload;
 	keeper_landed(ingestion->keeper, tally);
-}
-
-static int64_t now_us(void)
-{
-	struct clock *clock = clock_system();
-	return clock->monotonic_us(clock);
 }
 
 /* While another generation is about to take this one's place nothing is to
@@ -416,18 +442,9 @@ static int take(struct ingestion *ingestion, struct fault *fault)
 	return rc;
 }
 
-/* Whoever repaired it may hold the lock a moment longer. */
 static int take_again(struct ingestion *ingestion, struct fault *fault)
 {
-	static const struct timespec pause = {
-		.tv_nsec = LOCK_AGAIN_MS * 1000000L};
 	int rc = open_store(ingestion, fault);
-	for (int i = 0; rc == FAULT_REFUSED && i < LOCK_TRIES &&
-			!atomic_load(signals_stop());
-		i++) {
-		(void)nanosleep(&pause, NULL);
-		rc = open_store(ingestion, fault);
-	}
 	if (rc < 0)
 		return rc;
 	say(SAY_INFO, "going on with generation %s of the store",

@@ -25,8 +25,9 @@ struct ingestion_options {
 /*
  * Check the configuration and open the store, which is this process's alone
  * from then on; ask no source yet. Logs to stderr. Nothing is written before
- * settings and schema are known to be good. On success the caller owns *out, on
- * failure it is NULL.
+ * settings and schema are known to be good. Who has the store's lock is waited
+ * for, store.lock_wait at most, unless it listens as owners do. On success the
+ * caller owns *out, on failure it is NULL.
  * Errors: FAULT_USAGE, those of store_open(); damage that is waited for is
  * none.
  */

@@ -4,6 +4,7 @@
 Exit statuses, messages, and that what is refused was not touched. Needs no broker but `holdfast broker`.
 """
 
+import fcntl
 import http.client
 import json
 import os
@@ -301,10 +302,24 @@ class Refused(Case):
         await_true("the first is there", lambda: self.store.joinpath("features.db").exists())
         await_true("the file is taken", lambda: self.status()["total"]["taken"] == 200)
         before = self.status()
-        self.take(status=4)
+        self.take("--set", "store.lock_wait=1h", status=4)  # it listens: nothing is waited for
         after = self.status()
         self.assertEqual(after["owner_epoch"], before["owner_epoch"])
         self.assertIsNone(service.poll())
+
+    def test_a_command_that_has_the_store_is_waited_for(self):
+        self.generate(200)
+        self.store.mkdir()
+        directory = os.open(self.store, os.O_RDONLY | os.O_DIRECTORY)
+        self.addCleanup(os.close, directory)
+        fcntl.flock(directory, fcntl.LOCK_EX)  # as a command that acts in an owner's place
+        done = self.take("--set", "store.lock_wait=300ms", status=4)
+        self.assertIn("another holdfast process writes this store", done.stderr)
+        service = self.started("ingest", "--file", self.sent, "--topic", TOPIC, "--until-end", "--set", "store.lock_wait=1h")
+        self.assertIn("Waiting for it", service.stderr.readline())
+        fcntl.flock(directory, fcntl.LOCK_UN)
+        self.assertEqual(service.wait(PATIENCE_S), 0)
+        self.assertEqual(self.status()["total"]["taken"], 200)
 
     def test_a_store_that_is_no_directory(self):
         self.store.write_text("a file")

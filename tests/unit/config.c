@@ -88,6 +88,7 @@ static void without_a_file_all_is_default(void **state)
 	assert_int_equal(config->store.key_window_keys, 1000000);
 	assert_int_equal(config->store.key_window_max_bytes, 8589934592);
 	assert_int_equal(config->store.wal_max_bytes, 209715200);
+	assert_int_equal(config->store.lock_wait_us, 10000000);
 	assert_int_equal(config->store.busy_timeout_us, 5000000);
 	assert_int_equal(config->ingest.linger_us, 3000);
 	assert_int_equal(config->ingest.batch_age_us, 1000000);

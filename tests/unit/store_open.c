@@ -58,7 +58,7 @@ static sqlite3 *make_database(const struct directory *file, const char *sql)
 static void a_second_writer_is_refused_and_the_first_goes_on(void **state)
 {
 	struct store_rig *rig = *state;
-	check_refused(rig, FAULT_REFUSED, "another holdfast process");
+	check_refused(rig, FAULT_LOCKED, "another holdfast process");
 	struct store_rig_event event = {.key = 1, .id = 1, .count = 1};
 	struct store_tally tally = store_rig_take(rig, &event);
 	assert_int_equal(tally.dispositions[DISPOSITION_APPLIED], 1);
