@@ -216,7 +216,8 @@ static int carry_all(struct carry *carry, struct fault *fault)
 	return rc < 0 ? rc : note_stamp(carry, fault);
 }
 
-/* Memory knows nothing of it: it is read again before anything else. */
+/* Memory knows nothing of it: it is read again before anything else, the keys
+ * only if somebody asks for one. Ingest stands still meanwhile. */
 static int in_transaction(struct carry *carry, struct fault *fault)
 {
 	struct store *store = carry->store;
@@ -229,6 +230,7 @@ static int in_transaction(struct carry *carry, struct fault *fault)
 	if (rc < 0)
 		store_rollback(store);
 	store->stale = true;
+	keys_unload(&store->keys);
 	return rc == STORE_OUTCOME_UNKNOWN ? FAULT_BUSY : rc;
 }
 

@@ -120,7 +120,7 @@ static int load_holder(
 	return 0;
 }
 
-static void unload(struct keys *keys)
+void keys_unload(struct keys *keys)
 {
 	key_map_clear(&keys->map);
 	key_segments_finish(keys);
@@ -150,7 +150,7 @@ int keys_load_more(struct keys *keys, size_t rows, struct fault *fault)
 	}
 	sqlite3_finalize(statement);
 	if (rc < 0) {
-		unload(keys);
+		keys_unload(keys);
 		return rc;
 	}
 	keys->loaded = found < rows;
@@ -160,7 +160,7 @@ int keys_load_more(struct keys *keys, size_t rows, struct fault *fault)
 
 int keys_load(struct keys *keys, struct fault *fault)
 {
-	unload(keys);
+	keys_unload(keys);
 	int rc;
 	do
 		rc = keys_load_more(keys, KEYS_AT_ONCE, fault);

@@ -75,6 +75,9 @@ int keys_load(struct keys *keys, struct fault *fault);
  * keys_load(); then it begins anew. */
 int keys_load_more(struct keys *keys, size_t rows, struct fault *fault);
 
+/* Forget it; keys_load() comes before anything else. */
+void keys_unload(struct keys *keys);
+
 /* The row of `_key` that `statement`, a SELECT *, stands on.
  * Errors: FAULT_CORRUPT, FAULT_OOM. */
 int keys_read_holder(
