@@ -72,6 +72,7 @@ static struct bound *add(
 		.partition = partition,
 		.next_offset = INT64_MIN,
 		.as_of_us = TIMESTAMP_NONE};
+	bound->end = INT64_MIN;
 	if (bound->limit.topic == NULL) {
 		bound_free(bound);
 		return NULL;
@@ -128,7 +129,7 @@ static int64_t left_of(const struct bound *bound)
 {
 	int64_t limit = bound->limit.next_offset;
 	if (limit == INT64_MAX)
-		return bound->log != NULL && bound->end == bound->position
+		return bound->end != INT64_MIN && bound->position >= bound->end
 			       ? 0
 			       : INT64_MAX;
 	return limit > bound->position ? limit - bound->position : 0;

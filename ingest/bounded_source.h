@@ -38,8 +38,8 @@ int bounded_source_limit(struct bounded_source *bounded,
 	const struct source_limit *limit, struct fault *fault);
 
 /* How many offsets, all in all, lie between what was given and the limits, gaps
- * included. A partition that may give everything counts INT64_MAX, but at its
- * log's end, where it counts nothing. */
+ * included. A partition that may give everything counts INT64_MAX until the end
+ * of its log was told, and nothing from there on. */
 int64_t bounded_source_left(const struct bounded_source *bounded);
 
 #endif

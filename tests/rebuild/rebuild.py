@@ -184,8 +184,11 @@ class Bed:
         return kept | ({"HOLDFAST_FAILPOINT": failpoint} if failpoint else {})
 
     def holdfast(self, *words, program=None, failpoint=None, config=None):
-        return subprocess.run([program or self.given.holdfast, *map(str, words), "-c", str(config or self.config)],
-                              env=self.environment(failpoint), capture_output=True, text=True, timeout=PATIENCE_S)
+        try:
+            return subprocess.run([program or self.given.holdfast, *map(str, words), "-c", str(config or self.config)],
+                                  env=self.environment(failpoint), capture_output=True, text=True, timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            fail(f"`holdfast {' '.join(map(str, words))}` takes more than {PATIENCE_S} s: it hangs, or this machine is too slow")
 
     def start(self, failpoint=None):
         self.port_file.unlink(missing_ok=True)

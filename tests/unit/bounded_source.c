@@ -267,6 +267,13 @@ static void it_says_how_much_is_left(void **state)
 	assert_int_equal(bounded_source_left(rig->bounded), 0);
 	limit(rig, INT64_MAX);
 	assert_int_equal(bounded_source_left(rig->bounded), INT64_MAX);
+	expect_record(rig, 4, "four");
+	script_end(&rig->script, 0);
+	expect_end(rig, 5);
+	assert_int_equal(bounded_source_left(rig->bounded), 0);
+	script_record(&rig->script, 0, "five");
+	expect_record(rig, 5, "five");
+	assert_int_equal(bounded_source_left(rig->bounded), 0);
 }
 
 static void started_anew_it_stays_held_back(void **state)
