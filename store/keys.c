@@ -405,7 +405,7 @@ void keys_settle(struct keys *keys)
 	 * Without them the memory is built from the table before the next
 	 * batch. */
 	if (!whole)
-		unload(keys);
+		keys_unload(keys);
 }
 
 void keys_forget(struct keys *keys)
