@@ -18,7 +18,7 @@ SCHEMA = {"views": {"card": {"entity": {"id": "string"}, "features": {"n": {"typ
           "sources": {TOPIC: {}}}
 
 
-class Against(command.Case):
+class Compared(command.Case):
     def setUp(self):
         super().setUp()
         self.schema = self.directory / "schema.json"
@@ -48,6 +48,8 @@ class Against(command.Case):
         partition, = [one for one in self.status()["partitions"] if one["topic"] == TOPIC]
         return partition["next_offset"]
 
+
+class Against(Compared):
     def test_a_backup_at_the_same_offsets(self):
         self.send(total=1)
         self.take()
@@ -164,6 +166,53 @@ class Against(command.Case):
         command.await_true("all is taken", lambda: self.offset() == self.sent.stat().st_size)
         self.assertTrue(self.against("one")["same"])
         self.end(service)
+
+
+class Partitions(Compared):
+    """Of Kafka each of the two may be behind in other partitions."""
+
+    def setUp(self):
+        super().setUp()
+        port_file = self.directory / "broker"
+        self.started("broker", "--topic", TOPIC, "--port-file", port_file)
+        command.await_true("the broker", port_file.exists)
+        self.configure(self.schema, kafka={"bootstrap.servers": port_file.read_text().strip()})
+
+    def produce(self, count, **features):
+        self.sent.write_text("")
+        self.send(count, **features)
+        text = self.sent.read_text().splitlines()
+        self.sent.write_text("".join(json.dumps({"key": json.loads(line)["entity"]["id"] + str(number), "value": json.loads(line)}) + "\n"
+                                     for number, line in enumerate(text)))
+        self.holdfast("produce", self.sent, "--topic", TOPIC)
+
+    def test_one_record_behind(self):
+        self.produce(40, total=1)
+        self.take()
+        self.holdfast("backup", "one")
+        self.produce(1, total=1)
+        self.take()
+        told = self.against("one")
+        self.assertEqual((told["same"], told["taken_here"], told["taken_there"]), (True, 0, 1))
+
+    def test_each_is_behind_somewhere(self):
+        self.produce(200, total=1)
+        self.take()
+        other = self.directory / "other"
+        shutil.copytree(self.store, other, symlinks=True)
+        numbers = [one["partition"] for one in self.status()["partitions"]]
+        half = len(numbers) // 2
+        for path, paused in ((self.store, numbers[:half]), (other, numbers[half:])):
+            for number in paused:
+                self.holdfast("pause", f"{TOPIC}:{number}", "--set", f"store.path={path}")
+        self.produce(300, total=2)
+        for path in (self.store, other):
+            self.holdfast("ingest", "--until-end", "--set", f"store.path={path}", status=4)  # since some are paused
+        told = self.against(other)
+        self.assertTrue(told["same"])
+        self.assertEqual(told["taken_here"] + told["taken_there"], 300)
+        self.assertGreater(min(told["taken_here"], told["taken_there"]), 0)
+        self.nothing_is_left()
 
 
 if __name__ == "__main__":
