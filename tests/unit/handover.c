@@ -357,6 +357,41 @@ static void one_that_can_not_be_read_at_all_is_said_to_be(void **state)
 	assert_int_equal(count(rig, "_decision"), 1);
 }
 
+static void swap_first_page(const struct store_rig *rig, char page[4096])
+{
+	char path[PATH_MAX + 32], was[4096];
+	(void)snprintf(
+		path, sizeof path, "%s/generations/g1.db", rig->directory.path);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, was, sizeof was, 0), sizeof was);
+	assert_int_equal(pwrite(fd, page, sizeof was, 0), sizeof was);
+	memcpy(page, was, sizeof was);
+	close(fd);
+}
+
+/* While one could not be read the other went a way of its own. */
+static void records_that_parted_are_joined(void **state)
+{
+	struct store_rig *rig = *state;
+	char page[4096] = {0};
+	take(rig, 0, 0, 9);
+	make_older(rig, 4);
+	hold(rig, NULL, 1);
+	store_rig_close(rig);
+	swap_first_page(rig, page);
+	assert_string_not_equal(replace_by(rig, "g2", 2).missed, "");
+	store_rig_close(rig);
+	swap_first_page(rig, page);
+	store_rig_open(rig);
+	/* hold; restore joins, and the rollback itself */
+	assert_int_equal(switch_to(rig, "g1", 3).decisions, 1);
+	/* restore; hold and rollback join */
+	assert_int_equal(switch_to(rig, "g2", 4).decisions, 2);
+	assert_int_equal(count(rig, "_decision"), 4);
+	assert_int_equal(count(rig, "(SELECT DISTINCT at FROM _decision)"), 4);
+}
+
 /* It was the live one, and nobody sealed it: what was replaced can be gone back
  * to when it is mended. */
 static void one_that_was_replaced_can_come_back(void **state)
@@ -368,7 +403,6 @@ static void one_that_was_replaced_can_come_back(void **state)
 	store_rig_tamper(rig, "UPDATE _view SET _checksum = _checksum + 1");
 	(void)replace_by(rig, "g2", 2);
 	store_rig_close(rig);
-	(void)rig;
 	char link[PATH_MAX + 16];
 	(void)snprintf(
 		link, sizeof link, "%s/features.db", rig->directory.path);
@@ -398,6 +432,7 @@ int main(void)
 			a_row_that_can_not_be_read_keeps_nobody_from_going_back),
 		WITH_STORE(a_damaged_one_gives_what_can_be_read),
 		WITH_STORE(one_that_can_not_be_read_at_all_is_said_to_be),
+		WITH_STORE(records_that_parted_are_joined),
 		WITH_STORE(one_that_was_replaced_can_come_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
