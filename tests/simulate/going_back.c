@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define COPY_US 200	       /* of a backup, where no batch comes */
 #define RESUME_PERCENT 20      /* of turns */
@@ -321,6 +322,24 @@ static bool backup_path(
 	return backups_path(out, world->path, name);
 }
 
+/* It died while it was opened: if its file is there, it is whole. */
+static void note_left(struct world *world, const struct arrivals *base)
+{
+	struct past *past = world->past;
+	for (int i = 1; i < PAST_GENERATIONS; i++) {
+		char path[PATH_MAX];
+		struct past_generation *slot = &past->generations[i];
+		(void)snprintf(path, sizeof path, "%s/generations/g%d.db",
+			world->path, i);
+		if (slot->exists || i == past->live || access(path, F_OK) != 0)
+			continue;
+		slot->exists = true;
+		slot->complete = PAST_NOT;
+		slot->arrivals.count = 0;
+		copy_arrivals(&slot->arrivals, base);
+	}
+}
+
 static int build(struct world *world, const struct store_build *from,
 	const struct arrivals *base, struct fault *fault)
 {
@@ -331,6 +350,8 @@ static int build(struct world *world, const struct store_build *from,
 		past->generations[atoi(from->generation + 1)].complete =
 			PAST_MAYBE;
 	int rc = store_build(&build, &options, from, fault);
+	if (rc < 0 && from->generation == NULL)
+		note_left(world, base);
 	if (rc < 0)
 		return rc;
 	int number = number_of(build);
@@ -424,6 +445,8 @@ static int step_restore(struct world *world, struct fault *fault)
 	if (backup == NULL)
 		return 0;
 	int rc = store_build(&build, &options, &from, fault);
+	if (rc < 0)
+		note_left(world, &backup->arrivals);
 	if (rc < 0)
 		return rc;
 	int number = number_of(build);
