@@ -89,6 +89,24 @@ MUTANTS = [
     ("keys are not loaded at the start", "store/keys.c",
      "\tif (!key_map_add(&keys->map, keys_prefix(holder->key), holder->seq) ||",
      "\tif (holder->seq % 2 == 0)\n\t\treturn 0;\n\tif (!key_map_add(&keys->map, keys_prefix(holder->key), holder->seq) ||"),
+    # what operators do to generations
+    ("the link is renamed before the seal", "store/switch.c",
+     "\trc = note_state(live, GENERATION_SEALED, name, fault);\n\tfailpoint(\"switch_sealed\");\n\tif (rc == 0)\n"
+     "\t\trc = layout_relink(&successor->layout, fault);\n",
+     "\trc = layout_relink(&successor->layout, fault);\n\tfailpoint(\"switch_sealed\");\n\tif (rc == 0)\n"
+     "\t\trc = note_state(live, GENERATION_SEALED, name, fault);\n"),
+    ("the one that is left is not sealed", "store/switch.c",
+     "\trc = note_state(live, GENERATION_SEALED, name, fault);\n", "\trc = 0;\n\t(void)name;\n"),
+    ("half a build takes the live one's place", "store/switch.c",
+     "\tif (rc < 0 || state != GENERATION_BUILDING)\n", "\tif (rc <= 0)\n"),
+    ("what is live is not looked at before the switch", "store/switch.c",
+     "\tif (rc == 0 && to->exactly)\n", "\tif (rc == 0 && !to->exactly)\n"),
+    ("a rollback takes records at once", "store/switch.c",
+     "\tif (rc == 0 && to->stop_reason != NULL)\n", "\tif (rc == 0 && to->stop_reason != NULL && to->exactly)\n"),
+    ("a copied base is not synced", "store/generation_open.c", "\treturn fsync(to);\n", "\treturn 0;\n"),
+    ("a build that is gone on with stays complete", "store/generation_open.c",
+     "\t\tstays ? GENERATION_COMPLETE : GENERATION_BUILDING, \"\", fault);\n",
+     "\t\tstays ? GENERATION_BUILDING : GENERATION_COMPLETE, \"\", fault);\n"),
 ]
 
 
@@ -122,7 +140,7 @@ def hunt(work):
         return "it does not end"
     if done.returncode == 0:
         return ""
-    lines = [line for line in done.stdout.splitlines() if line.startswith(("crash ", "seed ", "the fixed"))]
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("crash ", "seed ", "back-", "the fixed", "the back-fixed"))]
     lines = [line for line in lines if not line.endswith(" changes")]
     return lines[0] if lines else f"ended with {done.returncode} {done.stderr.strip()[-120:]}"
 
