@@ -21,6 +21,10 @@
  *     if (holdfast_lookup(query, &answer, &error) == HOLDFAST_OK)
  *         use(answer->values[0].as.integer);
  *
+ * A store that can't be read, or that is known to be damaged, is an error here,
+ * and no backup is looked at: `holdfast serve` answers from one meanwhile, and
+ * says so. After a restore or a rollback lookups go on within a second.
+ *
  * Results: negative is an error (enum holdfast_code) and the caller's
  * holdfast_error says what was wrong, where, and what to do; 0 is success;
  * positive is an ordinary outcome that the function names.
@@ -231,7 +235,7 @@ enum holdfast_reason {
 	HOLDFAST_REASON_TTL = 3,     /* older than the ttl */
 	HOLDFAST_REASON_MAX_LAG = 4, /* the lag is beyond max_lag */
 	HOLDFAST_REASON_HOLD = 5,    /* an operator holds it back */
-	HOLDFAST_REASON_BACKUP = 6   /* the store can't be read: of a backup */
+	HOLDFAST_REASON_BACKUP = 6   /* of a backup: `holdfast serve` alone */
 };
 
 /* "fresh" of an enum holdfast_status, "max_lag" of an enum holdfast_reason

@@ -309,6 +309,36 @@ static void the_library_answers_from_the_live_one_at_once(void **state)
 	holdfast_close(library);
 }
 
+/* It looks at no backup: it fails, and goes on. */
+static void the_library_goes_on_when_a_damaged_one_was_replaced(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	struct holdfast *library = NULL;
+	struct holdfast_query *query = NULL;
+	const struct holdfast_answer *answer = NULL;
+	const char *const features[] = {"account:count"};
+	const struct store_switch to = {.generation = "g2"};
+	prepare(rig);
+	assert_int_equal(
+		holdfast_open(&library, rig->directory.path, 1000, NULL),
+		HOLDFAST_OK);
+	assert_int_equal(
+		holdfast_query_new(&query, library, features, 1, NULL, NULL),
+		HOLDFAST_OK);
+	assert_answers(query, "g1");
+	store_rig_close(rig);
+	store_rig_tamper(rig, "UPDATE account SET _checksum = _checksum + 1");
+	store_rig_tamper(rig, "UPDATE _view SET _checksum = _checksum + 1");
+	assert_int_equal(
+		holdfast_lookup(query, &answer, NULL), HOLDFAST_ERROR_CORRUPT);
+	check_ok(store_replace(&rig->options, &to, &fault), &fault);
+	/* nobody sealed the other: else within a second */
+	assert_int_equal(holdfast_refresh(library, NULL), HOLDFAST_REOPENED);
+	assert_answers(query, "g2");
+	holdfast_close(library);
+}
+
 static void a_missing_file_is_said_to_be_missing(void **state)
 {
 	struct store_rig *rig = *state;
@@ -416,6 +446,7 @@ int main(void)
 		WITH_STORE(
 			a_reader_moves_also_when_its_generation_is_sealed_no_longer),
 		WITH_STORE(the_library_answers_from_the_live_one_at_once),
+		WITH_STORE(the_library_goes_on_when_a_damaged_one_was_replaced),
 		WITH_STORE(a_missing_file_is_said_to_be_missing),
 		WITH_STORE(who_is_opened_again_can_be_told_from_before),
 		WITH_STORE(what_just_became_live_is_not_dropped),
