@@ -113,6 +113,15 @@ int caution_park(const struct caution *caution, const struct record *record,
 bool caution_tell_start(const struct caution *caution, struct fault *out)
 {
 	const struct store_suspicion *found = &caution->found;
+	if (found->guilty_letter != 0) {
+		fault_set(out, FAULT_LOG,
+			"parked letter %" PRId64 " ended the process %d times "
+			"in a row when it was tried again: it stays parked as "
+			"crash_loop; when a version can take it: `holdfast "
+			"dead retry --parked --reason crash_loop`",
+			found->guilty_letter, CRASH_ALONE_ENDS);
+		return true;
+	}
 	if (found->log == NULL ||
 		(caution->batch_records == STORE_BATCH_RECORDS_MAX &&
 			!found->guilty))

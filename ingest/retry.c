@@ -121,6 +121,18 @@ static int add_further(struct portion *portion,
 	return 0;
 }
 
+/* What the store is told in case that this ends the process. A disk that has no
+ * room for it keeps nobody from trying. */
+static int note(struct portion *portion, size_t count, int64_t letter,
+	struct fault *fault)
+{
+	if (portion->request->kind != LETTER_PARKED)
+		return 0;
+	int rc = store_retries(
+		portion->request->store, (uint32_t)count, letter, fault);
+	return rc == FAULT_FULL ? 0 : rc;
+}
+
 static int take_letter(struct portion *portion,
 	const struct letter_whole *whole, size_t index, struct fault *fault)
 {
@@ -129,7 +141,9 @@ static int take_letter(struct portion *portion,
 		arena_take(&portion->arena, sizeof *record);
 	if (record == NULL)
 		return fault_set(fault, FAULT_OOM, "no memory for letters");
-	int rc = decode(portion, &whole->record, record, fault);
+	int rc = note(portion, 1, letter->id, fault);
+	if (rc == 0)
+		rc = decode(portion, &whole->record, record, fault);
 	if (rc < 0)
 		return rc;
 	const struct update *update = find_update(letter, &record->decoded);
@@ -165,8 +179,10 @@ static int read_letter(
 /* A record's other updates are known only when it is decoded. */
 static bool is_full(const struct portion *portion)
 {
-	return portion->letters == PORTION_LETTERS ||
-	       portion->count >= PORTION_LETTERS ||
+	size_t most = store_retries_alone(portion->request->store)
+			      ? 1
+			      : PORTION_LETTERS;
+	return portion->letters >= most || portion->count >= PORTION_LETTERS ||
 	       portion->arena.total_bytes >= PORTION_BYTES;
 }
 
@@ -178,8 +194,12 @@ static int send(struct portion *portion, struct fault *fault)
 		arena_take(&portion->arena, portion->count * sizeof *verdicts);
 	if (verdicts == NULL)
 		return fault_set(fault, FAULT_OOM, "no memory for letters");
-	int rc = store_retry(portion->request->store, portion->retries,
-		portion->count, &portion->request->how, verdicts, fault);
+	int rc = note(portion, portion->letters,
+		portion->results[portion->places[0].result].id, fault);
+	if (rc == 0)
+		rc = store_retry(portion->request->store, portion->retries,
+			portion->count, &portion->request->how, verdicts,
+			fault);
 	for (size_t i = 0; rc == 0 && i < portion->letters; i++)
 		portion->results[portion->places[i].result].verdict =
 			verdicts[portion->places[i].retry];
@@ -212,5 +232,6 @@ int retry_letters(const struct retry_request *request,
 	while (rc == 0 && at < request->count)
 		rc = take_portion(&portion, &at, fault);
 	arena_finish(&portion.arena);
-	return rc;
+	int quiet = note(&portion, 0, 0, rc < 0 ? NULL : fault);
+	return rc != 0 ? rc : quiet;
 }

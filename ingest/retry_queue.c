@@ -59,7 +59,10 @@ static int list(struct retry_queue *queue, int64_t now_us, struct fault *fault)
 	queue->uncounted = !queue->started;
 	queue->started = true;
 	queue->count = (size_t)count;
-	return count > 0 ? 0 : store_next_due(store, &queue->next_us, fault);
+	if (count > 0)
+		return 0;
+	int rc = store_retries_over(store, fault);
+	return rc < 0 ? rc : store_next_due(store, &queue->next_us, fault);
 }
 
 static int take_up(

@@ -14,9 +14,11 @@
 /* Lines of a fixed width, so that each is overwritten in place. */
 #define RUN_LINE "run %020" PRId64 "\n"
 #define ALONE_LINE "alone %010" PRIu32 " %020" PRId64 "\n"
+#define RETRY_LINE "retry %010" PRIu32 " %020" PRId64 "\n"
 #define RUN_BYTES 25
 #define ALONE_BYTES 38
-#define LINES_BYTES (RUN_BYTES + ALONE_BYTES)
+#define RETRY_BYTES 38
+#define LINES_BYTES (RUN_BYTES + ALONE_BYTES + RETRY_BYTES)
 #define LOGS_MAX 1000000 /* more would be no note of ours */
 
 static int join(char out[PATH_MAX], const char *database, struct fault *fault)
@@ -54,13 +56,14 @@ static int read_file(int fd, const char *path, struct arena *arena,
 static void understand(struct slice text, struct run_left *out)
 {
 	int lines = 0;
-	out->found = sscanf(text.data,
-			     "run %20" SCNd64 "\nalone %10" SCNu32 " %20" SCNd64
-			     "\n%n",
-			     &out->epoch, &out->alone_log, &out->alone_offset,
-			     &lines) == 3 &&
-		     text.data[RUN_BYTES - 1] == '\n' &&
-		     text.data[LINES_BYTES - 1] == '\n';
+	out->found =
+		sscanf(text.data,
+			"run %20" SCNd64 "\nalone %10" SCNu32 " %20" SCNd64
+			"\nretry %10" SCNu32 " %20" SCNd64 "\n%n",
+			&out->epoch, &out->alone_log, &out->alone_offset,
+			&out->retry_count, &out->retry_letter, &lines) == 5 &&
+		text.data[RUN_BYTES - 1] == '\n' &&
+		text.data[LINES_BYTES - 1] == '\n';
 	out->fed = text.data + LINES_BYTES;
 	out->fed_count = text.length - LINES_BYTES;
 	if (!out->found)
@@ -107,6 +110,16 @@ static int write_alone(struct run_note *note, uint32_t log, int64_t offset,
 	return write_at(note, line, ALONE_BYTES, RUN_BYTES, fault);
 }
 
+static int write_retry(struct run_note *note, uint32_t count, int64_t letter,
+	struct fault *fault)
+{
+	char line[RETRY_BYTES + 1];
+	int length = snprintf(line, sizeof line, RETRY_LINE, count, letter);
+	assert(length == RETRY_BYTES); /* row numbers are not negative */
+	return write_at(
+		note, line, RETRY_BYTES, RUN_BYTES + ALONE_BYTES, fault);
+}
+
 int run_note_begin(struct run_note *note, const char *database, int64_t epoch,
 	struct fault *fault)
 {
@@ -126,7 +139,9 @@ int run_note_begin(struct run_note *note, const char *database, int64_t epoch,
 	if (note->fd < 0)
 		return file_fault(fault, errno, "can't make", note->path);
 	rc = write_at(note, line, RUN_BYTES, 0, fault);
-	return rc < 0 ? rc : write_alone(note, 0, 0, fault);
+	if (rc == 0)
+		rc = write_alone(note, 0, 0, fault);
+	return rc < 0 ? rc : write_retry(note, 0, 0, fault);
 }
 
 int run_note_feed(struct run_note *note, uint32_t log, struct fault *fault)
@@ -143,6 +158,15 @@ int run_note_alone(struct run_note *note, uint32_t log, int64_t offset,
 {
 	note->alone = true;
 	return write_alone(note, log, offset, fault);
+}
+
+int run_note_retry(struct run_note *note, uint32_t count, int64_t letter,
+	struct fault *fault)
+{
+	if (count == 0 && !note->retry)
+		return 0;
+	note->retry = count > 0;
+	return write_retry(note, count, letter, fault);
 }
 
 int run_note_withdraw(struct run_note *note, struct fault *fault)

@@ -11,6 +11,8 @@
  *
  *     run 17\n          the owner epoch, which says whose note it is
  *     alone 3 4711\n    log id and offset; 0 0: no record is noted
+ *     retry 500 17\n    so many parked letters are tried again, the first one's
+ *                       number; 0 0: none is
  *     -f-               by log id: f: records of it were taken up
  */
 #ifndef HOLDFAST_STORE_RUN_NOTE_H
@@ -32,6 +34,8 @@ struct run_left {
 	int64_t epoch;
 	uint32_t alone_log;   /* 0: none */
 	int64_t alone_offset; /* of the record that was noted alone */
+	uint32_t retry_count; /* parked letters that were being tried again */
+	int64_t retry_letter; /* the first of them */
 	const char *fed;      /* fed[0..fed_count) by log id - 1: RUN_FED */
 	size_t fed_count;
 };
@@ -42,6 +46,7 @@ struct run_note {
 	int fd; /* -1: there is none */
 	int64_t epoch;
 	bool alone; /* a record is noted */
+	bool retry; /* letters are */
 	char path[PATH_MAX];
 };
 
@@ -66,6 +71,11 @@ int run_note_feed(struct run_note *note, uint32_t log, struct fault *fault);
 
 /* This record is the only one in flight. Errors: file_fault(). */
 int run_note_alone(struct run_note *note, uint32_t log, int64_t offset,
+	struct fault *fault);
+
+/* So many parked letters are tried again, from `letter` on; 0: none is.
+ * Errors: file_fault(). */
+int run_note_retry(struct run_note *note, uint32_t count, int64_t letter,
 	struct fault *fault);
 
 /* No record is, if one was. Errors: file_fault(). */

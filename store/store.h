@@ -201,6 +201,9 @@ struct store_suspicion {
 	int64_t offset;
 	int64_t alone_ends;
 	bool guilty; /* the record at `offset` is to be parked unseen */
+	/* The parked letter that was found to end the process, and made a
+	 * crash_loop by this start; 0: none. */
+	int64_t guilty_letter;
 };
 
 /* What is suspected since the start; no other thread is in the store. */
@@ -220,6 +223,19 @@ int store_feeds(
  * until it is about to be durable. Errors: FAULT_IO, FAULT_FULL. */
 int store_alone(
 	struct store *store, const struct record *record, struct fault *fault);
+
+/* `count` parked letters, `letter` the first, are about to be tried again while
+ * no record is in flight: noted until it is said of 0. One that was noted alone
+ * at CRASH_ALONE_ENDS unclean ends in a row is made a crash_loop by the next
+ * start, and not tried again unasked. Errors: FAULT_IO, FAULT_FULL. */
+int store_retries(struct store *store, uint32_t count, int64_t letter,
+	struct fault *fault);
+
+/* Did a run end in that? Then they are taken up one by one, until it is said
+ * that all were tried. What keeps that from being written is tried again then.
+ * Errors: FAULT_IO, FAULT_FENCED. */
+bool store_retries_alone(const struct store *store);
+int store_retries_over(struct store *store, struct fault *fault);
 
 struct store_record {
 	struct record record; /* record.log is of store_partition() */

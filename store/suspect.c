@@ -71,13 +71,26 @@ static void suspect_flights(struct store *store, const struct run_left *left)
 				CRASH_FLIGHTS * most;
 }
 
+/* Letters are tried again while no record is in flight: where that ended the
+ * process, nothing else did. False: none was. */
+static bool blame_letter(struct crash *crash, const struct run_left *left)
+{
+	int64_t letter = left->retry_count == 1 ? left->retry_letter : 0;
+	bool same = letter != 0 && letter == crash->letter;
+	crash->letter = letter;
+	crash->letter_ends = same ? crash->letter_ends + 1 : 1;
+	if (left->retry_count == 0)
+		crash->letter_ends = 0;
+	return left->retry_count > 0;
+}
+
 static void judge_end(struct store *store, const struct run_left *left)
 {
 	struct crash *crash = &store->suspect.crash;
 	int64_t ends = 0;
 	size_t index = 0;
 	crash->epoch = left->epoch;
-	if (!count_end(store, left, &ends, &index))
+	if (blame_letter(crash, left) || !count_end(store, left, &ends, &index))
 		return;
 	if (crash->batch_records == 0 && ends < CRASH_ENDS)
 		return;
@@ -124,13 +137,31 @@ static int load(struct store *store, struct fault *fault)
 	return rc < 0 ? rc : crash_read(store->db, &suspect->crash, fault);
 }
 
-static int write_down(
-	struct store *store, const struct crash *crash, struct fault *fault)
+/* It stays parked, and nobody looks into it unasked (store_due()). */
+static int condemn(struct store *store, int64_t id, struct fault *fault)
+{
+	struct letter letter;
+	int rc = letters_get(&store->letters, LETTER_PARKED, id,
+		&store->batch_arena, &letter, fault);
+	if (rc != 1)
+		return rc;
+	letter.reason = REASON_CRASH_LOOP;
+	letter.detail = slice_of("the process ended again and again while "
+				 "this letter was tried again: left alone");
+	return letters_put(&store->letters, &letter, fault);
+}
+
+/* `condemned`: a letter; 0: none. */
+static int write_down(struct store *store, const struct crash *crash,
+	int64_t condemned, struct fault *fault)
 {
 	int rc = store_begin(store, fault);
 	if (rc < 0)
 		return rc;
-	rc = crash_write(store->db, crash, fault);
+	if (condemned != 0)
+		rc = condemn(store, condemned, fault);
+	if (rc == 0)
+		rc = crash_write(store->db, crash, fault);
 	if (rc == 0)
 		rc = starts_write(store->db, store->suspect.starts,
 			store->suspect.start_count, fault);
@@ -161,10 +192,14 @@ static int judge(struct store *store, struct fault *fault)
 	bool unclean = left.found && left.epoch > suspect->crash.epoch;
 	if (unclean)
 		judge_end(store, &left);
+	if (suspect->crash.letter_ends >= CRASH_ALONE_ENDS) {
+		suspect->guilty_letter = suspect->crash.letter;
+		suspect->crash.letter = suspect->crash.letter_ends = 0;
+	}
 	bool moved = move_starts(store);
 	if (!unclean && !moved)
 		return 0;
-	rc = write_down(store, &suspect->crash, fault);
+	rc = write_down(store, &suspect->crash, suspect->guilty_letter, fault);
 	return rc == STORE_OUTCOME_UNKNOWN
 		       ? fault_wrap(fault, FAULT_BUSY,
 				 "noting where this run begins")
@@ -231,7 +266,7 @@ static int end_search(struct store *store, struct fault *fault)
 	}
 	for (size_t i = 0; i < suspect->start_count; i++)
 		suspect->starts[i].ends = suspect->starts[i].until = 0;
-	int rc = write_down(store, &after, &why);
+	int rc = write_down(store, &after, 0, &why);
 	if (rc == FAULT_IO || rc == FAULT_FENCED)
 		return fault_set(fault, rc, "%s", why.text);
 	if (rc != 0)
@@ -259,6 +294,7 @@ struct store_suspicion store_suspicion(const struct store *store)
 		.offset = crash->offset,
 		.alone_ends = crash->alone_ends,
 		.guilty = is_guilty(store),
+		.guilty_letter = store->suspect.guilty_letter,
 	};
 	int64_t log = crash->log;
 	if (crash->alone_ends > 0) {
@@ -273,6 +309,33 @@ struct store_suspicion store_suspicion(const struct store *store)
 size_t store_batch_records(const struct store *store)
 {
 	return atomic_load(&store->suspect.batch_records);
+}
+
+bool store_retries_alone(const struct store *store)
+{
+	return store->suspect.crash.letter_ends > 0;
+}
+
+int store_retries_over(struct store *store, struct fault *fault)
+{
+	struct suspect *suspect = &store->suspect;
+	struct crash after = suspect->crash;
+	struct fault why = {0};
+	if (!store_retries_alone(store))
+		return 0;
+	after.letter = after.letter_ends = 0;
+	int rc = write_down(store, &after, 0, &why);
+	if (rc == 0)
+		suspect->crash = after;
+	return rc == FAULT_IO || rc == FAULT_FENCED
+		       ? fault_set(fault, rc, "%s", why.text)
+		       : 0;
+}
+
+int store_retries(struct store *store, uint32_t count, int64_t letter,
+	struct fault *fault)
+{
+	return run_note_retry(&store->suspect.note, count, letter, fault);
 }
 
 int store_feeds(struct store *store, const struct log *log, struct fault *fault)

@@ -28,6 +28,9 @@ struct crash {
 	int64_t log, offset;   /* where the last end was; 0: nowhere */
 	int64_t alone_log, alone_offset; /* noted alone; log 0: none */
 	int64_t alone_ends;		 /* so often in a row */
+	/* Ends in a row while parked letters were tried again, the last time
+	 * this one; 0: several. */
+	int64_t letter, letter_ends;
 };
 
 struct suspect {
@@ -36,6 +39,7 @@ struct suspect {
 	struct start *starts; /* starts[0..start_count) by log id - 1 */
 	size_t start_count;   /* partitions there were at the start */
 	atomic_size_t batch_records;
+	int64_t guilty_letter; /* found at this start; 0: none */
 };
 
 #define SUSPECT_INIT                                                           \

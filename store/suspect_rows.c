@@ -2,7 +2,7 @@
 
 #define CRASH_TABLE "_crash"
 #define START_TABLE "_start"
-#define CRASH_COLUMNS 9
+#define CRASH_COLUMNS 11
 #define START_COLUMNS 4
 #define CRASH_ID 1
 
@@ -17,6 +17,8 @@ static void members_of(struct crash *crash, int64_t *out[CRASH_COLUMNS - 1])
 	out[n++] = &crash->alone_log;
 	out[n++] = &crash->alone_offset;
 	out[n++] = &crash->alone_ends;
+	out[n++] = &crash->letter;
+	out[n++] = &crash->letter_ends;
 }
 
 int crash_read(sqlite3 *db, struct crash *out, struct fault *fault)
@@ -59,7 +61,7 @@ int crash_write(sqlite3 *db, const struct crash *crash, struct fault *fault)
 		row[i + 1] = column_integer(*members[i]);
 	int rc = sql_prepare(db, &statement,
 		"REPLACE INTO " CRASH_TABLE
-		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		fault);
 	if (rc == 0)
 		rc = put(statement, CRASH_TABLE, row, CRASH_COLUMNS, fault);

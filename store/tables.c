@@ -102,7 +102,9 @@ static const char own_tables[] =
 	" batch_records INTEGER NOT NULL,"
 	" log INTEGER NOT NULL, offset INTEGER NOT NULL,"
 	" alone_log INTEGER NOT NULL, alone_offset INTEGER NOT NULL,"
-	" alone_ends INTEGER NOT NULL, _checksum INTEGER NOT NULL) STRICT;";
+	" alone_ends INTEGER NOT NULL,"
+	" letter INTEGER NOT NULL, letter_ends INTEGER NOT NULL,"
+	" _checksum INTEGER NOT NULL) STRICT;";
 
 static void text(struct buffer *sql, const char *piece)
 {

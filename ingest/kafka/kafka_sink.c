@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define FULL_WAIT_MS 100 /* between two looks at a full queue */
+#define LOOK_MS 100	 /* between two looks whether the client gave up */
 
 struct kafka_sink {
 	rd_kafka_t *client;
@@ -178,11 +179,36 @@ int kafka_sink_send(struct kafka_sink *sink, const char *topic,
 	return 0;
 }
 
+/* A client that gave up sends nothing more, and would only let what it holds
+ * time out. */
+static bool gave_up(const struct kafka_sink *sink)
+{
+	char text[1];
+	return rd_kafka_fatal_error(sink->client, text, sizeof text) != 0;
+}
+
+static void await_acknowledged(struct kafka_sink *sink, uint32_t timeout_ms)
+{
+	uint32_t left_ms = timeout_ms;
+	while (left_ms > 0 && !gave_up(sink)) {
+		uint32_t look_ms = left_ms < LOOK_MS ? left_ms : LOOK_MS;
+		if (rd_kafka_flush(sink->client, (int)look_ms) ==
+			RD_KAFKA_RESP_ERR_NO_ERROR)
+			return;
+		left_ms -= look_ms;
+	}
+	if (!gave_up(sink))
+		return;
+	rd_kafka_poll(sink->client, 0); /* why, first of all */
+	rd_kafka_purge(sink->client,
+		RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+	rd_kafka_flush(sink->client, LOOK_MS); /* tells of each */
+}
+
 int kafka_sink_flush(
 	struct kafka_sink *sink, uint32_t timeout_ms, struct fault *fault)
 {
-	int wait_ms = timeout_ms > INT32_MAX ? INT32_MAX : (int)timeout_ms;
-	rd_kafka_flush(sink->client, wait_ms);
+	await_acknowledged(sink, timeout_ms);
 	int rc = earlier_failure(sink, fault);
 	int64_t open = sink->sent - sink->acknowledged;
 	if (rc != 0)

@@ -122,6 +122,48 @@ def rebuilt(rig):
     found(rig, text)
 
 
+@scenario("69i", "a parked letter ends the process whenever it is tried again",
+          "three updates of a view that is not there yet are parked; from then on abort() whenever one of them is decoded",
+          "after three deaths it is left alone as crash_loop, the service goes on; with the view there, the others are taken, and it when told to (P8 I1)")
+def parked_letter(rig):
+    count = {"entity": {"k": "int64"}, "features": {"n": {"type": "int64", "merge": "sum"}}}
+    schema = rig.directory / "schema.json"
+    schema.write_text(json.dumps({"views": {"v": count}, "sources": {TOPIC: {}}}))
+    rig.configure(schema)
+
+    def event(view, name, number):
+        return {"id": name, "view": view, "entity": {"k": number}, "event_time": "2026-01-01T00:00:00Z", "features": {"n": 1}}
+    lines = [event("later", name, number) for number, name in enumerate(("before", "culprit", "behind"))]
+    rig.lines(*lines)
+    rig.take()
+    equal(rig.total("parked"), 3, "updates parked")
+    environment, deaths = {"HOLDFAST_CRASH_AT": "culprit"}, 0
+    rig.lines(*lines, event("v", "new", 1))
+    while True:
+        service = rig.start("ingest", "--file", rig.sent, "--topic", TOPIC, program=rig.failpoints, environment=environment)
+        await_true("it dies, or says why it does not", lambda: not service.runs() or "crash_loop" in service.said())
+        if service.runs():
+            break
+        deaths += 1
+        equal(service.wait(), ABORTED, "exit status")
+        check(deaths <= 3, "it dies again and again")
+    rig.await_taken(4, service)
+    check("parked letter 2 ended the process 3 times" in service.said(), service.said()[-600:])
+    time.sleep(3)  # its turn comes, again and again
+    check(service.runs(), service.said()[-300:])
+    equal(service.end(signal.SIGTERM), 0, "exit status")
+    equal([one["reason"] for one in letters(rig)], ["unknown_view", "crash_loop", "unknown_view"], "letters")
+    rig.sound()
+    schema.write_text(json.dumps({"views": {"v": count, "later": count}, "sources": {TOPIC: {}}}))
+    rig.holdfast("schema", "apply", schema)
+    service = rig.start("ingest", "--file", rig.sent, "--topic", TOPIC, program=rig.failpoints, environment=environment)
+    await_true("the others are taken", lambda: rig.total("parked") == 1)
+    equal(service.end(signal.SIGTERM), 0, "exit status")
+    rig.holdfast("dead", "retry", "--parked", "--reason", "crash_loop")
+    equal(rig.sql("SELECT k, n FROM later ORDER BY k"), [(0, 1), (1, 1), (2, 1)], "rows")
+    rig.sound()
+
+
 @scenario("69c", "killed 40 times at random moments of a backlog", "SIGKILL 20 to 250 ms after each start, whatever the batches are by then",
           "no record is parked for it (I1), and the size of batches comes back by itself (I8); " + kills.WHOLE)
 def by_somebody_else(rig):

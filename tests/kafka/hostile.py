@@ -104,10 +104,10 @@ class Field(Rig):
         return sender
 
     def all_flowed(self, sender):
-        part = self.flows[sender]
+        part, status = self.flows[sender], sender.wait(PEACE_S)
         with self.sent.open("a") as all_of_it:
             all_of_it.write(part.read_text())
-        if sender.wait(PEACE_S) != 0:
+        if status != 0:
             # librdkafka gives up where a broker was killed in an unlucky moment, and does not know what of it is in the log.
             check("sequence desynchronization" in sender.said(), sender.said()[-300:])
             self.send(self.real.address, part)

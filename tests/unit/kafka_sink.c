@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define FLUSH_MS 20000
+#define INIT_PRODUCER_ID 22 /* the number of that request */
 
 struct rig {
 	struct mock_kafka mock;
@@ -230,6 +231,29 @@ static void the_development_broker_holds_what_it_is_sent(void **state)
 	kafka_broker_close(broker);
 }
 
+/* Would the flush wait for what nobody sends any more, the test would not end
+ * in time. */
+static void a_client_that_gave_up_is_not_waited_for(void **state)
+{
+	static struct rig rig;
+	struct fault fault = {0};
+	(void)state;
+	mock_kafka_start(&rig.mock, 1);
+	mock_kafka_topic(&rig.mock, "t", 1);
+	rd_kafka_mock_push_request_errors(rig.mock.cluster, INIT_PRODUCER_ID, 1,
+		RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED);
+	struct kafka_settings settings = mock_kafka_settings(&rig.mock);
+	assert_int_equal(kafka_sink_open(&rig.sink, &settings, NULL), 0);
+	struct record record = {.value = slice_of("x")};
+	int rc = kafka_sink_send(rig.sink, "t", -1, &record, &fault);
+	if (rc == 0)
+		rc = kafka_sink_flush(rig.sink, 3600000, &fault);
+	assert_int_equal(rc, FAULT_BROKER);
+	assert_int_equal(kafka_sink_acknowledged(rig.sink), 0);
+	kafka_sink_close(rig.sink);
+	mock_kafka_stop(&rig.mock);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +269,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_record_too_large_is_refused_at_once, set_up,
 			tear_down),
+		cmocka_unit_test(a_client_that_gave_up_is_not_waited_for),
 		cmocka_unit_test(the_development_broker_holds_what_it_is_sent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,10 +4,47 @@
 #include "tests/lib/check.h"
 #include "tests/lib/letter_rig.h"
 
+#include <string.h>
+
 #define EVENTS 60
 #define ENTITIES 7
 #define LETTERS_MAX (4 * EVENTS)
 #define MANY 1200
+
+/* What the store is told while letters are tried again, and what it says. The
+ * linker leads calls here (--wrap). */
+static struct {
+	bool alone;
+	uint32_t most; /* letters at once */
+	uint32_t last;
+	int64_t noted[LETTERS_MAX]; /* those that were alone, as they came */
+	size_t count;
+} told;
+
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
+bool __wrap_store_retries_alone(const struct store *store);
+bool __wrap_store_retries_alone(const struct store *store)
+{
+	(void)store;
+	return told.alone;
+}
+
+int __wrap_store_retries(struct store *store, uint32_t count, int64_t letter,
+	struct fault *fault);
+int __wrap_store_retries(struct store *store, uint32_t count, int64_t letter,
+	struct fault *fault)
+{
+	(void)store;
+	(void)fault;
+	told.last = count;
+	if (count > told.most)
+		told.most = count;
+	bool again = told.count > 0 && told.noted[told.count - 1] == letter;
+	if (count == 1 && !again && told.count < LETTERS_MAX)
+		told.noted[told.count++] = letter;
+	return 0;
+}
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static void good(int rc, const struct fault *fault)
 {
@@ -278,6 +315,42 @@ static void what_stays_parked_uncounted_is_as_it_was(void **state)
 	letter_rig_expect_whole(store);
 }
 
+/* Three parked records are tried again: how many letters that were. */
+static size_t try_three_again(struct event_store *store, bool alone)
+{
+	int64_t ids[LETTERS_MAX];
+	struct retry_result results[LETTERS_MAX];
+	struct fault fault = {0};
+	for (int i = 0; i < 3; i++)
+		letter_rig_take(store,
+			&(struct event){.id = i, .at_s = i, .who = i, .n = 1},
+			PARKED);
+	size_t count = letter_ids(store, LETTER_PARKED, ids);
+	assert_true(count >= 3);
+	memset(&told, 0, sizeof told);
+	told.alone = alone;
+	struct retry_request request =
+		request_of(store, LETTER_PARKED, ids, count);
+	good(retry_letters(&request, results, &fault), &fault);
+	assert_int_equal(told.count, count); /* each before a look into it */
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(told.noted[i], ids[i]);
+	assert_int_equal(told.last, 0);
+	return count;
+}
+
+static void letters_are_noted_before_they_are_looked_into(void **state)
+{
+	size_t count = try_three_again(*state, false);
+	assert_int_equal(told.most, count);
+}
+
+static void after_an_end_in_that_they_are_taken_up_one_by_one(void **state)
+{
+	(void)try_three_again(*state, true);
+	assert_int_equal(told.most, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +363,8 @@ int main(void)
 		cmocka_unit_test(
 			letters_retried_at_any_time_leave_what_all_in_time_leave),
 		cmocka_unit_test(with_deletes_among_them_too),
+		WITH_LETTERS(letters_are_noted_before_they_are_looked_into),
+		WITH_LETTERS(after_an_end_in_that_they_are_taken_up_one_by_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -453,6 +453,113 @@ static void readers_see_the_search(void **state)
 	reader_close(reader);
 }
 
+/* A letter parked by alpha:0's record at `offset`; its number. */
+static int64_t park(struct store_rig *rig, int64_t offset)
+{
+	store_rig_take(rig, &(struct store_rig_event){.offset = offset,
+				    .key = (unsigned)offset + 1,
+				    .reason = REASON_UNKNOWN_VIEW});
+	return store_rig_ask(rig, "SELECT max(id) FROM _parked");
+}
+
+static void tries_again(struct store_rig *rig, int64_t letter)
+{
+	assert_int_equal(store_retries(rig->store, 1, letter, NULL), 0);
+}
+
+static void tries_many_again(struct store_rig *rig, int64_t letter)
+{
+	assert_int_equal(store_retries(rig->store, 2, letter, NULL), 0);
+}
+
+static void is_killed_after_trying_again(struct store_rig *rig, int64_t letter)
+{
+	tries_again(rig, letter);
+	assert_int_equal(store_retries(rig->store, 0, 0, NULL), 0);
+}
+
+static int due(struct store_rig *rig)
+{
+	int64_t ids[8];
+	return store_due(rig->store, INT64_MAX, ids, 8, NULL);
+}
+
+static void a_letter_that_ends_the_process_three_times_is_left_alone(
+	void **state)
+{
+	struct store_rig *rig = *state;
+	int64_t letter = park(rig, 0);
+	int64_t other = park(rig, 1);
+	assert_false(store_retries_alone(rig->store));
+	for (int i = 1; i < CRASH_ALONE_ENDS; i++) {
+		run_and_die(rig, tries_again, letter);
+		assert_true(store_retries_alone(rig->store));
+		assert_int_equal(due(rig), 2);
+	}
+	run_and_die(rig, tries_again, letter);
+	assert_int_equal(store_suspicion(rig->store).guilty_letter, letter);
+	assert_int_equal(due(rig), 1);
+	assert_int_equal(store_rig_ask(rig, "SELECT id FROM _parked"
+					    " WHERE reason = 'crash_loop'"),
+		letter);
+	assert_false(store_retries_alone(rig->store));
+	check_unsuspicious(rig); /* no record had to do with it */
+	store_rig_close(rig);
+	store_rig_open(rig);
+	assert_int_equal(store_suspicion(rig->store).guilty_letter, 0);
+	assert_int_equal(due(rig), 1);
+	assert_int_not_equal(letter, other);
+}
+
+static void of_several_letters_none_is_blamed_until_it_is_alone(void **state)
+{
+	struct store_rig *rig = *state;
+	int64_t letter = park(rig, 0);
+	(void)park(rig, 1);
+	for (int i = 0; i < 2 * CRASH_ALONE_ENDS; i++)
+		run_and_die(rig, tries_many_again, letter);
+	assert_true(store_retries_alone(rig->store));
+	assert_int_equal(due(rig), 2);
+	for (int i = 0; i < CRASH_ALONE_ENDS; i++)
+		run_and_die(rig, tries_again, letter);
+	assert_int_equal(store_suspicion(rig->store).guilty_letter, letter);
+}
+
+static void ends_of_different_letters_are_chance(void **state)
+{
+	struct store_rig *rig = *state;
+	int64_t letters[] = {park(rig, 0), park(rig, 1)};
+	for (int i = 0; i < 3 * CRASH_ALONE_ENDS; i++)
+		run_and_die(rig, tries_again, letters[i % 2]);
+	assert_int_equal(due(rig), 2);
+}
+
+static void a_letter_is_innocent_of_what_comes_after_it(void **state)
+{
+	struct store_rig *rig = *state;
+	int64_t letter = park(rig, 0);
+	for (int i = 0; i < 2 * CRASH_ALONE_ENDS; i++)
+		run_and_die(rig, is_killed_after_trying_again, letter);
+	assert_int_equal(due(rig), 1);
+	assert_false(store_retries_alone(rig->store));
+}
+
+static void once_all_letters_were_tried_none_is_suspected(void **state)
+{
+	struct store_rig *rig = *state;
+	int64_t letter = park(rig, 0);
+	for (int i = 0; i < 3; i++) {
+		run_and_die(rig, tries_again, letter);
+		run_and_die(rig, tries_again, letter);
+		assert_int_equal(store_retries_over(rig->store, NULL), 0);
+		assert_false(store_retries_alone(rig->store));
+		store_rig_close(rig);
+		store_rig_open(rig);
+		assert_false(store_retries_alone(rig->store));
+	}
+	assert_int_equal(due(rig), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -479,6 +586,12 @@ int main(void)
 		WITH_STORE(a_partition_whose_first_record_it_is_counts),
 		WITH_STORE(a_note_that_makes_no_sense_is_none),
 		WITH_STORE(readers_see_the_search),
+		WITH_STORE(
+			a_letter_that_ends_the_process_three_times_is_left_alone),
+		WITH_STORE(of_several_letters_none_is_blamed_until_it_is_alone),
+		WITH_STORE(ends_of_different_letters_are_chance),
+		WITH_STORE(a_letter_is_innocent_of_what_comes_after_it),
+		WITH_STORE(once_all_letters_were_tried_none_is_suspected),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
