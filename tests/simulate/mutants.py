@@ -103,7 +103,6 @@ MUTANTS = [
      "\tif (rc == 0 && to->exactly)\n", "\tif (rc == 0 && !to->exactly)\n"),
     ("a rollback takes records at once", "store/switch.c",
      "\tif (rc == 0 && to->stop_reason != NULL)\n", "\tif (rc == 0 && to->stop_reason != NULL && to->exactly)\n"),
-    ("a copied base is not synced", "store/generation_open.c", "\treturn fsync(to);\n", "\treturn 0;\n"),
     ("a build that is gone on with stays complete", "store/generation_open.c",
      "\t\tstays ? GENERATION_COMPLETE : GENERATION_BUILDING, \"\", fault);\n",
      "\t\tstays ? GENERATION_BUILDING : GENERATION_COMPLETE, \"\", fault);\n"),
