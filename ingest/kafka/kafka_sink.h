@@ -20,8 +20,8 @@ int kafka_sink_open(struct kafka_sink **out,
 int kafka_sink_send(struct kafka_sink *sink, const char *topic,
 	int32_t partition, const struct record *record, struct fault *fault);
 
-/* Wait until every record is acknowledged, or the client gave up. Errors: FAULT_BROKER, with how many
- * are not. */
+/* Wait until every record is acknowledged, or the client gave up. Errors:
+ * FAULT_BROKER, with how many are not. */
 int kafka_sink_flush(
 	struct kafka_sink *sink, uint32_t timeout_ms, struct fault *fault);
 
