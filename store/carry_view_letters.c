@@ -56,7 +56,8 @@ static int finder_init(struct finder *finder, sqlite3 *db, struct fault *fault)
 			tables[kind]);
 		rc = sql_prepare(db, &finder->by_place[kind], sql, fault);
 		sqlite3_snprintf(sizeof sql, sql,
-			"SELECT id FROM %s WHERE key = ?", tables[kind]);
+			"SELECT id FROM %s WHERE key = ? AND reason <> '%s'",
+			tables[kind], reason_name(REASON_KEY_REUSED));
 		if (rc == 0)
 			rc = sql_prepare(db, &finder->by_key[kind], sql, fault);
 	}
@@ -94,10 +95,12 @@ static int find_by_place(struct finder *finder, enum letter_kind kind,
 	return ask(finder->by_place[kind], where, 3, id, fault);
 }
 
+/* A copy of the same event that came in another partition: not where the key is
+ * another event's. */
 static int find_by_key(struct finder *finder, const struct letter *letter,
 	int64_t *id, struct fault *fault)
 {
-	if (!letter->has_key)
+	if (!letter->has_key || letter->reason == REASON_KEY_REUSED)
 		return 0;
 	const struct column key = column_blob(
 		(struct slice){(const char *)letter->key, KEY_BYTES});

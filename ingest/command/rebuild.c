@@ -341,6 +341,8 @@ static int build(struct rebuild *rebuild, struct fault *fault)
 		if (!changed || tries == TRIES)
 			break;
 		say(SAY_WARNING, "%s: once more", fault->text);
+		store_close(rebuild->store);
+		rebuild->store = NULL;
 		go_on = rebuild->name;
 	}
 	if (rc < 0)

@@ -92,7 +92,9 @@ static void add(struct spots *spots, const struct letter_whole *whole)
 		.age = spots->ages[whole->record.log->id - 1],
 		.offset = whole->record.offset,
 		.place = letter->place,
-		.has_key = letter->has_key};
+		/* else the key is another event's */
+		.has_key =
+			letter->has_key && letter->reason != REASON_KEY_REUSED};
 	memcpy(spot->key, letter->key, KEY_BYTES);
 }
 

@@ -29,6 +29,8 @@ static void check_ok(int rc, const struct fault *fault)
 struct event {
 	int32_t partition;
 	int64_t offset, id, count;
+	unsigned key; /* 0: one of its own */
+	uint64_t content;
 	enum reason reason;
 	enum operation operation;
 	const char *topic; /* NULL: the rig's */
@@ -40,8 +42,11 @@ static void take(struct store_rig *rig, const struct event *event)
 	const struct store_rig_event plain = {.partition = event->partition,
 		.offset = event->offset,
 		.record_s = event->offset,
-		.key = 1 + (unsigned)(100 * event->partition + event->offset),
-		.content = 7,
+		.key = event->key != 0
+			       ? event->key
+			       : 1000 + (unsigned)(100 * event->partition +
+						   event->offset),
+		.content = event->content,
 		.id = event->id,
 		.count = event->count,
 		.reason = event->reason};
@@ -262,6 +267,26 @@ static void one_that_was_let_go_is_let_go(void **state)
 	expect_whole(rig);
 }
 
+static void events_that_share_a_key_are_letters_of_their_own(void **state)
+{
+	struct store_rig *rig = *state;
+	const struct event live[] = {
+		{.offset = 0, .id = 1, .count = 10, .key = 5, .content = 1},
+		{.offset = 1, .id = 2, .count = 20, .key = 5, .content = 2},
+		{.offset = 2, .id = 3, .count = 30, .key = 5, .content = 3}};
+	const struct event built[] = {
+		{.offset = 0, .id = 1, .count = 10, .key = 5, .content = 1},
+		{.offset = 1, .id = 2, .count = 20},
+		{.offset = 2, .id = 3, .count = 30, .key = 5, .content = 3}};
+	const struct script script = SCRIPT(live, built);
+	assert_int_equal(rebuild(rig, &script, "pair").copied, 1);
+	assert_int_equal(
+		store_rig_ask(rig, "SELECT applied * 10 + dead FROM _partition"
+				   " WHERE partition = 0"),
+		12);
+	expect_whole(rig);
+}
+
 static void what_was_loaded_into_other_views_comes_along(void **state)
 {
 	struct store_rig *rig = *state;
@@ -304,6 +329,7 @@ int main(void)
 		WITH_STORE(letters_of_other_views_are_the_live_ones),
 		WITH_STORE(letters_of_the_view_itself_are_as_they_were_built),
 		WITH_STORE(one_that_was_let_go_is_let_go),
+		WITH_STORE(events_that_share_a_key_are_letters_of_their_own),
 		WITH_STORE(what_was_loaded_into_other_views_comes_along),
 		WITH_STORE(a_damaged_row_of_another_view_is_not_taken_over),
 	};
