@@ -73,8 +73,10 @@ int turn_to(const struct config *config, const struct turn *turn,
 	if (rc != FAULT_CORRUPT && rc != FAULT_IO && rc != FAULT_REFUSED)
 		return rc;
 	int replaced = replace(config, turn, carried, &why);
-	if (replaced == 0 || replaced == FAULT_REFUSED)
-		return replaced == 0 ? 0 : rc;
+	if (replaced == 0)
+		return 0;
+	if (replaced == FAULT_REFUSED || replaced == FAULT_LOCKED)
+		return rc;
 	return fault_set(fault, replaced, "%s", why.text);
 }
 
