@@ -27,13 +27,13 @@ static void check_ok(int rc, const struct fault *fault)
 }
 
 struct event {
-	int32_t partition;
 	int64_t offset, id, count;
-	unsigned key; /* 0: one of its own */
 	uint64_t content;
+	const char *topic; /* NULL: the rig's */
+	int32_t partition;
+	unsigned key; /* 0: one of its own */
 	enum reason reason;
 	enum operation operation;
-	const char *topic; /* NULL: the rig's */
 };
 
 static void take(struct store_rig *rig, const struct event *event)
