@@ -2,7 +2,9 @@
 
 struct byte_reader byte_reader_of(struct slice bytes)
 {
-	const unsigned char *at = (const unsigned char *)bytes.data;
+	/* Nothing may be added to NULL, 0 neither. */
+	const char *data = bytes.data == NULL ? "" : bytes.data;
+	const unsigned char *at = (const unsigned char *)data;
 	return (struct byte_reader){at, at + bytes.length, false};
 }
 

@@ -48,6 +48,7 @@ struct walk {
 	struct directory before, work; /* a chapter's store, and its copy */
 	struct finding *finding;
 	struct stage_sum good; /* of an undisturbed run */
+	long requests;	       /* that such a run makes */
 	long points, violations, jansson;
 	long codes[CODES]; /* by fault, how many */
 };
@@ -284,27 +285,32 @@ static void report(struct walk *walk, const struct point *point)
 		point->forever ? "forever" : "once", finding->violation);
 }
 
-/* Returns false when the chapter asks less often than that. */
-static bool try(struct walk *walk, const struct point *point)
+static void try(struct walk *walk, const struct point *point)
 {
 	fresh_copy(walk);
 	int status = in_child(short_and_again, walk, point);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == DEAD_IN_JANSSON) {
 		walk->jansson++;
-		walk->finding->asked = point->n;
 		status = in_child(only_again, walk, point);
 	}
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-		walk->finding->asked = point->n;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		violated(walk->finding, "died", status, "");
-	}
 	compare(walk);
 	directory_remove(&walk->work);
-	bool reached = walk->finding->asked >= point->n;
-	if (reached || walk->finding->violation[0] != '\0')
-		report(walk, point);
-	walk->points += reached;
-	return reached;
+	report(walk, point);
+	walk->points++;
+}
+
+/* What must end well, or there is nothing to compare with. */
+static void undisturbed(void (*what)(const struct walk *, const struct point *),
+	const struct walk *walk, const struct point *point)
+{
+	int status = in_child(what, walk, point);
+	if (status == 0 && walk->finding->violation[0] == '\0')
+		return;
+	printf("%s: undisturbed: %d: %s\n", point->chapter->name, status,
+		walk->finding->violation);
+	exit(2);
 }
 
 /* The store it begins with, and what an undisturbed run makes of it. */
@@ -312,19 +318,12 @@ static void begin(struct walk *walk, struct point *point)
 {
 	memset(walk->finding, 0, sizeof *walk->finding);
 	directory_make(&walk->before);
-	(void)in_child(prepare, walk, point);
-	if (walk->finding->violation[0] != '\0') {
-		printf("%s\n", walk->finding->violation);
-		exit(2);
-	}
+	undisturbed(prepare, walk, point);
 	fresh_copy(walk);
-	(void)in_child(only_again, walk, point);
+	point->n = 0;
+	undisturbed(short_and_again, walk, point);
 	walk->good = walk->finding->sum;
-	if (walk->finding->violation[0] != '\0') {
-		printf("%s: undisturbed: %s\n", point->chapter->name,
-			walk->finding->violation);
-		exit(2);
-	}
+	walk->requests = walk->finding->asked;
 	directory_remove(&walk->work);
 }
 
@@ -334,11 +333,11 @@ static void whole(struct walk *walk, struct point *point, long every)
 		point->forever = forever == 1;
 		/* Others than the first mode's. */
 		point->n = forever == 1 ? 1 + every / 2 : 1;
-		while (try(walk, point))
-			point->n += every;
+		for (; point->n <= walk->requests; point->n += every)
+			try(walk, point);
 	}
 	printf("%s %s: every %ld of %ld\n", shortage_name(point->kind),
-		point->chapter->name, every, walk->finding->asked);
+		point->chapter->name, every, walk->requests);
 }
 
 static void summarize(const struct walk *walk)
@@ -381,7 +380,7 @@ static void chapter(struct walk *walk, struct point *point, char **what)
 	if (strcmp(what[0], "at") == 0) {
 		point->n = strtol(what[1], NULL, 10);
 		point->forever = strcmp(what[2], "forever") == 0;
-		(void)try(walk, point);
+		try(walk, point);
 	} else {
 		whole(walk, point, strtol(what[0], NULL, 10));
 	}
