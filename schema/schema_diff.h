@@ -4,8 +4,9 @@
  *
  * A change is made in place if what the store holds stays what it is: no row,
  * key or version would differ had the new schema been there when the log was
- * taken, but for dead letters that it would have applied, and members that
- * nobody took. All else needs the log to be taken again under it: a rebuild.
+ * taken, but for dead letters that it would have applied, and members and
+ * updates that nobody took. All else needs the log to be taken again under it:
+ * a rebuild.
  */
 #ifndef HOLDFAST_SCHEMA_SCHEMA_DIFF_H
 #define HOLDFAST_SCHEMA_SCHEMA_DIFF_H

@@ -129,7 +129,9 @@ static void compare_updates(struct diff *diff, const struct source_schema *held,
 	}
 	for (size_t i = held->update_count; i < wanted->update_count; i++)
 		add(diff, NULL, wanted,
-			arena_print(diff->arena, "update %zu of view %s is new",
+			arena_print(diff->arena,
+				"update %zu of view %s is new, for what comes "
+				"from now on",
 				i,
 				diff->wanted->views[wanted->updates[i].view]
 					.name));

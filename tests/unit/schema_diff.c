@@ -108,7 +108,8 @@ static void what_is_new_goes_in_place(void **state)
 		"}}}" SOURCE(MAPPED, ""),
 		"view a is new");
 	check_in_place(from, VIEW(FEATURES, "") SOURCE(MAPPED ", " MAPPED, ""),
-		"source pay: update 1 of view card is new");
+		"source pay: update 1 of view card is new, for what "
+		"comes from now on");
 	check_in_place(from, VIEW(FEATURES, "") SOURCE(MAPPED, "}, 'more': {"),
 		"source more: is new");
 	check_in_place(from,
