@@ -55,6 +55,22 @@ bool key_map_add(struct key_map *map, uint64_t prefix, int64_t seq)
 	return true;
 }
 
+bool key_map_add_all(
+	struct key_map *map, const struct key_slot *slots, size_t count)
+{
+	if (!key_map_reserve(map, count))
+		return false;
+	size_t mask = map->capacity - 1;
+	for (size_t i = 0; i < count; i++)
+		__builtin_prefetch(&map->slots[slots[i].prefix & mask], 1);
+	for (size_t i = 0; i < count; i++) {
+		assert(slots[i].seq > 0);
+		place(map, slots[i]);
+	}
+	map->count += count;
+	return true;
+}
+
 /* Close the gap at `at`: whatever probing would have put there moves up. */
 static void close_gap(struct key_map *map, size_t at)
 {

@@ -27,6 +27,11 @@ struct key_map {
 /* seq > 0. False: out of memory, nothing changed. */
 bool key_map_add(struct key_map *map, uint64_t prefix, int64_t seq);
 
+/* The same for slots[0..count), at less than half the cost of one by one: their
+ * places lie anywhere in memory, and are fetched together. */
+bool key_map_add_all(
+	struct key_map *map, const struct key_slot *slots, size_t count);
+
 /* Make room for `more` further keys, so that adding them can't fail. */
 bool key_map_reserve(struct key_map *map, size_t more);
 

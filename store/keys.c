@@ -10,6 +10,7 @@
 
 #define TABLE "_key"
 #define COLUMNS 9
+#define LOAD_TOGETHER 64 /* fetched at once: more than a core has under way */
 #define KEYS_AT_ONCE 1000000 /* read by one statement */
 #define ROW_BYTES 72 /* of the table, with its share of the page (measured) */
 
@@ -110,14 +111,30 @@ int keys_read_holder(
 	return 0;
 }
 
-static int load_holder(
-	struct keys *keys, const struct key_holder *holder, struct fault *fault)
+/* Some rows of the table on their way into memory. */
+struct load {
+	struct key_slot slots[LOAD_TOGETHER];
+	size_t count, rows;
+};
+
+static int load_slots(struct keys *keys, struct load *load, struct fault *fault)
 {
-	if (!key_map_add(&keys->map, keys_prefix(holder->key), holder->seq) ||
-		!key_segments_note(keys, holder))
+	if (!key_map_add_all(&keys->map, load->slots, load->count))
 		return no_memory(fault);
-	keys->next_seq = holder->seq + 1;
+	load->count = 0;
 	return 0;
+}
+
+static int load_holder(struct keys *keys, struct load *load,
+	const struct key_holder *holder, struct fault *fault)
+{
+	if (!key_segments_note(keys, holder))
+		return no_memory(fault);
+	load->slots[load->count++] =
+		(struct key_slot){keys_prefix(holder->key), holder->seq};
+	load->rows++;
+	keys->next_seq = holder->seq + 1;
+	return load->count < LOAD_TOGETHER ? 0 : load_slots(keys, load, fault);
 }
 
 void keys_unload(struct keys *keys)
@@ -134,7 +151,7 @@ int keys_load_more(struct keys *keys, size_t rows, struct fault *fault)
 	failpoint("keys_load");
 	const struct column range[2] = {
 		column_integer(keys->next_seq), column_integer((int64_t)rows)};
-	size_t found = 0;
+	struct load load = {.rows = 0};
 	sqlite3_stmt *statement = NULL;
 	int rc = sql_prepare(keys->db, &statement,
 		"SELECT * FROM " TABLE " WHERE seq >= ? ORDER BY seq LIMIT ?",
@@ -145,15 +162,16 @@ int keys_load_more(struct keys *keys, size_t rows, struct fault *fault)
 		struct key_holder holder;
 		rc = keys_read_holder(statement, &holder, fault);
 		if (rc == 0)
-			rc = load_holder(keys, &holder, fault);
-		found++;
+			rc = load_holder(keys, &load, &holder, fault);
 	}
 	sqlite3_finalize(statement);
+	if (rc == 0)
+		rc = load_slots(keys, &load, fault);
 	if (rc < 0) {
 		keys_unload(keys);
 		return rc;
 	}
-	keys->loaded = found < rows;
+	keys->loaded = load.rows < rows;
 	keys_forget(keys);
 	return !keys->loaded;
 }

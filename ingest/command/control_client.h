@@ -23,7 +23,8 @@ int control_ask(const struct config *config, const char *action,
 
 /*
  * Several requests, one after the other. A store that nobody owns is opened for
- * the first of them and is ours until the end: opening reads all its keys.
+ * the first of them and is ours until the end: what needs the key window reads
+ * it once.
  */
 struct control_session; /* opaque */
 

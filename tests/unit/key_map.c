@@ -7,6 +7,7 @@
 
 #define PAIRS_MAX 4000
 #define STEPS 60000
+#define TOGETHER 30
 
 struct pair {
 	uint64_t prefix;
@@ -35,6 +36,21 @@ static void add(struct rig *rig, int64_t seq)
 	struct pair *pair = &rig->pairs[rig->count++];
 	*pair = (struct pair){some_prefix(rig), seq};
 	assert_true(key_map_add(&rig->map, pair->prefix, pair->seq));
+}
+
+/* Some at once; they meet each other on the way to free slots. */
+static void add_some(struct rig *rig, int64_t *seq)
+{
+	struct key_slot slots[TOGETHER];
+	size_t count = chance_below(&rig->chance, TOGETHER + 1);
+	if (rig->count + count > PAIRS_MAX)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		slots[i] = (struct key_slot){some_prefix(rig), ++*seq};
+		rig->pairs[rig->count++] =
+			(struct pair){slots[i].prefix, slots[i].seq};
+	}
+	assert_true(key_map_add_all(&rig->map, slots, count));
 }
 
 static void remove_one(struct rig *rig)
@@ -70,9 +86,12 @@ static void run(uint64_t prefixes, unsigned shift, unsigned adds)
 	static struct rig rig;
 	rig = (struct rig){
 		.chance = {prefixes}, .prefixes = prefixes, .shift = shift};
+	int64_t seq = 0;
 	for (int64_t step = 1; step <= STEPS; step++) {
-		if (chance_percent(&rig.chance, adds))
-			add(&rig, step);
+		if (step % 1000 == 0)
+			add_some(&rig, &seq);
+		else if (chance_percent(&rig.chance, adds))
+			add(&rig, ++seq);
 		else
 			remove_one(&rig);
 		if (step % 16 == 0)
