@@ -6,7 +6,7 @@
 #define POLL_US_MAX 4000
 #define AGAIN_MAX 6	   /* records that are given again, at most */
 #define POLLS_MAX 1000000  /* a run has some 10,000 */
-#define LAGGARD_PERCENT 5  /* it comes before others nevertheless */
+#define LAGGARD_PERCENT 3  /* it comes before others nevertheless */
 #define LATE_PERCENT 50	   /* of commits that go astray; the rest is lost */
 #define ARRIVES_PERCENT 30 /* a late commit, behind a later one */
 
@@ -126,9 +126,6 @@ static int pick(struct log_source *log)
 			(i != log->habits.laggard ||
 				chance_percent(&log->chance, LAGGARD_PERCENT)))
 			ready[count++] = i;
-	if (count == 0 && log->habits.laggard >= 0 &&
-		is_ready(log, log->habits.laggard))
-		ready[count++] = log->habits.laggard;
 	if (count == 0)
 		return -1;
 	log->current = ready[chance_below(&log->chance, count)];
@@ -236,7 +233,8 @@ static void go_back(struct log_source *log)
 	size_t back = chance_below(&log->chance, AGAIN_MAX) + 1;
 	size_t first = log_find(events, events->start);
 	struct log_partition *one = &log->partitions[i];
-	if (one->next > first && !one->at_end)
+	bool comes_on = !one->at_end && i != log->habits.laggard;
+	if (one->next > first && comes_on)
 		one->next -=
 			back < one->next - first ? back : one->next - first;
 }

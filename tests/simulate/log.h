@@ -25,6 +25,7 @@ struct log_habits {
 	unsigned jump;	      /* per mille: the wall clock jumps */
 	unsigned lose_commit; /* percent of commits: lost, or late */
 	int laggard;	      /* this partition comes last; -1: none */
+	bool backlog;	      /* all is there at the start */
 };
 
 enum arrival_kind {

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define STARTS_MAX 400
+#define BACKLOG_US (INT64_MAX / 2) /* later than any record */
 #define SEGMENT_ROWS 4	      /* keys that are let go together: few, here */
 #define RIVAL_PERCENT 50      /* of other owners take records, too */
 #define RIVAL_ENDS_PERCENT 30 /* with each batch of theirs */
@@ -379,6 +380,8 @@ static void begin(struct world *world, const char *scratch)
 		&world->arrivals, plan->seed);
 	world->log.troubles_left = plan->troubles;
 	world->log.habits = plan->habits;
+	if (plan->habits.backlog)
+		world->log.produced_us = BACKLOG_US;
 	world->log.drift_us = plan->window_us / 2;
 	oracle_init(&world->oracle, plan->window_us);
 	world->crashes_left = plan->crashes;

@@ -12,7 +12,7 @@ struct run_plan run_plan_fixed(void)
 {
 	return (struct run_plan){
 		.seed = 1,
-		.records = 75,
+		.records = 60,
 		.batch_records = 5,
 		.window_us = 5 * SECOND_US,
 		.window_keys = 1,
@@ -53,6 +53,7 @@ struct run_plan run_plan_random(uint64_t seed)
 			chance_percent(&chance, 30)
 				? (int)chance_below(&chance, EVENT_PARTITIONS)
 				: -1,
+		.backlog = chance_percent(&chance, 30),
 		.lose_commit = sometimes(&chance, 50),
 		.jump = sometimes(&chance, 20),
 	};

@@ -19,10 +19,12 @@
 
 #include <inttypes.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -222,8 +224,10 @@ static int share(struct job *job, int count, char **arguments)
 	for (int i = 0; i < job->jobs; i++) {
 		job->number = i;
 		children[i] = fork();
-		if (children[i] == 0)
+		if (children[i] == 0) {
+			(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 			exit(be_job(job, count, arguments));
+		}
 	}
 	for (int i = 0; i < job->jobs; i++) {
 		int status = 0;

@@ -5,16 +5,20 @@
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+#define SLEEPS_MAX 1000000 /* of a run, which has some hundred */
 
 /* The seams have no argument to carry it. */
 static struct {
 	struct disk *disk;
 	struct chance *chance;
 	int patience;
+	int64_t sleeps;
 } machine;
 
 void wraps_use(struct disk *disk, struct chance *chance, int patience)
@@ -22,6 +26,7 @@ void wraps_use(struct disk *disk, struct chance *chance, int patience)
 	machine.disk = disk;
 	machine.chance = chance;
 	machine.patience = patience;
+	machine.sleeps = 0;
 }
 
 /* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
@@ -57,9 +62,15 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
 	return 0;
 }
 
+/* Nobody ends a sleep but the clock: one that waits for what never comes
+ * would be at it for ever. */
 static void sleep_us(int64_t us)
 {
 	disk_pass_us(machine.disk, us);
+	if (++machine.sleeps > SLEEPS_MAX) {
+		(void)fputs("it sleeps for ever\n", stderr);
+		abort();
+	}
 	if (disk_was_full(machine.disk) && machine.patience-- <= 0)
 		disk_plan(machine.disk)->full_bytes = 0;
 }
