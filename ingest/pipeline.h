@@ -62,6 +62,9 @@ struct pipeline_options {
 	 * pipeline ends without touching it. A fault ends the pipeline. */
 	int (*attend)(void *payload, struct fault *fault);
 	void *payload;
+	/* Somebody put another store in the place of the one that this process
+	 * took before: that its offsets are lower is meant. */
+	bool turned;
 };
 
 /* Defaults of design section 11: 3 ms, 1 s, 20,000 records, 64 MiB. Source,

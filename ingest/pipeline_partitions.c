@@ -128,6 +128,24 @@ static int take_up(struct pipeline *pipeline,
 	return source_start(pipeline->options->source, &position, fault);
 }
 
+/* What is committed must not exceed what is durable (promise P4), and nothing
+ * lands of what is stopped: after a rollback or a restore it is told at once.
+ * Where nobody meant it, the source tells of a commit that is ahead when the
+ * partition is started, and until then it stays for that. */
+static int commit_lowered(struct pipeline *pipeline,
+	const struct store_partition *stored, struct fault *fault)
+{
+	const char *reason = "";
+	arena_reset(&pipeline->arena);
+	int rc = store_why_stopped(pipeline->options->store, &stored->log,
+		&pipeline->arena, &reason, fault);
+	if (rc == 1 && (pipeline->options->turned ||
+			       strcmp(reason, STOP_ROLLED_BACK) == 0))
+		source_commit(pipeline->options->source, &stored->log,
+			stored->accounts.next_offset);
+	return rc < 0 ? rc : 0;
+}
+
 static int announce(struct pipeline *pipeline,
 	const struct store_partition *stored, int64_t log_start,
 	struct fault *fault)
@@ -152,11 +170,9 @@ static int announce(struct pipeline *pipeline,
 	pipeline_tell(pipeline, text.text);
 	partition->course = COURSE_NOT_STARTED;
 	store_stopped(pipeline->options->store, &stored->log, true);
-	/* What is committed must not exceed what is durable (promise P4), and
-	 * nothing lands of what is stopped: after a rollback or a restore it is
-	 * told at once. */
-	source_commit(pipeline->options->source, &stored->log,
-		stored->accounts.next_offset);
+	rc = commit_lowered(pipeline, stored, fault);
+	if (rc < 0)
+		return rc;
 	/* Nor does anybody wait for its end. */
 	return source_pause(
 		pipeline->options->source, &stored->log, true, fault);
