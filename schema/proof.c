@@ -257,7 +257,11 @@ static struct proof judge_reused(const struct update *update,
 	const struct version *version, const struct proof_evidence *evidence)
 {
 	struct proof proof = judge_row(update, version, evidence);
-	return proof.why == PROOF_WHY_IN_ROW ? proof : refused(evidence);
+	if (proof.why == PROOF_WHY_IN_ROW)
+		return proof;
+	/* No letter that was cleared is spent on what may have been forced. */
+	return evidence->forced ? proof_of(PROOF_UNPROVEN, PROOF_WHY_FORCED)
+				: refused(evidence);
 }
 
 /* A copy holds the key: one that came later may have taken it over, from this
@@ -324,8 +328,6 @@ static struct proof doubt(const struct update *update, struct proof proof,
 {
 	if (proof.answer != PROOF_MISSING || update->reason != REASON_NONE)
 		return proof;
-	if (proof.why == PROOF_WHY_NO_LETTER && evidence->forced)
-		return proof_of(PROOF_UNPROVEN, PROOF_WHY_FORCED);
 	if (update->event_us < evidence->forgotten_before_us &&
 		may_be_deleted(update, &proof))
 		return proof_of(PROOF_UNPROVEN, PROOF_WHY_FORGOTTEN);

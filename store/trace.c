@@ -27,6 +27,7 @@ struct trace {
 	sqlite3_stmt *letter_of_key;
 	struct trace_keys keys;
 	struct trace_doubts doubts;
+	bool forced;		     /* letters were, as of the snapshot */
 	int64_t cleared;	     /* letters, as of the snapshot */
 	int64_t cleared_used;	     /* answers that such a one explains */
 	struct key_map cleared_keys; /* of these answers */
@@ -137,7 +138,10 @@ int trace_begin(struct trace *trace, struct fault *fault)
 			&trace->keys, reader->partitions.count, fault);
 	} while (rc == 1);
 	trace->cleared = count_cleared(&reader->partitions);
-	return rc;
+	if (rc == 0)
+		rc = trace_forced(trace->reader->db, fault);
+	trace->forced = rc == 1;
+	return rc < 0 ? rc : 0;
 }
 
 void trace_end(struct trace *trace)
@@ -323,15 +327,10 @@ static int look_at_key(struct trace *trace, const struct store_record *record,
 	return rc < 0 ? rc : 0;
 }
 
-/* One without a letter of its own may be a copy of one that has, or have been
- * retried by force. */
-static int look_again(struct trace *trace, const struct update *update,
+/* One without a letter of its own may be a copy of one that has. */
+static int look_for_copy(struct trace *trace, const struct update *update,
 	struct proof_evidence *out, struct fault *fault)
 {
-	int forced = trace_doubts_forced(&trace->doubts, fault);
-	if (forced < 0)
-		return forced;
-	out->forced = forced == 1;
 	if (!update->has_key)
 		return 0;
 	const struct column key = column_blob(
@@ -396,6 +395,7 @@ int trace_update(struct trace *trace, const struct store_record *record,
 			 at->offset < trace->partition->accounts.next_offset,
 		.cleared = trace->cleared_used < trace->cleared ||
 			   was_cleared(trace, update),
+		.forced = trace->forced,
 		.forgotten_before_us = trace->doubts.forgotten_before_us,
 		.copy_span_us = update->event_us == record->decoded.timestamp_us
 					? trace->options.key_window_us
@@ -416,7 +416,7 @@ int trace_update(struct trace *trace, const struct store_record *record,
 		return rc;
 	*out = proof_judge(update, &version, &evidence);
 	if (out->answer == PROOF_MISSING) {
-		rc = look_again(trace, update, &evidence, fault);
+		rc = look_for_copy(trace, update, &evidence, fault);
 		*out = proof_judge(update, &version, &evidence);
 	}
 	if (rc < 0)

@@ -13,11 +13,11 @@ static int no_memory(struct fault *fault)
 	return fault_set(fault, FAULT_OOM, "no memory for the store's history");
 }
 
-static int read_time(struct trace_doubts *out, struct fault *fault)
+static int read_time(struct trace_doubts *out, sqlite3 *db, struct fault *fault)
 {
 	struct arena arena = ARENA_INIT;
 	struct column value;
-	int rc = meta_find(out->db, META_FORGOTTEN, &value, &arena, fault);
+	int rc = meta_find(db, META_FORGOTTEN, &value, &arena, fault);
 	if (rc == 1)
 		out->forgotten_before_us = column_as_integer(&value);
 	arena_finish(&arena);
@@ -40,12 +40,12 @@ static bool note_offset(struct trace_doubts *out, size_t id, int64_t offset)
 	return true;
 }
 
-static int read_offsets(struct trace_doubts *out, struct fault *fault)
+static int read_offsets(
+	struct trace_doubts *out, sqlite3 *db, struct fault *fault)
 {
 	struct arena arena = ARENA_INIT;
 	const char *text = "";
-	int rc = meta_get_text(
-		out->db, META_SCHEMA_OFFSETS, &text, &arena, fault);
+	int rc = meta_get_text(db, META_SCHEMA_OFFSETS, &text, &arena, fault);
 	while (rc == 0 && *text != '\0') {
 		char *end = NULL;
 		unsigned long id = strtoul(text, &end, 10);
@@ -78,13 +78,14 @@ static int note_schema(
 }
 
 /* A generation that took its logs under the present schema needs none. */
-static int read_schemas(struct trace_doubts *out, struct fault *fault)
+static int read_schemas(
+	struct trace_doubts *out, sqlite3 *db, struct fault *fault)
 {
 	sqlite3_stmt *statement = NULL;
 	int rc = 0;
 	if (out->count == 0)
 		return 0;
-	rc = sql_prepare(out->db, &statement,
+	rc = sql_prepare(db, &statement,
 		"SELECT * FROM _schema ORDER BY id DESC", fault);
 	while (rc == 0 && (rc = sql_step(statement, fault)) == 1) {
 		struct column row[HISTORY_COLUMNS];
@@ -101,12 +102,11 @@ static int read_schemas(struct trace_doubts *out, struct fault *fault)
 int trace_doubts_read(
 	struct trace_doubts *out, sqlite3 *db, struct fault *fault)
 {
-	*out = (struct trace_doubts){
-		.db = db, .forgotten_before_us = TIMESTAMP_NONE};
-	int rc = read_time(out, fault);
+	*out = (struct trace_doubts){.forgotten_before_us = TIMESTAMP_NONE};
+	int rc = read_time(out, db, fault);
 	if (rc == 0)
-		rc = read_offsets(out, fault);
-	return rc < 0 ? rc : read_schemas(out, fault);
+		rc = read_offsets(out, db, fault);
+	return rc < 0 ? rc : read_schemas(out, db, fault);
 }
 
 void trace_doubts_finish(struct trace_doubts *doubts)
@@ -117,10 +117,10 @@ void trace_doubts_finish(struct trace_doubts *doubts)
 	free(doubts->offsets);
 }
 
-int trace_doubts_forced(const struct trace_doubts *doubts, struct fault *fault)
+int trace_forced(sqlite3 *db, struct fault *fault)
 {
 	int64_t forced = 0;
-	int rc = sql_integer(doubts->db,
+	int rc = sql_integer(db,
 		"SELECT EXISTS (SELECT 1 FROM _decision WHERE what = "
 		"'" DECISION_FORCED "')",
 		&forced, fault);

@@ -11,7 +11,6 @@
 #include "store/sql.h"
 
 struct trace_doubts {
-	sqlite3 *db;		     /* borrowed */
 	int64_t forgotten_before_us; /* TIMESTAMP_NONE: nothing was */
 	/* Where each log stood when the schema was last changed, by log id - 1:
 	 * offsets[0..count). */
@@ -28,7 +27,7 @@ int trace_doubts_read(
 void trace_doubts_finish(struct trace_doubts *doubts);
 
 /* 1: letters were retried by force. Errors: as sql_fault(). */
-int trace_doubts_forced(const struct trace_doubts *doubts, struct fault *fault);
+int trace_forced(sqlite3 *db, struct fault *fault);
 
 /* Was the record taken before the schema was last changed? */
 bool trace_doubts_predates(
