@@ -29,8 +29,7 @@ IDENTITY_S = 10  # each running log is compared so often
 NOTICED_S = 3 * IDENTITY_S
 BLACK_S = 8
 SOCKET_MS = 3000  # a request without answer ends the connection within that
-LIFE_S = 0.6  # a service that is killed at any moment of it takes records in about half of them
-FLOW_A_KILL = 120  # records that are sent meanwhile
+FLOW_A_KILL, FLOW_S = 120, 200  # records that are sent meanwhile, and how many a second
 KILLED = -signal.SIGKILL
 SEED = 7
 TEXT_COLUMNS = 100
@@ -173,12 +172,16 @@ def killed_on_its_way(field, kills, records):
 
 
 def killed_anywhere(field, kills):
-    """At any moment of its first LIFE_S: as it opens the store, or connects, or takes what comes meanwhile."""
-    sender, lives = field.flow(kills * FLOW_A_KILL, int(FLOW_A_KILL / LIFE_S)), collections.Counter()
+    """At any moment of twice the time until it takes records: as it opens the store, or connects, or takes what comes meanwhile."""
+    sender, lives = field.flow(kills * FLOW_A_KILL, FLOW_S), collections.Counter()
+    began, before, service = time.monotonic(), field.total(), field.begin()
+    await_true("records are taken", lambda: field.total() > before, BACK_S)
+    life_s = 2 * (time.monotonic() - began)
+    service.end()
     for _ in range(kills):
         before = field.next_offsets()
         service = field.begin()
-        time.sleep(random.uniform(0, LIFE_S))
+        time.sleep(random.uniform(0, life_s))
         equal(service.end(), KILLED, f"how the service ended ({service.said()[-300:]})")
         after = field.next_offsets()
         check(all(offset >= before[number] for number, offset in after.items()), f"an offset went back: {before}, {after}")
@@ -190,7 +193,7 @@ def killed_anywhere(field, kills):
 
 @scenario()
 def killed(field, short):
-    """SIGKILL of the service: within its transaction, between it and the Kafka commit, and at any moment of its first 0.6 s"""
+    """SIGKILL of the service: within its transaction, between it and the Kafka commit, and at any moment, half of them before it takes records"""
     kills, records = (10, 5000) if short else (250, 60_000)
     placed = killed_on_its_way(field, kills, records)
     return f"{placed}; {kills} at any moment: {killed_anywhere(field, kills)}; {field.holds(field.begin())}"
