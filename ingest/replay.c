@@ -267,11 +267,15 @@ static bool is_as_before(
 	       before->assignment_count == update->assignment_count;
 }
 
-/* 1: some schema before made another update of it, or none. */
-static int was_another(struct replay *replay, const struct record *record,
-	const struct update *update, struct fault *fault)
+/* 1: some schema before made another update of it, or none. *refused: one that
+ * it refused, which left a letter. */
+static int was_another(struct replay *replay,
+	const struct replay_update *update, bool *refused, struct fault *fault)
 {
+	const struct record *record = &update->record->record;
 	struct decoder decoder = replay->options.decoder;
+	bool another = false;
+	*refused = false;
 	for (size_t i = 0; (decoder.schema = trace_schema_before(
 				    replay->trace, i)) != NULL;
 		i++) {
@@ -284,26 +288,34 @@ static int was_another(struct replay *replay, const struct record *record,
 					   &replay->arena, &decoded, fault);
 		if (rc < 0)
 			return rc;
-		if (!is_as_before(find_update(&decoded, update), update))
-			return 1;
+		const struct update *before =
+			find_update(&decoded, update->update);
+		another |= !is_as_before(before, update->update);
+		*refused |= before != NULL && before->reason != REASON_NONE;
 	}
-	return 0;
+	return another;
 }
 
-/* What was taken under another schema need not be there. */
+/* What was taken under another schema need not be there; and a letter that was
+ * cleared is not its. */
 static int doubt(struct replay *replay, struct replay_update *update,
 	struct fault *fault)
 {
-	const struct record *record = &update->record->record;
-	if (update->proof.answer != PROOF_MISSING ||
-		update->proof.why == PROOF_WHY_DAMAGED ||
-		!trace_predates_schema(replay->trace, record))
+	struct proof *proof = &update->proof;
+	bool cleared = proof->why == PROOF_WHY_CLEARED;
+	bool refused;
+	if ((proof->answer != PROOF_MISSING && !cleared) ||
+		proof->why == PROOF_WHY_DAMAGED ||
+		!trace_predates_schema(replay->trace, &update->record->record))
 		return 0;
-	int rc = was_another(replay, record, update->update, fault);
-	if (rc == 1)
-		update->proof = (struct proof){
-			.answer = PROOF_UNPROVEN, .why = PROOF_WHY_SCHEMA};
-	return rc < 0 ? rc : 0;
+	int rc = was_another(replay, update, &refused, fault);
+	if (rc != 1 || (cleared && refused))
+		return rc < 0 ? rc : 0;
+	if (cleared)
+		trace_give_cleared_back(replay->trace);
+	*proof = (struct proof){
+		.answer = PROOF_UNPROVEN, .why = PROOF_WHY_SCHEMA};
+	return 0;
 }
 
 /* One update of a record that the store knows the log of, or not. */

@@ -424,6 +424,11 @@ int trace_update(struct trace *trace, const struct store_record *record,
 	return settle_cleared(trace, update, out, fault);
 }
 
+void trace_give_cleared_back(struct trace *trace)
+{
+	trace->cleared_used--;
+}
+
 bool trace_predates_schema(
 	const struct trace *trace, const struct record *record)
 {

@@ -58,6 +58,10 @@ int trace_update(struct trace *trace, const struct store_record *record,
 	const struct update *update, struct arena *arena, struct proof *out,
 	struct fault *fault);
 
+/* The update last judged was not what a cleared letter explains: that one is
+ * free for another. */
+void trace_give_cleared_back(struct trace *trace);
+
 /* Was a record of one of trace_partition()'s logs taken before the schema was
  * last changed in place? */
 bool trace_predates_schema(

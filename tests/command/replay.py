@@ -529,6 +529,17 @@ class UnprovenMapped(Sent):
         self.change(f"DELETE FROM _key WHERE offset = {new} AND place = 1", "DELETE FROM card WHERE id = 'a'")
         self.assertEqual(self.answers(status=3), {(old, 1): "unproven", (old, 0): "missing", (new, 1): "missing"})
 
+    def test_a_letter_that_was_cleared_is_not_spent_on_an_update_that_came_behind(self):
+        old = self.sell(1, 10, "a", "x", 1)
+        bad = self.sell(2, 11, "b", "x", "many")
+        self.holdfast("ingest", "--until-end")
+        self.holdfast("dead", "drop", "--all", "--because", "a test")
+        self.holdfast("ingest", "--until-end", "--set", "ingest.dead_keep=1ms")
+        self.assertEqual(self.answers(), {})
+        self.apply(lambda schema: schema["sources"][TOPIC]["updates"].append(
+            {"view": "shop", "entity": {"shop": "/shop"}, "features": {"n": "/n"}}))
+        self.assertEqual(self.answers(), {(old, 1): "unproven", (bad, 1): "unproven"})
+
 
 if __name__ == "__main__":
     command.PROGRAM = os.path.abspath(sys.argv[1])
