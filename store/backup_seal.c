@@ -95,16 +95,22 @@ int backup_seal_put(int fd, struct backup_seal *seal, struct fault *fault)
 			  : file_fault(fault, error, "can't seal", "a backup");
 }
 
-/* An open file's seal: head and hash. False: it has none. */
-static bool read_seal(
-	int fd, unsigned char bytes[BACKUP_SEAL_BYTES], struct backup_seal *out)
+/* An open file's seal: head and hash. 0: it has none. Errors: file_fault(). */
+static int read_seal(int fd, const char *path,
+	unsigned char bytes[BACKUP_SEAL_BYTES], struct backup_seal *out,
+	struct fault *fault)
 {
 	struct stat status;
-	if (fstat(fd, &status) != 0 || status.st_size < BACKUP_SEAL_BYTES)
-		return false;
+	if (fstat(fd, &status) != 0)
+		return file_fault(fault, errno, "can't read backup", path);
+	if (status.st_size < BACKUP_SEAL_BYTES)
+		return 0;
 	int64_t at = (int64_t)status.st_size - BACKUP_SEAL_BYTES;
-	return pread(fd, bytes, BACKUP_SEAL_BYTES, at) == BACKUP_SEAL_BYTES &&
-	       read_head(bytes, out) && out->bytes == at;
+	ssize_t got = pread(fd, bytes, BACKUP_SEAL_BYTES, at);
+	if (got < 0)
+		return file_fault(fault, errno, "can't read backup", path);
+	return got == BACKUP_SEAL_BYTES && read_head(bytes, out) &&
+	       out->bytes == at;
 }
 
 static int open_file(const char *path, struct fault *fault)
@@ -122,16 +128,19 @@ int backup_seal_read(
 	int fd = open_file(path, fault);
 	if (fd < 0)
 		return fd;
-	bool found = read_seal(fd, bytes, out);
+	int rc = read_seal(fd, path, bytes, out, fault);
 	close(fd);
-	return found;
+	return rc;
 }
 
 static int compare(
 	int fd, const char *path, struct backup_seal *out, struct fault *fault)
 {
 	unsigned char bytes[BACKUP_SEAL_BYTES], hash[HASH_BYTES];
-	if (!read_seal(fd, bytes, out))
+	int rc = read_seal(fd, path, bytes, out, fault);
+	if (rc < 0)
+		return rc;
+	if (rc == 0)
 		return fault_set(fault, FAULT_CORRUPT,
 			"%s is no backup, or not a whole one: its seal is not "
 			"there",

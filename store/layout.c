@@ -195,8 +195,10 @@ int layout_make(const struct layout *layout, struct fault *fault)
 	char path[PATH_MAX];
 	int rc = make_directory(layout->directory, fault);
 	struct stat status;
-	if (rc == 0 && (stat(layout->directory, &status) != 0 ||
-			       !S_ISDIR(status.st_mode)))
+	if (rc == 0 && stat(layout->directory, &status) != 0)
+		return file_fault(
+			fault, errno, "can't look at", layout->directory);
+	if (rc == 0 && !S_ISDIR(status.st_mode))
 		rc = fault_set(fault, FAULT_REFUSED,
 			"%s is not a directory: store.path names one",
 			layout->directory);

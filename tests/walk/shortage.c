@@ -18,7 +18,8 @@ static atomic_int counted = SHORTAGE_COUNT; /* which kind */
 
 const char *shortage_name(enum shortage kind)
 {
-	return kind == SHORTAGE_MEMORY ? "memory" : "disk";
+	static const char *const names[] = {"memory", "disk", "files"};
+	return names[kind];
 }
 
 void shortage_begin(enum shortage kind, long n, bool forever)

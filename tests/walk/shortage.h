@@ -4,16 +4,22 @@
  *
  * Memory is what the rooms ask for (the linker leads their malloc() here), and
  * jansson, and SQLite, counted together. The disk is what SQLite asks of its
- * VFS. Any thread may ask.
+ * VFS. Files are the rooms' own calls for directories, links, seals and
+ * notes, past SQLite: they fail with EIO. Any thread may ask.
  */
 #ifndef HOLDFAST_TESTS_WALK_SHORTAGE_H
 #define HOLDFAST_TESTS_WALK_SHORTAGE_H
 
 #include <stdbool.h>
 
-enum shortage { SHORTAGE_MEMORY, SHORTAGE_DISK, SHORTAGE_COUNT };
+enum shortage {
+	SHORTAGE_MEMORY,
+	SHORTAGE_DISK,
+	SHORTAGE_FILES,
+	SHORTAGE_COUNT
+};
 
-/* "memory", "disk". */
+/* "memory", "disk", "files". */
 const char *shortage_name(enum shortage kind);
 
 /* Once, before SQLite or jansson are used. */

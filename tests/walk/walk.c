@@ -153,7 +153,7 @@ static bool is_honest(enum shortage kind, int code, const char *text)
 {
 	if (code == 0)
 		return true;
-	if (kind == SHORTAGE_DISK)
+	if (kind != SHORTAGE_MEMORY)
 		return (code == FAULT_IO && text[0] != '\0') ||
 		       (code == FAULT_CORRUPT &&
 			       strstr(text, UNREADABLE) != NULL);
@@ -365,7 +365,7 @@ static int usage(void)
 {
 	(void)fputs("walk KIND CHAPTER|all EVERY\n"
 		    "walk KIND CHAPTER at N once|forever\n"
-		    "KIND: memory, disk. CHAPTER:",
+		    "KIND: memory, disk, files. CHAPTER:",
 		stderr);
 	for (int i = 0; i < chapter_count; i++)
 		(void)fprintf(stderr, " %s", chapters[i].name);
@@ -393,8 +393,11 @@ int main(int argc, char **argv)
 	struct point point = {.kind = SHORTAGE_MEMORY};
 	if (argc < 4 || (strcmp(argv[3], "at") == 0 && argc < 6))
 		return usage();
-	if (strcmp(argv[1], "disk") == 0)
-		point.kind = SHORTAGE_DISK;
+	while (point.kind < SHORTAGE_COUNT &&
+		strcmp(argv[1], shortage_name(point.kind)) != 0)
+		point.kind++;
+	if (point.kind == SHORTAGE_COUNT)
+		return usage();
 	shortage_install();
 	warm_up();
 	walk.finding = mmap(NULL, sizeof *walk.finding, PROT_READ | PROT_WRITE,
