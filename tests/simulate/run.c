@@ -107,6 +107,8 @@ struct store_options world_options(const struct world *world)
 	options.schema = world->schema;
 	options.key_window_us = world->plan->window_us;
 	options.key_window_keys = world->plan->window_keys;
+	if (world->plan->cache_bytes != 0)
+		options.cache_bytes = world->plan->cache_bytes;
 	if (world->window_bytes != 0)
 		options.key_window_max_bytes = world->window_bytes;
 	options.wal_max_bytes = world->plan->wal_bytes;

@@ -17,6 +17,7 @@ struct run_plan {
 	uint64_t window_keys;
 	uint64_t window_bytes; /* 0: as many as come */
 	uint64_t wal_bytes;
+	uint64_t cache_bytes; /* 0: enough; else pages are written early */
 	struct log_habits habits;
 	unsigned operator_percent; /* of the pipeline's turns */
 	/* Change by number at which the first crash comes; 0: none. */

@@ -4,6 +4,7 @@
 
 #define SECOND_US INT64_C(1000000)
 #define TROUBLES_MAX 6
+#define SMALL_CACHE_BYTES (5 * 4096)
 /* The window takes 16 KiB when it is empty, and keeps an eighth. */
 #define WINDOW_LEAST_BYTES 20000
 #define KEY_BYTES 72
@@ -74,6 +75,8 @@ struct run_plan run_plan_random(uint64_t seed)
 	if (chance_percent(&chance, 25) && !plan.lies && !plan.rots)
 		plan.window_bytes = WINDOW_LEAST_BYTES +
 				    KEY_BYTES * chance_below(&chance, 200);
+	if (chance_percent(&chance, 30))
+		plan.cache_bytes = SMALL_CACHE_BYTES;
 	plan.stop_percent = chance_percent(&chance, 30) ? 2 : 0;
 	/* A damaged store that knows less than it did is compared with what
 	 * arrived, in which logs would be others. */
@@ -92,6 +95,11 @@ static struct run_plan go_back(struct run_plan plan, int steps)
 	plan.lies = plan.rots = false;
 	plan.troubles = 0; /* what is rebuilt would be another log */
 	plan.window_bytes = 0;
+	/* A build stops where the live one is, and takes that for an end of the
+	 * partition that lags: keys of others are let go there that its copies
+	 * would still meet. */
+	plan.habits.laggard = -1;
+	plan.habits.backlog = false;
 	plan.steps_back = steps;
 	return plan;
 }
