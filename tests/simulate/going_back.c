@@ -298,6 +298,7 @@ static int work_on(struct world *world, struct store *build,
 	struct past *past = world->past;
 	struct filling filling = {.world = world, .build = build};
 	slot->exists = true;
+	slot->left = false;
 	slot->complete = PAST_NOT;
 	world_prepare(build);
 	world_check_build(world, build, &slot->arrivals);
@@ -333,7 +334,7 @@ static void note_left(struct world *world, const struct arrivals *base)
 			world->path, i);
 		if (slot->exists || i == past->live || access(path, F_OK) != 0)
 			continue;
-		slot->exists = true;
+		slot->exists = slot->left = true;
 		slot->complete = PAST_NOT;
 		slot->arrivals.count = 0;
 		copy_arrivals(&slot->arrivals, base);
@@ -500,6 +501,8 @@ static int step_probe(struct world *world, struct fault *fault)
 	bool half = chance_percent(&past->chance, 50);
 	int number = pick(past, half ? PAST_NOT : PAST_COMPLETE);
 	if (number == 0)
+		return 0;
+	if (half && past->generations[number].left)
 		return 0;
 	note_nexts(world->store, nexts);
 	if (!half && memcmp(nexts, past->generations[number].nexts,
