@@ -135,6 +135,12 @@ int sql_open(sqlite3 **out, const char *path, enum sql_mode mode,
 		code = sqlite3_exec(db, settings, NULL, NULL, NULL);
 	}
 	int rc = code == SQLITE_OK ? 0 : sql_fault(db, code, fault, path);
+	/* The settings are the same for every file, and so are no misuse: its
+	 * header names a schema format that there is none of
+	 * (sqlite.org/fileformat.html section 1.3.9). */
+	if (rc < 0 && code == SQLITE_ERROR)
+		rc = fault_set(fault, FAULT_CORRUPT,
+			"%s: its header is damaged: restore a backup", path);
 	if (rc < 0) {
 		sqlite3_close(db);
 		db = NULL;

@@ -391,11 +391,6 @@ int tables_check(sqlite3 *db, const char *path, struct fault *fault)
 	int rc = sql_integer(db, "PRAGMA application_id", &application, fault);
 	if (rc == 0)
 		rc = sql_integer(db, "PRAGMA user_version", &format, fault);
-	/* Nothing is misused by that: the header names a schema format that
-	 * there is none of (sqlite.org/fileformat.html section 1.3.9). */
-	if (rc == FAULT_INTERNAL)
-		return fault_set(fault, FAULT_CORRUPT,
-			"%s: its header is damaged: restore a backup", path);
 	return rc < 0 ? rc : judge_format(path, application, format, fault);
 }
 
