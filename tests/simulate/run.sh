@@ -4,7 +4,7 @@
 #
 #     run.sh [-b BUILD] quick             every crash point of the fixed workload, 20 kinds of damage each,
 #                                         2,000 seeds: four minutes on two cores
-#     run.sh [-b BUILD] some              a part of that: what ctest runs under sanitizers
+#     run.sh [-b BUILD] some              a part of that: what ctest runs
 #     run.sh [-b BUILD] long HOURS        other seeds, until the time is over
 #     run.sh mutants [NAME...]            deliberate bugs, each of which must be found: some minutes
 #     run.sh [-b BUILD] seed N            one seed again
