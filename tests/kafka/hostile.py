@@ -262,7 +262,7 @@ def stops(field, service, patience_s=BACK_S):
 def recreated(field, short):
     """topic deleted and made anew: under a running service and longer; then under a stopped one, shorter, and longer again"""
     field.put(600)
-    service, logs = field.begin(), 1
+    service, logs, strange = field.begin(), 1, 0
     field.at_the_end(service)
     for records, running in ((2400, True),) if short else ((2400, True), (300, False), (4000, False)):
         before = field.sent_count()
@@ -270,10 +270,13 @@ def recreated(field, short):
             equal(service.end(signal.SIGTERM), 0, "exit status")
         swap(field, records)
         service = service if running else field.begin()
-        equal(stops(field, service), before, "records taken of the logs before")
+        # One that runs may take some of the new log before it notices, as in `unnoticed`; one that starts looks first.
+        taken = stops(field, service) - before
+        check(taken >= 0 if running else taken == 0, f"{taken} records of the new log were taken as the old one's")
+        strange += taken
         field.at_the_end(service)
         logs += 1
-    return f"{logs} logs, {field.holds(service, same_log=False)}"
+    return f"{logs} logs, {strange} strange records; {field.holds(service, taken=field.sent_count() + strange, same_log=False)}"
 
 
 @scenario()
