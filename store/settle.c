@@ -15,6 +15,33 @@ static struct letter new_letter(const struct item *item)
 	return letter;
 }
 
+/* Its key is another event's, which force does not change: had it the reason of
+ * what it dies of now, it would next be judged by whatever the window still
+ * holds, and without force (design section 4). */
+static bool stays_reused(const struct item *item)
+{
+	return item->letter != NULL &&
+	       item->letter->reason == REASON_KEY_REUSED &&
+	       (item->disposition == DISPOSITION_DEAD ||
+		       item->disposition == DISPOSITION_PARKED);
+}
+
+/* Why force was of no use to it. Errors: FAULT_OOM. */
+static int tell_reused(struct batch *batch, const struct item *item,
+	struct letter *letter, struct fault *fault)
+{
+	const char *detail = arena_print(&batch->store->batch_arena,
+		"its idempotency key was taken by an event with other "
+		"content; by force: %s%s%s",
+		reason_name(item->reason), item->detail == NULL ? "" : ": ",
+		item->detail == NULL ? "" : item->detail);
+	letter->reason = REASON_KEY_REUSED;
+	letter->detail = slice_of(detail);
+	return detail == NULL
+		       ? fault_set(fault, FAULT_OOM, "no memory for a letter")
+		       : 0;
+}
+
 /* One that is retried keeps its row, and what is known of it. */
 static struct letter letter_of(const struct item *item)
 {
@@ -51,7 +78,10 @@ static int put_letter(struct batch *batch, struct item *item, int64_t *letter,
 	if (rc < 0)
 		return rc;
 	struct letter kept = letter_of(item);
-	rc = letters_put(letters, &kept, fault);
+	if (stays_reused(item))
+		rc = tell_reused(batch, item, &kept, fault);
+	if (rc == 0)
+		rc = letters_put(letters, &kept, fault);
 	*letter = kept.id;
 	return rc;
 }
@@ -127,6 +157,8 @@ int item_settle(struct batch *batch, struct item *item, struct fault *fault)
 			&batch->store->letters, item->letter, fault);
 	}
 	give_up_waiting(batch, item);
+	if (stays_reused(item))
+		item->disposition = DISPOSITION_DEAD;
 	int rc = record_item(batch, item, fault);
 	count_item(batch, item);
 	return rc;

@@ -318,6 +318,14 @@ void oracle_retry(struct oracle *oracle, int log, int incarnation,
 	enum oracle_fate fate =
 		forced ? judge(oracle, event, &version, &letter)
 		       : ask(oracle, record, event, &letter, &holds);
+	/* Its key stays another event's: never retried without force (design
+	 * section 4), it can't wait. */
+	if (forced && fate == ORACLE_PARKED)
+		fate = ORACLE_DEAD;
+	if (forced) {
+		letter.reason = "key_reused";
+		letter.parked = false;
+	}
 	bool dead = fate == ORACLE_DEAD;
 	letter.retried = false;
 	letter.left = !dead && fate != ORACLE_PARKED;

@@ -255,6 +255,66 @@ static void a_reused_key_needs_force(void **state)
 	expect_whole(rig);
 }
 
+/* By no key that the window may have let go meanwhile. */
+static void a_reused_key_stays_one_that_needs_force(void **state)
+{
+	struct store_rig *rig = *state;
+	struct store_retry_options force = options;
+	force.force = true;
+	static const struct store_rig_event events[] = {
+		{.offset = 0, .record_s = 1, .key = 1, .id = 1, .count = 5},
+		{.offset = 1,
+			.record_s = 2,
+			.key = 1,
+			.content = 8,
+			.id = 1,
+			.count = INT64_MAX},
+	};
+	store_rig_take(rig, &events[0]);
+	store_rig_take(rig, &events[1]);
+	struct retrial dead = read_letter(rig, LETTER_DEAD, 1, &events[1]);
+	assert_int_equal(retry(rig, &dead, &force), RETRY_DEAD);
+	dead = read_letter(rig, LETTER_DEAD, 1, &events[1]);
+	assert_int_equal(dead.letter.reason, REASON_KEY_REUSED);
+	assert_int_equal(
+		store_rig_ask(rig, "SELECT detail LIKE '%; by force: overflow:"
+				   " feature \"count\"%' FROM _dead"),
+		1);
+	expect_whole(rig);
+	store_rig_tamper(rig, "DELETE FROM _key");
+	store_rig_close(rig);
+	store_rig_open(rig);
+	dead = read_letter(rig, LETTER_DEAD, 1, &events[1]);
+	assert_int_equal(retry(rig, &dead, &options), RETRY_DEAD);
+	assert_int_equal(store_rig_ask(rig, "SELECT count(*) FROM _key"), 0);
+}
+
+static void forced_and_of_no_view_it_stays_dead(void **state)
+{
+	struct store_rig *rig = *state;
+	struct store_retry_options force = options;
+	force.force = true;
+	static const struct store_rig_event events[] = {
+		{.offset = 0, .record_s = 1, .key = 1, .id = 1, .count = 5},
+		{.offset = 1,
+			.record_s = 2,
+			.key = 1,
+			.content = 8,
+			.reason = REASON_UNKNOWN_VIEW},
+	};
+	store_rig_take(rig, &events[0]);
+	store_rig_take(rig, &events[1]);
+	struct retrial dead = read_letter(rig, LETTER_DEAD, 1, &events[1]);
+	dead.update->reason = REASON_UNKNOWN_VIEW;
+	dead.update->parks = true;
+	dead.update->view = NULL;
+	assert_int_equal(retry(rig, &dead, &force), RETRY_DEAD);
+	assert_int_equal(letters_in(rig, "_parked"), 0);
+	dead = read_letter(rig, LETTER_DEAD, 1, &events[1]);
+	assert_int_equal(dead.letter.reason, REASON_KEY_REUSED);
+	expect_whole(rig);
+}
+
 static void what_is_still_broken_keeps_its_letter(void **state)
 {
 	struct store_rig *rig = *state;
@@ -386,6 +446,8 @@ int main(void)
 		WITH_STORE(its_key_is_taken_from_then_on),
 		WITH_STORE(one_that_a_correction_overtook_is_refused),
 		WITH_STORE(a_reused_key_needs_force),
+		WITH_STORE(a_reused_key_stays_one_that_needs_force),
+		WITH_STORE(forced_and_of_no_view_it_stays_dead),
 		WITH_STORE(what_is_still_broken_keeps_its_letter),
 		WITH_STORE(a_letters_id_is_never_given_again),
 		WITH_STORE(parked_too_often_it_is_dead),
