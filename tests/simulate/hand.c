@@ -4,6 +4,7 @@
 #include "store/decisions.h"
 #include "store/writer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define CLEAR_PERCENT 20
@@ -131,6 +132,11 @@ int hand_resume(struct hand *hand, struct fault *fault)
 		.because = "of the simulation"};
 	const struct log *log = log_of(hand->store, &stop);
 	bool lost = stop.why == LOG_STOP_LOST;
+	if (!lost && stop.incarnation + 1 >= EVENT_INCARNATIONS) {
+		(void)snprintf(hand->log->why, sizeof hand->log->why,
+			"partition %d begins anew without end", stop.log);
+		return 1;
+	}
 	if ((hand->log->partitions[stop.log].stops & stop.why) == 0)
 		return fault_set(fault, FAULT_INTERNAL,
 			"partition %d is stopped for what nobody told",

@@ -1,6 +1,7 @@
 /* What happens to logs, beneath whoever reads them; and to the clock. */
 #include "tests/simulate/log_inside.h"
 
+#include <assert.h>
 #include <inttypes.h>
 
 #define FURTHER_RECORDS 30 /* of a log that was made anew, at most */
@@ -43,7 +44,7 @@ static void write_over(struct log_source *log, int i)
 	int64_t offset = events->records[from].offset;
 	bool given = offset < log->partitions[i].highest;
 	event_log_rewrite(log->world, i, from, count, offset);
-	if (given)
+	if (given || offset < events->start) /* no log begins behind its end */
 		events->start = offset;
 }
 
@@ -79,6 +80,7 @@ static void trouble(struct log_source *log, int i)
 		return;
 	log->troubles_left--;
 	all[chance_below(&log->chance, sizeof all / sizeof all[0])](log, i);
+	assert(log->world->logs[i].start <= log->world->logs[i].end);
 	one->unjudged = true;
 	log_reposition(log, i);
 }

@@ -1,5 +1,6 @@
 #include "tests/simulate/oracle.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -362,6 +363,7 @@ void oracle_accept_gap(struct oracle *oracle, int log, int64_t next_offset)
 void oracle_new_log(struct oracle *oracle, int log, int64_t first_offset)
 {
 	oracle->decisions++;
+	assert(oracle->incarnations[log] + 1 < EVENT_INCARNATIONS);
 	oracle->incarnations[log]++;
 	struct oracle_account *account = newest_account(oracle, log);
 	account->first = account->next = first_offset;

@@ -88,7 +88,8 @@ void oracle_retry(struct oracle *oracle, int log, int incarnation,
 void oracle_clear(struct oracle *oracle, int log, int incarnation,
 	int64_t offset, int place);
 
-/* An operator goes on behind a gap; or with another log, from there. */
+/* An operator goes on behind a gap; or with another log, from there: of each
+ * partition EVENT_INCARNATIONS - 1 times at most. */
 void oracle_accept_gap(struct oracle *oracle, int log, int64_t next_offset);
 void oracle_new_log(struct oracle *oracle, int log, int64_t first_offset);
 
