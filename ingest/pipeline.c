@@ -348,8 +348,8 @@ int pipeline_run(const struct pipeline_options *options,
 		&pipeline.stages, options, &pipeline.caution, fault);
 	if (rc == 0)
 		rc = stream(&pipeline, fault);
-	if (rc == 0 && pipeline.done && pipeline.stopped == 0 &&
-		!atomic_load(options->stop))
+	const bool told_to_stop = atomic_load(options->stop);
+	if (rc == 0 && pipeline.done && pipeline.stopped == 0 && !told_to_stop)
 		rc = pipeline_name_held(&pipeline, fault);
 	stages_close(pipeline.stages);
 	caution_finish(&pipeline.caution);
@@ -360,8 +360,7 @@ int pipeline_run(const struct pipeline_options *options,
 	pipeline.result.stopped_partitions = (int64_t)pipeline.stopped;
 	if (result != NULL)
 		*result = pipeline.result;
-	bool stayed = options->stays && atomic_load(options->stop);
-	if (rc == 0 && pipeline.stopped > 0 && !stayed)
+	if (rc == 0 && pipeline.stopped > 0 && !told_to_stop)
 		return fault_set(fault, FAULT_LOG,
 			"%zu of %zu partitions stopped, the first: %s",
 			pipeline.stopped, pipeline.partition_count,

@@ -62,9 +62,6 @@ struct pipeline_options {
 	 * pipeline ends without touching it. A fault ends the pipeline. */
 	int (*attend)(void *payload, struct fault *fault);
 	void *payload;
-	/* Somebody put another store in the place of the one that this process
-	 * took before: that its offsets are lower is meant. */
-	bool turned;
 };
 
 /* Defaults of design section 11: 3 ms, 1 s, 20,000 records, 64 MiB. Source,
@@ -84,10 +81,10 @@ struct pipeline_result {
  * Run until `stop` is set (what was polled is finished first), the source is
  * done (`until_end`), or the source stopped every partition, unless `stays`.
  * `result` may be NULL. Returns 0, or PIPELINE_LEAVE when `attend` said so.
- * Errors: FAULT_LOG when the source stopped partitions (not where one that
- * `stays` was told to stop), or is done and some take no records,
- * since they are stopped in the store (the text names them and the command to
- * run); faults of source and store that waiting does not heal.
+ * Errors: FAULT_LOG when the source stopped partitions, or is done and some
+ * take no records, since they are stopped in the store (the text names them and
+ * the command to run), but not where it was told to stop; faults of source and
+ * store that waiting does not heal.
  */
 int pipeline_run(const struct pipeline_options *options,
 	struct pipeline_result *result, struct fault *fault);

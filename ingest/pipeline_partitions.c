@@ -106,6 +106,17 @@ static int why_stopped(struct pipeline *pipeline, const struct log *log,
 	return rc;
 }
 
+/* What is committed must not exceed what is durable (promise P4). It does after
+ * a restore, a rollback or lost commits, and until the first batch lands, or
+ * where none will: so it is told before anything is taken. The source tells
+ * where that lowers it. */
+static void commit_stored(
+	struct pipeline *pipeline, const struct store_partition *stored)
+{
+	source_commit(pipeline->options->source, &stored->log,
+		stored->accounts.next_offset);
+}
+
 /* Start it at the source where the store says. */
 static int take_up(struct pipeline *pipeline,
 	struct pipeline_partition *partition,
@@ -125,25 +136,10 @@ static int take_up(struct pipeline *pipeline,
 	partition->course = COURSE_RUNS;
 	pipeline->to_the_brim = false; /* it may be behind */
 	store_stopped(store, &stored->log, false);
-	return source_start(pipeline->options->source, &position, fault);
-}
-
-/* What is committed must not exceed what is durable (promise P4), and nothing
- * lands of what is stopped: after a rollback or a restore it is told at once.
- * Where nobody meant it, the source tells of a commit that is ahead when the
- * partition is started, and until then it stays for that. */
-static int commit_lowered(struct pipeline *pipeline,
-	const struct store_partition *stored, struct fault *fault)
-{
-	const char *reason = "";
-	arena_reset(&pipeline->arena);
-	int rc = store_why_stopped(pipeline->options->store, &stored->log,
-		&pipeline->arena, &reason, fault);
-	if (rc == 1 && (pipeline->options->turned ||
-			       strcmp(reason, STOP_ROLLED_BACK) == 0))
-		source_commit(pipeline->options->source, &stored->log,
-			stored->accounts.next_offset);
-	return rc < 0 ? rc : 0;
+	int rc = source_start(pipeline->options->source, &position, fault);
+	if (rc == 0)
+		commit_stored(pipeline, stored);
+	return rc;
 }
 
 static int announce(struct pipeline *pipeline,
@@ -170,9 +166,7 @@ static int announce(struct pipeline *pipeline,
 	pipeline_tell(pipeline, text.text);
 	partition->course = COURSE_NOT_STARTED;
 	store_stopped(pipeline->options->store, &stored->log, true);
-	rc = commit_lowered(pipeline, stored, fault);
-	if (rc < 0)
-		return rc;
+	commit_stored(pipeline, stored);
 	/* Nor does anybody wait for its end. */
 	return source_pause(
 		pipeline->options->source, &stored->log, true, fault);

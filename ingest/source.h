@@ -96,7 +96,9 @@ int source_start(struct source *source, const struct source_position *position,
 int source_pause(struct source *source, const struct log *log, bool pause,
 	struct fault *fault);
 
-/* Everything below next_offset is durable: for dashboards. Best effort. */
+/* Everything below next_offset is durable, and nothing above: for dashboards.
+ * Also of one that was only announced; what Kafka has more is told as a NOTICE,
+ * once. Best effort. */
 void source_commit(
 	struct source *source, const struct log *log, int64_t next_offset);
 

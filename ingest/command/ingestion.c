@@ -44,7 +44,6 @@ struct ingestion {
 	struct backup_duty backups;
 	struct control_server *control;
 	struct fault damage; /* that it was opened to wait for; code 0: none */
-	bool turned;	     /* to another generation, by an operator */
 	bool began; /* others of this process may read the store since */
 	int64_t damage_due_us; /* monotonic: then it is looked for */
 	int64_t goes_on_us; /* monotonic: whoever it stands still for is gone;
@@ -278,7 +277,6 @@ static struct pipeline_options pipeline_options_of(struct ingestion *ingestion)
 	options.wants = wants;
 	options.attend = attend;
 	options.payload = ingestion;
-	options.turned = ingestion->turned;
 	return options;
 }
 
@@ -436,13 +434,11 @@ static int take(struct ingestion *ingestion, struct fault *fault)
 	int rc = load_keys(ingestion, fault);
 	if (rc < 0)
 		return rc;
-	while ((rc = stream(ingestion, fault)) == PIPELINE_LEAVE) {
-		ingestion->turned = true;
+	while ((rc = stream(ingestion, fault)) == PIPELINE_LEAVE)
 		say(SAY_INFO,
 			"going on with generation %s of the store, as it is "
 			"now",
 			store_generation(ingestion->store));
-	}
 	return rc;
 }
 
@@ -451,7 +447,6 @@ static int take_again(struct ingestion *ingestion, struct fault *fault)
 	int rc = open_store(ingestion, fault);
 	if (rc < 0)
 		return rc;
-	ingestion->turned = true;
 	say(SAY_INFO, "going on with generation %s of the store",
 		store_generation(ingestion->store));
 	return take(ingestion, fault);

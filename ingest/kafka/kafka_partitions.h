@@ -56,15 +56,15 @@ struct kafka_partition {
 	int failures;		 /* in a row, without a record between */
 	int64_t goal;		 /* until_end: its end at the start; or -1 */
 	int64_t target;		 /* the goal, while it is waited for; or -1 */
-	int64_t found_committed; /* by our group, before the first start; -1:
-				    nothing, or it was judged */
+	int64_t found_committed; /* by our group, before the first start or
+				    commit; -1: nothing, or it was judged */
 	struct kafka_cleanup cleanup; /* what its log keeps */
 	int64_t found_high;	      /* its end when it was found */
 	int64_t whole_us;     /* wall clock: when its end was last reached,
 				 or it was first noted; 0: unknown */
 	int64_t whole_offset; /* that end; -1: none */
 	int64_t commit_next;  /* wanted in Kafka; -1: nothing yet */
-	int64_t committed;    /* last one that was sent there */
+	int64_t committed;    /* found, or last sent there; -1: unknown */
 };
 
 struct kafka_topic {

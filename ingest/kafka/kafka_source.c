@@ -96,12 +96,12 @@ static int kafka_poll(struct source *base, struct source_event *event,
 
 /* We commit only what is durable (promise P4): what is ahead of the store was
  * lost by it. Design section 6. */
-static void compare_committed(
-	struct kafka_source *source, struct kafka_partition *partition)
+static void compare_committed(struct kafka_source *source,
+	struct kafka_partition *partition, int64_t next_offset)
 {
 	int64_t committed = partition->found_committed;
 	partition->found_committed = -1;
-	if (committed <= partition->expected)
+	if (committed <= next_offset)
 		return;
 	struct fault text = {0};
 	fault_set(&text, FAULT_LOG,
@@ -112,8 +112,8 @@ static void compare_committed(
 		" are read again. Unless the store was restored or rolled "
 		"back, it lost commits: check its disk, and run `holdfast "
 		"verify`",
-		partition->topic, partition->number, committed,
-		partition->expected, partition->expected, committed - 1);
+		partition->topic, partition->number, committed, next_offset,
+		next_offset, committed - 1);
 	kafka_tell(source, NOTICE_ONCE, &text);
 }
 
@@ -134,7 +134,7 @@ static int kafka_start(struct source *base,
 	partition->whole_us = position->at_end_us;
 	partition->whole_offset = position->end_offset;
 	kafka_aim(source, partition);
-	compare_committed(source, partition);
+	compare_committed(source, partition, partition->expected);
 	partition->trail = (struct trail){0};
 	if (position->trail != NULL)
 		partition->trail = *position->trail;
@@ -179,9 +179,7 @@ static void kafka_commit(
 	struct kafka_partition *partition = kafka_partitions_find(
 		&source->partitions, log->topic, log->partition);
 	assert(partition != NULL); /* it was announced */
-	/* Whoever lowers it knows why: the store did not lose what lies
-	 * between. */
-	partition->found_committed = -1;
+	compare_committed(source, partition, next_offset);
 	kafka_commits_want(&source->commits, partition, next_offset);
 }
 

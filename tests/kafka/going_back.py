@@ -91,10 +91,21 @@ def restore(rig, address):
     await_true("partition 1 caught up, partition 0 is paused", lambda: stored(rig) == {0: early[0], 1: late[1]})
     await_true("the commit of partition 0 went down", lambda: committed(address) == {0: early[0], 1: late[1]})
     rig.holdfast("resume", f"{TOPIC}:0")
+    equal(await_level(rig, address, 4000), late, "offsets after the pause")
+    rig.holdfast("pause", f"{TOPIC}:0", "--because", "a look")
+    stopped(rig, service)
+    rig.holdfast("restore", "early")
+    equal(committed(address), late, "commits, while nobody tells Kafka")
+    service = started(rig)
+    await_true("partition 1 caught up, that of partition 0 went down at the start", lambda: committed(address) == {0: early[0], 1: late[1]})
+    for number in range(PARTITIONS):
+        check(f"store_went_back: {TOPIC}:{number}" in service.said(), f"not told of partition {number}: {service.said()[-600:]}")
+    rig.holdfast("resume", f"{TOPIC}:0")
     await_level(rig, address, 4000)
     stopped(rig, service)
     whole(rig)
-    print(f"restored twice beside the service: commits {late} down to {early[0]} in partition 0 and up again, rows and digest are whole")
+    print(f"restored twice beside the service, once without it: commits {late} down to {early[0]} in partition 0, paused, and up again, "
+          "rows and digest are whole")
 
 
 def rollback(rig, address):

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # going_back.sh [PRESET]: rollback and restore on a real broker, seen from Kafka's side too.
 #
-#   restore    of a backup while the service runs: it catches up, and the state is that of an undisturbed store; where a partition
-#              is paused, what is committed to Kafka goes down to what is stored
+#   restore    of a backup while the service runs, and while none does: it catches up, and the state is that of an undisturbed store;
+#              where a partition is paused, what is committed to Kafka goes down to what is stored
 #   rollback   --now to an older generation: commits go down at once, and stay there over a restart; after `resume` they come up
 #   moments    restore --at: before the first backup, at a record's very time, between two, beyond the end; what is held then is
 #              folded in Python from the records' own timestamps

@@ -441,7 +441,9 @@ static bool one_has_started(const struct kafka_rig *rig)
 	return rig->partitions[0].announced && rig->partitions[1].ends > 0;
 }
 
-static void what_was_lowered_on_purpose_is_nothing_to_tell(void **state)
+/* One that is paused, say: the commit that told of it is lowered (promise P4),
+ * so it is told then. */
+static void what_is_lowered_before_it_is_started_is_told_once(void **state)
 {
 	struct kafka_rig *rig = *state;
 	take_and_commit(rig, 30);
@@ -449,9 +451,11 @@ static void what_was_lowered_on_purpose_is_nothing_to_tell(void **state)
 	rig_open(rig);
 	rig->partitions[0].held_at = 12;
 	rig_until(rig, one_has_started);
+	assert_int_equal(rig->notices, 1);
+	assert_non_null(strstr(rig->notice.text, "store_went_back: t:0"));
 	rig_start_now(rig, 0, 12);
 	rig_until(rig, two_have_started);
-	assert_int_equal(rig->notices, 0);
+	assert_int_equal(rig->notices, 1);
 	assert_int_equal(rig->partitions[0].records, 18);
 	rig_close(rig);
 	assert_int_equal(
@@ -646,7 +650,7 @@ int main(void)
 		TEST(who_may_not_commit_does_not_at_the_end_either,
 			one_partition),
 		TEST(a_failed_commit_is_told_and_tried_again, one_partition),
-		TEST(what_was_lowered_on_purpose_is_nothing_to_tell,
+		TEST(what_is_lowered_before_it_is_started_is_told_once,
 			four_partitions),
 		TEST(a_store_that_went_back_is_told_and_reads_the_range_again,
 			four_partitions),
