@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define META_ORIGIN "origin"
+#define META_BESIDE "beside" /* the live one's schema, when it was begun */
 #define LISTING_BUSY_MS 1000
 
 const char *store_generation(const struct store *store)
@@ -25,13 +26,21 @@ int64_t store_epoch(const struct store *store)
 	return store->owner_epoch;
 }
 
-static int note_origin(
-	struct store *store, const char *origin, struct fault *fault)
+static int put_text(struct store *store, const char *name, const char *text,
+	struct fault *fault)
 {
-	const struct column value = column_text(slice_of(origin));
+	const struct column value = column_text(slice_of(text));
+	return meta_put(store->db, name, &value, fault);
+}
+
+static int note_origin(struct store *store, const struct store_build *build,
+	struct fault *fault)
+{
 	int rc = store_begin(store, fault);
 	if (rc == 0)
-		rc = meta_put(store->db, META_ORIGIN, &value, fault);
+		rc = put_text(store, META_ORIGIN, build->origin, fault);
+	if (rc == 0 && build->beside != NULL)
+		rc = put_text(store, META_BESIDE, build->beside, fault);
 	if (rc == 0)
 		rc = store_commit(store, fault);
 	if (rc < 0)
@@ -46,11 +55,20 @@ int store_build(struct store **out, const struct store_options *options,
 	int rc = store_open_at(out, options, &place, fault);
 	if (rc < 0 || build->generation != NULL || build->origin == NULL)
 		return rc;
-	rc = note_origin(*out, build->origin, fault);
+	rc = note_origin(*out, build, fault);
 	if (rc < 0) {
 		store_close(*out);
 		*out = NULL;
 	}
+	return rc;
+}
+
+int store_build_beside(struct store *store, const char **out,
+	struct arena *arena, struct fault *fault)
+{
+	int rc = meta_get_text(store->db, META_BESIDE, out, arena, fault);
+	if (rc == 0 && (*out)[0] == '\0')
+		*out = store_schema(store)->text;
 	return rc;
 }
 

@@ -30,6 +30,9 @@ struct store_build {
 	 * start, under the options' schema, or else the live one's. */
 	const char *base;
 	const char *origin; /* of a new one, for people: "the log" */
+	/* Of a new one: the text of the live one's schema, as it is now; for
+	 * store_build_beside(). Or NULL. */
+	const char *beside;
 	/* One that is complete stays so while it takes more: whatever comes of
 	 * that, it is fit for a rollback. */
 	bool stays_complete;
@@ -52,6 +55,15 @@ int store_build(struct store **out, const struct store_options *options,
  */
 int store_found(const struct store_options *options, const char *base,
 	struct fault *fault);
+
+/*
+ * Under which schema the live one was when `store`, a build, was begun, in
+ * `arena`: its place is not to be taken by what was begun before it had the
+ * present one. Where nobody noted it: its own schema.
+ * Errors: as store_apply().
+ */
+int store_build_beside(struct store *store, const char **out,
+	struct arena *arena, struct fault *fault);
 
 /* "g2". Borrowed until store_close(). */
 const char *store_generation(const struct store *store);

@@ -135,6 +135,7 @@ static int make_build(
 	options.schema = rebuild->schema;
 	struct store_build what = {.generation = go_on,
 		.origin = origin_of(rebuild),
+		.beside = rebuild->live_schema,
 		.stays_complete = rebuild->options->roll_back};
 	int rc = go_on != NULL ? 0 : rebuild_find_base(rebuild, fault);
 	if (go_on == NULL && rebuild->options->base != NULL)
@@ -145,47 +146,24 @@ static int make_build(
 	return rc;
 }
 
-/* Others can only be taken over where all views are the same. */
-static int check_view(struct rebuild *rebuild, struct fault *fault)
-{
-	const struct schema *live = reader_schema(rebuild->live);
-	const struct schema *built = store_schema(rebuild->store);
-	const char *view = rebuild->options->view;
-	if (view == NULL)
-		return 0;
-	if (schema_view(built, slice_of(view)) == NULL)
-		return fault_set(fault, FAULT_USAGE,
-			"there is no view %s: `holdfast status` lists them",
-			view);
-	return strcmp(live->text, built->text) == 0
-		       ? 0
-		       : fault_set(fault, FAULT_USAGE,
-				 "generation %s has another schema than the "
-				 "live one: --view is for one that has the "
-				 "same",
-				 rebuild->name);
-}
-
 static int open_build(
 	struct rebuild *rebuild, const char *go_on, struct fault *fault)
 {
+	int rc = rebuild_note_schema(rebuild, go_on, fault);
 	reader_close(rebuild->live);
 	rebuild->live = NULL;
-	int rc = make_build(rebuild, go_on, fault);
+	if (rc == 0)
+		rc = make_build(rebuild, go_on, fault);
 	if (rc < 0)
 		return rc;
 	(void)snprintf(rebuild->name, sizeof rebuild->name, "%s",
 		store_generation(rebuild->store));
 	failpoint("rebuild_begun");
-	if (go_on == NULL)
-		rc = rebuild_forget(rebuild, fault);
+	rc = rebuild_forget(rebuild, go_on, fault);
 	if (rc == 0)
 		rc = rebuild_look(rebuild, fault);
 	if (rc == 0)
-		rc = check_view(rebuild, fault);
-	rebuild->other_schema =
-		rc == 0 && strcmp(reader_schema(rebuild->live)->text,
-				   store_schema(rebuild->store)->text) != 0;
+		rc = rebuild_check_schema(rebuild, go_on, fault);
 	return rc;
 }
 
@@ -438,10 +416,11 @@ static int check(const struct rebuild_options *options, struct fault *fault)
 		return fault_set(fault, FAULT_USAGE,
 			"--view is for the whole log under the schema that the "
 			"live one has: not with --schema, --base or --partial");
-	if (options->forget_before_us != 0 && options->base == NULL)
+	if (options->forget_before_us != 0 && options->base == NULL &&
+		options->go_on == NULL)
 		return fault_set(fault, FAULT_USAGE,
-			"--forget-deletes-before wants a --base: from the log "
-			"deletes come again");
+			"--forget-deletes-before wants a --base, or what was "
+			"begun with one: from the log deletes come again");
 	return 0;
 }
 

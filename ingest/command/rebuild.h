@@ -38,12 +38,14 @@ enum course {
 struct rebuild {
 	const struct config *config;
 	const struct rebuild_options *options;
-	struct schema *schema; /* that was asked for; NULL: the live one's */
-	struct store *store;   /* being built */
-	bool other_schema;     /* than the live one's */
-	bool forgot;	       /* deletes */
-	char base[PATH_MAX];   /* the file it begins with */
-	bool base_is_ours;     /* made for this, and to be removed */
+	struct schema *schema;	 /* that was asked for; NULL: the live one's */
+	struct store *store;	 /* being built */
+	bool other_schema;	 /* than the live one's */
+	const char *live_schema; /* its text, while a new one is made; or NULL
+				  */
+	bool forgot;		 /* deletes */
+	char base[PATH_MAX];	 /* the file it begins with */
+	bool base_is_ours;	 /* made for this, and to be removed */
 	char name[GENERATION_NAME_BYTES]; /* of it */
 	char live_name[GENERATION_NAME_BYTES];
 	struct culprits culprits; /* that the live one knows */
@@ -93,6 +95,19 @@ int rebuild_go_on(struct rebuild *rebuild, struct fault *fault);
  * meanwhile; the built one is closed. Errors: those of readers_compare(). */
 int rebuild_diff(struct rebuild *rebuild, struct fault *fault);
 
+/* Keep the live one's schema for a new one; where one is gone on with, `go_on`,
+ * nothing. Errors: FAULT_OOM. */
+int rebuild_note_schema(
+	struct rebuild *rebuild, const char *go_on, struct fault *fault);
+
+/*
+ * With both open: is the schema of what is built the live one's, or meant to be
+ * another? Errors: FAULT_USAGE (--view, and it is another), FAULT_REFUSED (the
+ * live one's was changed since it was begun), store_build_beside().
+ */
+int rebuild_check_schema(
+	struct rebuild *rebuild, const char *go_on, struct fault *fault);
+
 /* Find the base that was asked for, or make it. Errors: FAULT_USAGE (no such
  * backup), FAULT_CORRUPT (a damaged one), those of control_ask(). */
 int rebuild_find_base(struct rebuild *rebuild, struct fault *fault);
@@ -100,7 +115,9 @@ int rebuild_find_base(struct rebuild *rebuild, struct fault *fault);
 /* The copy of the live generation is no longer needed. */
 void rebuild_drop_base(struct rebuild *rebuild);
 
-/* Forget deletes, if that was asked for. Errors: store_forget_deletes(). */
-int rebuild_forget(struct rebuild *rebuild, struct fault *fault);
+/* Forget deletes, if that was asked for: once more is as if only once. Errors:
+ * store_forget_deletes(). */
+int rebuild_forget(
+	struct rebuild *rebuild, const char *go_on, struct fault *fault);
 
 #endif

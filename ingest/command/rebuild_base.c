@@ -1,4 +1,4 @@
-/* rebuild --base: what a new generation begins with, if not with nothing. */
+/* What a generation begins with: a base, if not nothing, and which schema. */
 #include "ingest/command/backup_fresh.h"
 #include "ingest/command/rebuild.h"
 #include "ingest/command/say.h"
@@ -51,15 +51,17 @@ void rebuild_drop_base(struct rebuild *rebuild)
 	rebuild->base_is_ours = false;
 }
 
-int rebuild_forget(struct rebuild *rebuild, struct fault *fault)
+int rebuild_forget(
+	struct rebuild *rebuild, const char *go_on, struct fault *fault)
 {
 	int64_t forgotten = 0;
 	int64_t before_us = rebuild->options->forget_before_us;
-	if (before_us == 0)
+	if (before_us == 0 || rebuild->forgot)
 		return 0;
 	int rc = store_forget_deletes(
 		rebuild->store, before_us, &forgotten, fault);
-	rebuild->forgot = forgotten > 0;
+	/* What is gone on with may lack some already. */
+	rebuild->forgot = forgotten > 0 || go_on != NULL;
 	if (rc == 0)
 		say(SAY_INFO,
 			"generation %s: %" PRId64
@@ -67,4 +69,75 @@ int rebuild_forget(struct rebuild *rebuild, struct fault *fault)
 			"longer known to be; its digest is another one",
 			rebuild->name, forgotten);
 	return rc;
+}
+
+int rebuild_note_schema(
+	struct rebuild *rebuild, const char *go_on, struct fault *fault)
+{
+	rebuild->live_schema = NULL;
+	if (go_on != NULL)
+		return 0;
+	rebuild->live_schema = arena_print(
+		&rebuild->arena, "%s", reader_schema(rebuild->live)->text);
+	return rebuild->live_schema != NULL
+		       ? 0
+		       : fault_set(fault, FAULT_OOM, "no memory for a schema");
+}
+
+/* Others can only be taken over where all views are the same. */
+static int check_view(struct rebuild *rebuild, struct fault *fault)
+{
+	const struct schema *live = reader_schema(rebuild->live);
+	const struct schema *built = store_schema(rebuild->store);
+	const char *view = rebuild->options->view;
+	if (view == NULL)
+		return 0;
+	if (schema_view(built, slice_of(view)) == NULL)
+		return fault_set(fault, FAULT_USAGE,
+			"there is no view %s: `holdfast status` lists them",
+			view);
+	return strcmp(live->text, built->text) == 0
+		       ? 0
+		       : fault_set(fault, FAULT_USAGE,
+				 "generation %s has another schema than the "
+				 "live one: --view is for one that has the "
+				 "same",
+				 rebuild->name);
+}
+
+/* Whoever wants another schema says so; it does not come in by what is old:
+ * neither by a base, nor by what was begun before the live one's was changed.
+ */
+static int check_other(
+	struct rebuild *rebuild, const char *go_on, struct fault *fault)
+{
+	const struct rebuild_options *options = rebuild->options;
+	const char *live = reader_schema(rebuild->live)->text;
+	const char *beside = "";
+	if (!rebuild->other_schema || options->diff ||
+		options->even_if_different)
+		return 0;
+	if (go_on == NULL && options->base == NULL)
+		return 0;
+	int rc = go_on == NULL ? 0
+			       : store_build_beside(rebuild->store, &beside,
+					 &rebuild->arena, fault);
+	if (rc < 0 || strcmp(beside, live) == 0)
+		return rc;
+	return fault_set(fault, FAULT_REFUSED,
+		"generation %s has another schema than the live one, whose own "
+		"was changed since: in its place it would undo that: build "
+		"one anew from the log, or take it all the same, "
+		"--even-if-different",
+		rebuild->name);
+}
+
+int rebuild_check_schema(
+	struct rebuild *rebuild, const char *go_on, struct fault *fault)
+{
+	rebuild->other_schema =
+		strcmp(reader_schema(rebuild->live)->text,
+			store_schema(rebuild->store)->text) != 0;
+	int rc = check_view(rebuild, fault);
+	return rc < 0 ? rc : check_other(rebuild, go_on, fault);
 }

@@ -179,6 +179,20 @@ class FromABase(Rebuilt):
         self.assertEqual((self.live(), self.deleted(), self.count(8)), ("g3", 0, 5))
         self.digest()  # as verify finds it
 
+    def test_deletes_are_forgotten_where_that_was_interrupted(self):
+        self.delete(7)
+        self.delete(9)
+        self.take_all()
+        forget = ("--forget-deletes-before", "2100-01-01T00:00:00Z")
+        for generation, point in (("g2", "rebuild_begun:1"), ("g3", "rebuild_near:1")):
+            self.holdfast("rebuild", "--base", "live", *forget, program=command.FAILPOINTS, status=-9, HOLDFAST_FAILPOINT=point)
+        self.assertIn("differs from the live one", self.holdfast("rebuild", "--continue", "g3", status=3).stderr)
+        self.holdfast("rebuild", "--continue", "g3", *forget)
+        self.assertEqual((self.live(), self.deleted(), self.count(8)), ("g3", 0, 5))
+        self.holdfast("rollback", "g1", "--now")
+        self.holdfast("rebuild", "--continue", "g2", *forget)
+        self.assertEqual((self.live(), self.deleted(), self.count(8)), ("g2", 0, 5))
+
     def test_an_entity_that_is_back_was_never_away(self):
         self.send(1, id=6)
         self.take_all()
@@ -202,6 +216,50 @@ class FromABase(Rebuilt):
         self.refused("b1", "rebuild", "--base", "b1", status=3)
         self.refused("wants a --base", "rebuild", "--forget-deletes-before", "2020-01-01T00:00:00Z")
         self.assertEqual(self.generations(), ["g1"])
+
+
+class ASchemaAppliedMeanwhile(Rebuilt):
+    """It is not undone by what was begun, or kept, before."""
+
+    def apply(self):
+        other = copy.deepcopy(SCHEMA)
+        other["views"]["account"]["features"]["extra"] = {"type": "int64"}
+        (self.directory / "other.json").write_text(json.dumps(other))
+        self.holdfast("schema", "apply", "other.json")
+
+    def expect_extra(self, has):
+        row = json.loads(self.holdfast("get", "account", "7", "--json").stdout)
+        self.assertEqual("extra" in row["views"]["account"]["features"], has)
+
+    def test_by_a_generation_that_was_begun_before(self):
+        self.take_all()
+        self.holdfast("rebuild", program=command.FAILPOINTS, status=-9, HOLDFAST_FAILPOINT="rebuild_near:1")
+        self.holdfast("rebuild", "--continue", "g2", "--diff")
+        self.apply()
+        self.holdfast("rebuild", "--continue", "g2", "--diff")
+        self.assertIn("another schema", self.holdfast("rebuild", "--continue", "g2", status=4).stderr)
+        self.expect_extra(True)
+        self.holdfast("rebuild", "--continue", "g2", "--even-if-different")
+        self.expect_extra(False)
+
+    def test_by_an_older_backup(self):
+        self.take_all()
+        self.holdfast("backup", "b1")
+        self.apply()
+        self.assertIn("another schema", self.holdfast("rebuild", "--base", "b1", status=4).stderr)
+        self.assertEqual(self.generations(), ["g1"])
+        self.expect_extra(True)
+        self.holdfast("rebuild", "--base", "b1", "--even-if-different")
+        self.expect_extra(False)
+
+    def test_but_what_was_begun_under_another_is_gone_on_with(self):
+        self.take_all()
+        other = copy.deepcopy(SCHEMA)
+        other["views"]["account"]["features"]["count"]["merge"] = "max"
+        (self.directory / "max.json").write_text(json.dumps(other))
+        self.holdfast("rebuild", "--schema", "max.json", program=command.FAILPOINTS, status=-9, HOLDFAST_FAILPOINT="rebuild_near:1")
+        self.holdfast("rebuild", "--continue", "g2")
+        self.assertEqual((self.live(), self.count(7)), ("g2", 1))
 
 
 class WhatDiffers(Rebuilt):
