@@ -138,9 +138,10 @@ static int describe(const struct layout *layout, struct generation *out,
 	if (rc == 0)
 		rc = describe_open(reader, out, arena, &why);
 	reader_close(reader);
-	if (rc < 0)
-		out->wrong = arena_copy(arena, slice_of(why.text)).data;
-	return rc == FAULT_OOM ? rc : 0;
+	if (rc == 0 || rc == FAULT_OOM)
+		return rc;
+	out->wrong = arena_copy(arena, slice_of(why.text)).data;
+	return out->wrong == NULL ? FAULT_OOM : 0;
 }
 
 static int no_memory(struct fault *fault)
@@ -148,58 +149,72 @@ static int no_memory(struct fault *fault)
 	return fault_set(fault, FAULT_OOM, "no memory for generations");
 }
 
-/* The names of all, in `arena`. */
+/* Generations of a directory: items[0..count), in an arena. */
+struct found {
+	struct generation *items;
+	size_t count, room;
+};
+
+/* False: out of memory. */
+static bool add(
+	struct found *found, const struct generation *one, struct arena *arena)
+{
+	if (found->count == found->room) {
+		size_t room = found->room == 0 ? 16 : 2 * found->room;
+		struct generation *more =
+			arena_take(arena, room * sizeof *more);
+		if (more == NULL)
+			return false;
+		if (found->count > 0)
+			memcpy(more, found->items, found->count * sizeof *more);
+		found->items = more;
+		found->room = room;
+	}
+	found->items[found->count++] = *one;
+	return true;
+}
+
+/* The names of all. */
 static int find_all(const struct layout *layout, struct arena *arena,
-	struct generation **out, size_t *count, struct fault *fault)
+	struct found *found, struct fault *fault)
 {
 	char path[PATH_MAX];
-	size_t room = 16;
-	*count = 0;
-	*out = arena_take(arena, room * sizeof **out);
-	if (*out == NULL ||
-		snprintf(path, sizeof path, "%s", layout->database) < 0)
-		return no_memory(fault);
+	int rc = 0;
+	memcpy(path, layout->database, sizeof path);
 	*strrchr(path, '/') = '\0';
 	DIR *directory = opendir(path);
 	if (directory == NULL)
 		return file_fault(fault, errno, "can't list directory", path);
 	for (const struct dirent *entry;
-		(entry = readdir(directory)) != NULL;) {
-		struct generation found = {0};
-		if (!is_generation(entry->d_name, found.name))
-			continue;
-		if (*count == room) {
-			struct generation *more =
-				arena_take(arena, 2 * room * sizeof *more);
-			if (more == NULL)
-				break;
-			memcpy(more, *out, room * sizeof *more);
-			*out = more;
-			room *= 2;
-		}
-		(*out)[(*count)++] = found;
+		rc == 0 && (entry = readdir(directory)) != NULL;) {
+		struct generation one = {0};
+		if (is_generation(entry->d_name, one.name) &&
+			!add(found, &one, arena))
+			rc = no_memory(fault);
 	}
 	closedir(directory);
-	qsort(*out, *count, sizeof **out, by_number);
-	return 0;
+	if (found->count > 0)
+		qsort(found->items, found->count, sizeof *found->items,
+			by_number);
+	return rc;
 }
 
 int generations_list(const char *path, struct arena *arena,
 	const struct generation **out, size_t *count, struct fault *fault)
 {
 	struct layout layout;
-	struct generation *all = NULL;
+	struct found found = {0};
 	bool exists = false;
-	*count = 0;
 	int rc = layout_find(&layout, path, &exists, fault);
 	if (rc == 0 && !exists)
 		rc = fault_set(fault, FAULT_REFUSED,
 			"%s holds no store: check store.path", path);
 	if (rc == 0)
-		rc = find_all(&layout, arena, &all, count, fault);
-	for (size_t i = 0; rc == 0 && i < *count; i++)
-		rc = describe(&layout, &all[i], arena);
-	*out = all;
+		rc = find_all(&layout, arena, &found, fault);
+	for (size_t i = 0; rc == 0 && i < found.count; i++)
+		rc = describe(&layout, &found.items[i], arena);
+	*out = found.items;
+	*count = found.count;
 	return rc == FAULT_OOM ? no_memory(fault) : rc;
 }
 

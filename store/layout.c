@@ -2,6 +2,7 @@
 
 #include "store/file_codes.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +21,15 @@
 /* out = directory/rest; false when it does not fit. */
 static bool join(char out[PATH_MAX], const char *directory, const char *rest)
 {
-	int length = snprintf(out, PATH_MAX, "%s/%s", directory, rest);
-	return length > 0 && length < PATH_MAX;
+	return snprintf(out, PATH_MAX, "%s/%s", directory, rest) < PATH_MAX;
+}
+
+/* out = directory/name, for the short names that layout_find() made sure of. */
+static void join_short(
+	char out[PATH_MAX], const struct layout *layout, const char *name)
+{
+	bool fits = join(out, layout->directory, name);
+	assert(fits);
 }
 
 /* "generations/g1.db" names g1. */
@@ -30,7 +38,7 @@ static bool parse_target(struct layout *layout, const char *target)
 	int end = 0;
 	char name[GENERATION_NAME_MAX];
 	if (sscanf(target, "generations/%15[g0-9].db%n", name, &end) != 1 ||
-		end == 0 || target[end] != '\0' || name[0] != 'g')
+		end == 0 || target[end] != '\0' || generation_number(name) == 0)
 		return false;
 	memcpy(layout->generation, name, sizeof name);
 	return true;
@@ -84,14 +92,12 @@ static int too_long(struct fault *fault)
 static int name_files(struct layout *layout, struct fault *fault)
 {
 	char rest[64];
-	int length = snprintf(
+	(void)snprintf(
 		rest, sizeof rest, "generations/%s.db", layout->generation);
-	bool fits =
-		length > 0 && join(layout->database, layout->directory, rest);
-	length = snprintf(
+	bool fits = join(layout->database, layout->directory, rest);
+	(void)snprintf(
 		rest, sizeof rest, "generations/%s.draft", layout->generation);
-	if (!fits || length < 0 ||
-		!join(layout->draft, layout->directory, rest))
+	if (!fits || !join(layout->draft, layout->directory, rest))
 		return too_long(fault);
 	note_file(layout);
 	return 0;
@@ -147,8 +153,7 @@ int layout_next_generation(const struct layout *layout,
 {
 	char path[PATH_MAX];
 	int64_t highest = generation_number(layout->generation);
-	if (!join(path, layout->directory, "generations"))
-		return too_long(fault);
+	join_short(path, layout, "generations");
 	DIR *directory = opendir(path);
 	if (directory == NULL)
 		return file_fault(fault, errno, "can't list directory", path);
@@ -202,11 +207,11 @@ int layout_make(const struct layout *layout, struct fault *fault)
 		rc = fault_set(fault, FAULT_REFUSED,
 			"%s is not a directory: store.path names one",
 			layout->directory);
-	if (rc == 0 && join(path, layout->directory, "generations"))
+	join_short(path, layout, "generations");
+	if (rc == 0)
 		rc = make_directory(path, fault);
-	if (rc == 0 && join(path, layout->directory, "backups"))
-		rc = make_directory(path, fault);
-	return rc;
+	join_short(path, layout, "backups");
+	return rc < 0 ? rc : make_directory(path, fault);
 }
 
 /* 1: another process holds it. */
@@ -241,8 +246,7 @@ int layout_lock_build(
 {
 	char path[PATH_MAX];
 	*out = -1;
-	if (!join(path, layout->directory, "generations"))
-		return too_long(fault);
+	join_short(path, layout, "generations");
 	int rc = lock_directory(path, out, fault);
 	if (rc != 1)
 		return rc;
@@ -270,8 +274,7 @@ int layout_clear_left(const struct layout *layout, struct fault *fault)
 {
 	char path[PATH_MAX];
 	int rc = 0;
-	if (!join(path, layout->directory, "generations"))
-		return too_long(fault);
+	join_short(path, layout, "generations");
 	DIR *directory = opendir(path);
 	if (directory == NULL)
 		return file_fault(fault, errno, "can't list directory", path);
@@ -289,9 +292,9 @@ int layout_clear_draft(const struct layout *layout, struct fault *fault)
 	static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
 	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
 		char path[PATH_MAX + 16];
-		int length = snprintf(
+		(void)snprintf(
 			path, sizeof path, "%s%s", layout->draft, suffixes[i]);
-		if (length < 0 || (unlink(path) != 0 && errno != ENOENT))
+		if (unlink(path) != 0 && errno != ENOENT)
 			return file_fault(fault, errno, "can't remove", path);
 	}
 	return 0;
@@ -314,9 +317,9 @@ static int make_link(
 	const struct layout *layout, const char *path, struct fault *fault)
 {
 	char target[64];
-	int length = snprintf(
+	(void)snprintf(
 		target, sizeof target, "generations/%s.db", layout->generation);
-	if (length > 0 && symlink(target, path) == 0)
+	if (symlink(target, path) == 0)
 		return 0;
 	return file_fault(fault, errno, "can't make link", path);
 }
@@ -324,8 +327,7 @@ static int make_link(
 int layout_relink(const struct layout *layout, struct fault *fault)
 {
 	char path[PATH_MAX];
-	if (!join(path, layout->directory, NEW_LINK_NAME))
-		return too_long(fault);
+	join_short(path, layout, NEW_LINK_NAME);
 	if (unlink(path) != 0 && errno != ENOENT)
 		return file_fault(fault, errno, "can't remove", path);
 	int rc = make_link(layout, path, fault);
@@ -341,10 +343,8 @@ int layout_place(const struct layout *layout, struct fault *fault)
 		return file_fault(
 			fault, errno, "can't rename to", layout->database);
 	char generations[PATH_MAX];
-	int rc = 0;
-	if (join(generations, layout->directory, "generations"))
-		rc = layout_sync_directory(generations, fault);
-	return rc;
+	join_short(generations, layout, "generations");
+	return layout_sync_directory(generations, fault);
 }
 
 int layout_publish(const struct layout *layout, struct fault *fault)
@@ -369,8 +369,8 @@ static void drop_cache(const char *path)
 
 static const char *wal_path(const struct layout *layout, char *out, size_t size)
 {
-	int length = snprintf(out, size, "%s-wal", layout->database);
-	return length > 0 ? out : "";
+	(void)snprintf(out, size, "%s-wal", layout->database);
+	return out;
 }
 
 void layout_drop_cache(const struct layout *layout)

@@ -59,11 +59,11 @@ int layout_make(const struct layout *layout, struct fault *fault);
 
 /* Lock the directory itself, for life: a lock file could be deleted. The caller
  * owns the descriptor in *out. Errors: FAULT_LOCKED (a second writer),
- * FAULT_IO. */
+ * file_fault(). */
 int layout_lock(const struct layout *layout, int *out, struct fault *fault);
 
 /* The same for who builds a generation beside the live one: one at a time.
- * Errors: FAULT_REFUSED (another one does), FAULT_IO. */
+ * Errors: FAULT_REFUSED (another one does), file_fault(). */
 int layout_lock_build(
 	const struct layout *layout, int *out, struct fault *fault);
 
@@ -77,7 +77,7 @@ int layout_clear_left(const struct layout *layout, struct fault *fault);
 int layout_clear_draft(const struct layout *layout, struct fault *fault);
 
 /* The draft is complete: rename it, then link it, each made durable. A crash in
- * between is finished by the next call. Errors: FAULT_IO. */
+ * between is finished by the next call. Errors: FAULT_IO, file_fault(). */
 int layout_publish(const struct layout *layout, struct fault *fault);
 
 /* The same without the link: the live generation stays the live one. */

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -194,8 +195,9 @@ static void one_at_a_time_is_built(void **state)
 	store_close(one);
 }
 
-/* A crash in a process of its own, which opens what it works on. */
-static void crash_at(struct store_rig *rig, const char *where)
+/* A crash in a process of its own, which opens what it works on; the store is
+ * closed then. */
+static void crash(struct store_rig *rig, const char *where)
 {
 	store_rig_close(rig);
 	pid_t child = fork();
@@ -209,6 +211,11 @@ static void crash_at(struct store_rig *rig, const char *where)
 	int status = 0;
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFSIGNALED(status));
+}
+
+static void crash_at(struct store_rig *rig, const char *where)
+{
+	crash(rig, where);
 	store_rig_open(rig);
 }
 
@@ -263,6 +270,119 @@ static void a_seal_without_a_ready_successor_is_lifted(void **state)
 	assert_string_equal(store_generation(rig->store), "g1");
 }
 
+/* A closed store's file, as a backup is: made by SQL from outside. */
+static void copy_live(struct store_rig *rig, char out[PATH_MAX])
+{
+	char sql[PATH_MAX + 32];
+	(void)snprintf(
+		out, PATH_MAX, "%s/backups/copy.db", rig->directory.path);
+	(void)snprintf(sql, sizeof sql, "VACUUM INTO '%s'", out);
+	store_rig_tamper(rig, sql);
+}
+
+/* g1 is sealed, and `successor` stands where g2 did; NULL: nothing does. */
+static void check_lifted(struct store_rig *rig, const char *successor)
+{
+	struct directory g2 =
+		directory_entry(&rig->directory, "generations/g2.db");
+	struct directory wal =
+		directory_entry(&rig->directory, "generations/g2.db-wal");
+	take(rig, 0, 20);
+	build(rig, NULL, 0, 20);
+	crash(rig, "switch_sealed");
+	assert_int_equal(unlink(g2.path), 0);
+	(void)unlink(wal.path);
+	if (successor != NULL)
+		file_write(g2.path, successor);
+	store_rig_open(rig);
+	assert_string_equal(store_generation(rig->store), "g1");
+	take(rig, 20, 22);
+}
+
+static void a_seal_whose_successor_is_gone_is_lifted(void **state)
+{
+	check_lifted(*state, NULL);
+}
+
+static void a_seal_whose_successor_is_no_store_is_lifted(void **state)
+{
+	check_lifted(*state, "my thesis, the only copy\n");
+}
+
+static void a_switch_that_can_not_be_finished_is_told(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	struct directory link =
+		directory_entry(&rig->directory, "features.db.new");
+	take(rig, 0, 20);
+	build(rig, NULL, 0, 20);
+	crash(rig, "switch_sealed");
+	assert_int_equal(mkdir(link.path, 0700), 0);
+	assert_true(store_open(&rig->store, &rig->options, &fault) < 0);
+	assert_null(rig->store);
+	assert_non_null(strstr(fault.text, "finishing the switch to g2"));
+	assert_int_equal(rmdir(link.path), 0);
+	store_rig_open(rig);
+	assert_string_equal(store_generation(rig->store), "g2");
+}
+
+static void nobody_goes_back_to_what_took_nothing(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	take(rig, 0, 5);
+	build(rig, NULL, 0, 0);
+	const struct store_switch back = {.generation = "g2",
+		.stop_reason = STOP_ROLLED_BACK,
+		.stop_detail = "rolled_back: a test"};
+	assert_int_equal(
+		store_switch(&rig->store, &back, &fault), FAULT_REFUSED);
+	assert_non_null(strstr(fault.text, "there is nothing to go back to"));
+	assert_string_equal(store_generation(rig->store), "g1");
+	take(rig, 5, 6);
+}
+
+/* Its older log takes nothing more, and what a person paused stays paused, also
+ * when what was rolled back is resumed. */
+static void going_back_stops_only_what_takes_records(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	const char *reason = "";
+	take(rig, 0, 5);
+	const struct store_partition *paused = NULL;
+	check_ok(store_partition(rig->store, "beta", 0, 0, &paused, &fault),
+		&fault);
+	struct store_stop stop = {.log = &paused->log,
+		.reason = STOP_PAUSED,
+		.detail = "paused: a test",
+		.log_start = LOG_START_UNKNOWN};
+	check_ok(store_stop_partition(rig->store, &stop, &decision, &fault),
+		&fault);
+	stop.log = &store_rig_partition(rig, 0)->log;
+	stop.reason = STOP_CHANGED;
+	stop.log_start = 0;
+	check_ok(store_stop_partition(rig->store, &stop, NULL, &fault), &fault);
+	check_ok(
+		store_new_log(rig->store, stop.log, &decision, &fault), &fault);
+	assert_int_equal(store_rig_partition(rig, 0)->log.incarnation, 1);
+	char base[PATH_MAX];
+	copy_live(rig, base);
+	build(rig, base, 0, 1);
+	const struct store_switch back = {.generation = "g2",
+		.stop_reason = STOP_ROLLED_BACK,
+		.stop_detail = "rolled_back: a test"};
+	check_ok(store_switch(&rig->store, &back, &fault), &fault);
+	assert_int_equal(store_rig_ask(rig, "SELECT count(*) FROM _stop"), 2);
+	check_ok(store_partition(rig->store, "beta", 0, 0, &paused, &fault),
+		&fault);
+	assert_int_equal(store_why_stopped(rig->store, &paused->log,
+				 &rig->arena, &reason, &fault),
+		1);
+	assert_string_equal(reason, STOP_PAUSED);
+}
+
 static void going_back_stops_every_partition_until_it_is_resumed(void **state)
 {
 	struct store_rig *rig = *state;
@@ -299,16 +419,6 @@ static void going_back_stops_every_partition_until_it_is_resumed(void **state)
 	store_rig_close(rig);
 	store_rig_open(rig);
 	assert_string_equal(store_generation(rig->store), "g1");
-}
-
-/* A closed store's file, as a backup is: made by SQL from outside. */
-static void copy_live(struct store_rig *rig, char out[PATH_MAX])
-{
-	char sql[PATH_MAX + 32];
-	(void)snprintf(
-		out, PATH_MAX, "%s/backups/copy.db", rig->directory.path);
-	(void)snprintf(sql, sizeof sql, "VACUUM INTO '%s'", out);
-	store_rig_tamper(rig, sql);
 }
 
 static void a_base_is_gone_on_with(void **state)
@@ -404,6 +514,11 @@ int main(void)
 		WITH_STORE(a_crash_behind_the_seal_leaves_the_new_one),
 		WITH_STORE(a_crash_behind_the_link_leaves_the_new_one),
 		WITH_STORE(a_seal_without_a_ready_successor_is_lifted),
+		WITH_STORE(a_seal_whose_successor_is_gone_is_lifted),
+		WITH_STORE(a_seal_whose_successor_is_no_store_is_lifted),
+		WITH_STORE(a_switch_that_can_not_be_finished_is_told),
+		WITH_STORE(nobody_goes_back_to_what_took_nothing),
+		WITH_STORE(going_back_stops_only_what_takes_records),
 		WITH_STORE(
 			going_back_stops_every_partition_until_it_is_resumed),
 		WITH_STORE(a_base_is_gone_on_with),
