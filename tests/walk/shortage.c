@@ -2,6 +2,7 @@
 
 #include "schema/json.h"
 #include "tests/walk/shortage_disk.h"
+#include "tests/walk/shortage_pieces.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,12 +19,14 @@ static atomic_int counted = SHORTAGE_COUNT; /* which kind */
 
 const char *shortage_name(enum shortage kind)
 {
-	static const char *const names[] = {"memory", "disk", "files"};
+	static const char *const names[] = {
+		"memory", "disk", "files", "pieces"};
 	return names[kind];
 }
 
 void shortage_begin(enum shortage kind, long n, bool forever)
 {
+	shortage_pieces_forget();
 	asked = 0;
 	fails_at = n;
 	for_ever = forever;
@@ -43,6 +46,17 @@ bool shortage_strikes(enum shortage kind)
 	long now = ++asked;
 	long at = fails_at;
 	return at > 0 && (for_ever ? now >= at : now == at);
+}
+
+bool shortage_counts(enum shortage kind)
+{
+	return (int)kind == counted;
+}
+
+bool shortage_lasts(enum shortage kind)
+{
+	return shortage_counts(kind) && for_ever && fails_at > 0 &&
+	       asked >= fails_at;
 }
 
 long shortage_held(void)

@@ -5,7 +5,9 @@
  * Memory is what the rooms ask for (the linker leads their malloc() here), and
  * jansson, and SQLite, counted together. The disk is what SQLite asks of its
  * VFS. Files are the rooms' own calls for directories, links, seals and
- * notes, past SQLite: they fail with EIO. Any thread may ask.
+ * notes, past SQLite: they fail with EIO. Pieces are what the rooms ask of
+ * their arenas, once a place in the code (shortage_pieces.h). Any thread may
+ * ask.
  */
 #ifndef HOLDFAST_TESTS_WALK_SHORTAGE_H
 #define HOLDFAST_TESTS_WALK_SHORTAGE_H
@@ -16,10 +18,11 @@ enum shortage {
 	SHORTAGE_MEMORY,
 	SHORTAGE_DISK,
 	SHORTAGE_FILES,
+	SHORTAGE_PIECES,
 	SHORTAGE_COUNT
 };
 
-/* "memory", "disk", "files". */
+/* "memory", "disk", "files", "pieces". */
 const char *shortage_name(enum shortage kind);
 
 /* Once, before SQLite or jansson are used. */
@@ -34,6 +37,10 @@ long shortage_end(void);
 
 /* The next one is asked: does it fail? */
 bool shortage_strikes(enum shortage kind);
+
+/* Are requests of `kind` counted? Do they all fail by now? */
+bool shortage_counts(enum shortage kind);
+bool shortage_lasts(enum shortage kind);
 
 /* Blocks of memory that were taken and not given back. */
 long shortage_held(void);
