@@ -348,7 +348,8 @@ static int hold_back(struct pipeline *pipeline,
 		pipeline->options->source, partition->log, true, fault);
 }
 
-/* Where the store says, which may be a new log. */
+/* Where the store says, which may be a new log. One that was held when the
+ * source found it changed is paused there still. */
 static int start_where_stored(struct pipeline *pipeline,
 	struct pipeline_partition *partition, struct fault *fault)
 {
@@ -359,7 +360,7 @@ static int start_where_stored(struct pipeline *pipeline,
 		partition->log_start, &stored, fault);
 	if (rc == 0 && &stored->log != partition->log)
 		rc = add_log(pipeline, &stored->log, fault);
-	if (rc == 0 && partition->course == COURSE_NOT_STARTED)
+	if (rc == 0 && partition->course != COURSE_RUNS)
 		rc = source_pause(source, partition->log, false, fault);
 	return rc < 0 ? rc : take_up(pipeline, partition, stored, fault);
 }

@@ -681,6 +681,34 @@ static void what_a_person_stopped_stays_so_whatever_is_found(void **state)
 	assert_string_equal(why_stopped(rig, 1), STOP_PAUSED);
 }
 
+static int pause_or_resume_one(struct rig *rig, int order)
+{
+	if (order == 1)
+		stop(rig, 1, STOP_PAUSED);
+	else
+		resume(rig, 1);
+	return 0;
+}
+
+static void what_the_source_stopped_while_it_was_held_gives_records_again(
+	void **state)
+{
+	struct rig *rig = *state;
+	rig->attend = pause_or_resume_one;
+	announce_two(rig);
+	rig_send(rig, 1, 1, 1, 1);
+	script_order(&rig->script, 1);
+	script_idle(&rig->script);
+	script_stop(&rig->script, 1, "log_changed: run this");
+	script_order(&rig->script, 2);
+	script_idle(&rig->script);
+	rig_send(rig, 1, 2, 1, 1);
+	rig_run_well(rig);
+	assert_false(rig->script.partitions[1].paused);
+	assert_int_equal(rig->script.partitions[1].starts, 2);
+	assert_int_equal(rig_accounts(rig, 1)->taken, 2);
+}
+
 static int attend_in_vain(struct rig *rig, int order)
 {
 	(void)rig;
@@ -752,6 +780,8 @@ int main(void)
 			what_the_source_finds_stands_in_the_store_until_it_is_over),
 		BOTH_WAYS(what_is_resumed_while_it_is_judged_is_started_anew),
 		BOTH_WAYS(what_a_person_stopped_stays_so_whatever_is_found),
+		BOTH_WAYS(
+			what_the_source_stopped_while_it_was_held_gives_records_again),
 		BOTH_WAYS(a_fault_of_what_was_wanted_ends_the_run),
 		BOTH_WAYS(who_insists_does_not_keep_records_away),
 	};
