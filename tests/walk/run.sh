@@ -3,7 +3,8 @@
 #
 #     run.sh [-b BUILD] quick             one request in some hundred, one call in eleven: what ctest runs
 #     run.sh [-b BUILD] full              all of them: an hour
-#     run.sh [-b BUILD] every M D         each M-th request, each D-th call of SQLite's and of ours; all pieces
+#     run.sh [-b BUILD] every M D         each M-th request, each D-th call of SQLite's and of ours, and
+#                                         statement; of what rooms alone ask for more, and all pieces
 #     run.sh [-b BUILD] at KIND CHAPTER N once|forever   one of them again
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -24,6 +25,8 @@ every() { # requests for memory, calls of the disk
 	"$walk" memory all "$1" >"$said" || failed=1
 	"$walk" disk all "$2" >>"$said" || failed=1
 	"$walk" files all "$2" >>"$said" || failed=1
+	"$walk" rooms all $((($2 + 2) / 3)) >>"$said" || failed=1
+	"$walk" statements all "$2" >>"$said" || failed=1
 	"$walk" pieces all 1 >>"$said" || failed=1 # seconds
 	grep -v 'points, .* violations$' "$said" || true
 	sed -n 's/ points, \(.*\) violations$/ \1/p' "$said" |

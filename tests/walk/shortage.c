@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <jansson.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,11 +17,12 @@ static atomic_long asked, held;
 static atomic_long fails_at; /* 0: nothing does */
 static atomic_bool for_ever;
 static atomic_int counted = SHORTAGE_COUNT; /* which kind */
+static _Thread_local bool in_jansson;
 
 const char *shortage_name(enum shortage kind)
 {
 	static const char *const names[] = {
-		"memory", "disk", "files", "pieces"};
+		"memory", "disk", "files", "pieces", "rooms", "statements"};
 	return names[kind];
 }
 
@@ -59,6 +61,11 @@ bool shortage_lasts(enum shortage kind)
 	       asked >= fails_at;
 }
 
+bool shortage_is_forever(void)
+{
+	return for_ever;
+}
+
 long shortage_held(void)
 {
 	return held;
@@ -66,7 +73,8 @@ long shortage_held(void)
 
 static bool no_memory(void)
 {
-	if (!shortage_strikes(SHORTAGE_MEMORY))
+	if (!shortage_strikes(SHORTAGE_MEMORY) &&
+		(in_jansson || !shortage_strikes(SHORTAGE_ROOMS)))
 		return false;
 	errno = ENOMEM;
 	return true;
@@ -139,7 +147,9 @@ DIR *__wrap_opendir(const char *path)
 
 static void *sqlite_take(int size)
 {
-	char *memory = malloc((size_t)size + SIZE_BYTES);
+	if (shortage_strikes(SHORTAGE_MEMORY))
+		return NULL;
+	char *memory = taken(__real_malloc((size_t)size + SIZE_BYTES));
 	if (memory == NULL)
 		return NULL;
 	memcpy(memory, &size, sizeof size);
@@ -154,8 +164,10 @@ static void sqlite_give(void *memory)
 
 static void *sqlite_resize(void *memory, int size)
 {
-	char *larger =
-		realloc((char *)memory - SIZE_BYTES, (size_t)size + SIZE_BYTES);
+	if (shortage_strikes(SHORTAGE_MEMORY))
+		return NULL;
+	char *larger = __real_realloc(
+		(char *)memory - SIZE_BYTES, (size_t)size + SIZE_BYTES);
 	if (larger == NULL)
 		return NULL;
 	memcpy(larger, &size, sizeof size);
@@ -186,6 +198,24 @@ static void sqlite_finish(void *data)
 	(void)data;
 }
 
+static json_malloc_t jansson_take; /* of the rooms, which look at it */
+
+static void *take_for_jansson(size_t size)
+{
+	in_jansson = true;
+	void *memory = jansson_take(size);
+	in_jansson = false;
+	return memory;
+}
+
+static void jansson_install(void)
+{
+	json_free_t give;
+	json_process_init();
+	json_get_alloc_funcs(&jansson_take, &give);
+	json_set_alloc_funcs(take_for_jansson, give);
+}
+
 /* Without lookaside each of SQLite's requests comes here. */
 void shortage_install(void)
 {
@@ -198,5 +228,5 @@ void shortage_install(void)
 		sqlite3_initialize() != SQLITE_OK)
 		abort();
 	shortage_disk_install();
-	json_process_init();
+	jansson_install();
 }

@@ -6,8 +6,11 @@
  * jansson, and SQLite, counted together. The disk is what SQLite asks of its
  * VFS. Files are the rooms' own calls for directories, links, seals and
  * notes, past SQLite: they fail with EIO. Pieces are what the rooms ask of
- * their arenas, once a place in the code (shortage_pieces.h). Any thread may
- * ask.
+ * their arenas, once a place in the code (shortage_pieces.h). Rooms is the
+ * memory that the rooms alone ask for. Statements are their calls of SQLite
+ * that prepare or step one, which its cache and its own memory keep from
+ * failing in a small store: once there is no memory for it, for ever nothing
+ * can be read. Any thread may ask.
  */
 #ifndef HOLDFAST_TESTS_WALK_SHORTAGE_H
 #define HOLDFAST_TESTS_WALK_SHORTAGE_H
@@ -19,10 +22,12 @@ enum shortage {
 	SHORTAGE_DISK,
 	SHORTAGE_FILES,
 	SHORTAGE_PIECES,
+	SHORTAGE_ROOMS,
+	SHORTAGE_STATEMENTS,
 	SHORTAGE_COUNT
 };
 
-/* "memory", "disk", "files", "pieces". */
+/* "memory", "disk", "files", "pieces", "rooms", "statements". */
 const char *shortage_name(enum shortage kind);
 
 /* Once, before SQLite or jansson are used. */
@@ -37,6 +42,9 @@ long shortage_end(void);
 
 /* The next one is asked: does it fail? */
 bool shortage_strikes(enum shortage kind);
+
+/* What fails is all from the n-th one on. */
+bool shortage_is_forever(void);
 
 /* Are requests of `kind` counted? Do they all fail by now? */
 bool shortage_counts(enum shortage kind);

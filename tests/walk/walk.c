@@ -153,7 +153,11 @@ static bool is_honest(enum shortage kind, int code, const char *text)
 {
 	if (code == 0)
 		return true;
-	if (kind != SHORTAGE_MEMORY && kind != SHORTAGE_PIECES)
+	if (kind == SHORTAGE_STATEMENTS)
+		return text[0] != '\0' &&
+		       (code == FAULT_IO || code == FAULT_OOM ||
+			       code == FAULT_BUSY);
+	if (kind == SHORTAGE_DISK || kind == SHORTAGE_FILES)
 		return (code == FAULT_IO && text[0] != '\0') ||
 		       (code == FAULT_CORRUPT &&
 			       strstr(text, UNREADABLE) != NULL);
@@ -365,7 +369,8 @@ static int usage(void)
 {
 	(void)fputs("walk KIND CHAPTER|all EVERY\n"
 		    "walk KIND CHAPTER at N once|forever\n"
-		    "KIND: memory, disk, files, pieces. CHAPTER:",
+		    "KIND: memory, disk, files, pieces, rooms, "
+		    "statements. CHAPTER:",
 		stderr);
 	for (int i = 0; i < chapter_count; i++)
 		(void)fprintf(stderr, " %s", chapters[i].name);
