@@ -112,6 +112,10 @@ int bounded_source_limit(struct bounded_source *bounded,
 		find_or_add(bounded, limit->topic, limit->partition, fault);
 	if (bound == NULL)
 		return FAULT_OOM;
+	bool stopped = limit->stopped && !bound->limit.stopped;
+	bound->limit.stopped = limit->stopped;
+	if (limit->next_offset == bound->limit.next_offset && stopped)
+		bound->told = false;
 	if (limit->next_offset <= bound->limit.next_offset)
 		return 0;
 	bound->limit.next_offset = limit->next_offset;
@@ -171,6 +175,13 @@ static bool keep(struct bound *bound, const struct record *record)
 	return whole;
 }
 
+/* Nothing lies behind the limit, as far as the source behind told. */
+static bool ends_there(const struct bound *bound)
+{
+	return bound->limit.stopped ||
+	       (!bound->has_record && bound->end == bound->limit.next_offset);
+}
+
 /* It has come to its limit: said once. */
 static int tell_limit(struct bound *bound, struct source_event *event)
 {
@@ -181,7 +192,7 @@ static int tell_limit(struct bound *bound, struct source_event *event)
 	*event = (struct source_event){.log = bound->log,
 		.next_offset = bound->limit.next_offset,
 		.as_of_us = bound->limit.as_of_us};
-	return SOURCE_END;
+	return ends_there(bound) ? SOURCE_END : SOURCE_LIMIT;
 }
 
 static int give_record(struct bounded_source *bounded, struct bound *bound,
@@ -252,10 +263,14 @@ static int judge_end(struct bounded_source *bounded, struct source_event *event)
 {
 	struct bound *bound = bound_of(bounded, event->log);
 	bound->end = event->next_offset;
-	if (event->next_offset >= bound->limit.next_offset)
-		return tell_limit(bound, event);
-	bound->position = event->next_offset;
-	return SOURCE_END;
+	if (event->next_offset < bound->limit.next_offset) {
+		bound->position = event->next_offset;
+		return SOURCE_END;
+	}
+	/* That the limit is the log's end, too, is more than was told. */
+	if (event->next_offset == bound->limit.next_offset)
+		bound->told = false;
+	return tell_limit(bound, event);
 }
 
 static int poll_inner(struct bounded_source *bounded,

@@ -2,8 +2,11 @@
  * A source that another one's progress bounds: of each partition it gives what
  * lies below a limit, which may be raised while it runs.
  *
- * At its limit a partition is held at the source behind, and the end it has
- * come to is told as SOURCE_END at the limit itself: gaps below it are passed.
+ * At its limit a partition is held at the source behind, and what it has come
+ * to is told at the limit itself: gaps below it are passed. It is a SOURCE_END
+ * where its log ends there, too, or where its owner stopped it; else a
+ * SOURCE_LIMIT, since who takes that for an end lets keys go which copies in
+ * the rest still meet (design section 6, key window).
  * A partition without a limit gives nothing yet; one of a topic that is free
  * gives everything. Nothing is committed. So a generation is built that never
  * runs ahead of the live one.
@@ -29,10 +32,12 @@ struct source_limit {
 	const char *topic;
 	int32_t partition;
 	int64_t next_offset; /* records below; INT64_MAX: all */
-	int64_t as_of_us;    /* what SOURCE_END says there */
+	int64_t as_of_us;    /* what is told there */
+	bool stopped;	     /* nothing beyond is taken before a `resume` */
 };
 
-/* Set a limit, or raise it; a lower one than before changes nothing.
+/* Set a limit, or raise it; a lower one than before changes nothing. One that
+ * stopped meanwhile is told anew.
  * Errors: FAULT_OOM, those of source_pause(). */
 int bounded_source_limit(struct bounded_source *bounded,
 	const struct source_limit *limit, struct fault *fault);

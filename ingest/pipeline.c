@@ -153,10 +153,11 @@ static int take_event(struct pipeline *pipeline, struct flight *flight,
 	switch (outcome) {
 	case SOURCE_RECORD:
 		return take_record(pipeline, flight, &event->record, fault);
-	case SOURCE_END: {
+	case SOURCE_END:
+	case SOURCE_LIMIT: {
 		pipeline_runs_well(pipeline, event->log);
-		struct store_mark mark = {
-			event->log, event->next_offset, event->as_of_us};
+		struct store_mark mark = {event->log, event->next_offset,
+			event->as_of_us, outcome == SOURCE_LIMIT};
 		return flight_add_mark(flight, &mark, fault);
 	}
 	case SOURCE_PARTITION:

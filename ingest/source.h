@@ -27,18 +27,19 @@ enum source_outcome {
 	SOURCE_STOPPED = 4,   /* a partition stopped, for event->fault */
 	SOURCE_NOTICE = 5,    /* something an operator should know: the text in
 				 event->fault; goes on */
-	SOURCE_DONE = 6 /* `until_end`: all that was there at the start came, of
-			   partitions that are not held back */
+	SOURCE_DONE = 6, /* `until_end`: all that was there at the start came,
+			  of partitions that are not held back */
+	SOURCE_LIMIT = 7 /* as END, where the partition's log may go on */
 };
 
 struct source_event {
 	struct record record;  /* borrowed until the next poll */
-	const struct log *log; /* of END, STOPPED; NULL for a NOTICE */
+	const struct log *log; /* of END, LIMIT, STOPPED; NULL for a NOTICE */
 	const char *topic;     /* PARTITION, borrowed until the next poll */
 	int32_t partition;
 	int64_t log_start;	/* PARTITION: first offset the log still holds;
 				   STOPPED too, or -1: unknown */
-	int64_t next_offset;	/* END: position of the end */
+	int64_t next_offset;	/* END, LIMIT: position of the end */
 	int64_t as_of_us;	/* END: wall clock; all there was then came */
 	const char *cluster_id; /* PARTITION: "" while unknown */
 	bool more; /* PARTITION: another one follows at once, without waiting

@@ -162,8 +162,9 @@ static bool take_marks(struct batch *batch, const struct store_batch *input)
 		/* At its end the wall clock says how far all is taken, also
 		 * where a producer's clock was ahead of it. */
 		partition->as_of_us = mark->as_of_us;
-		note_end(partition, mark);
-		batch->moods[mark->log->id - 1].at_end = true;
+		if (!mark->goes_on)
+			note_end(partition, mark);
+		batch->moods[mark->log->id - 1].at_end = !mark->goes_on;
 	}
 	return true;
 }

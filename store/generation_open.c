@@ -2,6 +2,7 @@
 #include "store/generation_state.h"
 
 #include "store/backup_seal.h"
+#include "store/failpoint.h"
 #include "store/file_codes.h"
 #include "store/file_copy.h"
 #include "store/tables.h"
@@ -57,6 +58,27 @@ static int copy_base(
 	return rc;
 }
 
+/* What the draft was copied from may have been live: a crash before it is
+ * opened as what it is must not leave a generation that looks complete. */
+static int note_unfinished(struct store *store, struct fault *fault)
+{
+	sqlite3 *db = NULL;
+	int rc = sql_open(&db, store->layout.draft, SQL_WRITE, 0, fault);
+	if (rc == 0) /* a rename takes no WAL along */
+		rc = sql_execute(db, "PRAGMA journal_mode = DELETE", fault);
+	if (rc == 0)
+		rc = generation_note(db, GENERATION_BUILDING, "", fault);
+	sqlite3_close(db);
+	return rc;
+}
+
+static int copy_unfinished(
+	struct store *store, const char *base, struct fault *fault)
+{
+	int rc = copy_base(&store->layout, base, fault);
+	return rc < 0 ? rc : note_unfinished(store, fault);
+}
+
 static int check_base(const struct identity *live, const char *base,
 	struct arena *arena, struct fault *fault)
 {
@@ -90,10 +112,11 @@ static int make(struct store *store, const char *live_path,
 		rc = check_base(&live, build->base, &store->memory, fault);
 	if (rc == 0)
 		rc = build->base != NULL
-			     ? copy_base(&store->layout, build->base, fault)
+			     ? copy_unfinished(store, build->base, fault)
 			     : store_draft(store, schema, &live, fault);
 	if (rc == 0)
 		rc = layout_place(&store->layout, fault);
+	failpoint("generation_placed");
 	schema_free(live.schema);
 	return rc;
 }

@@ -247,6 +247,9 @@ struct store_mark {
 	const struct log *log;
 	int64_t next_offset; /* the end's position: the rest are gaps */
 	int64_t as_of_us;    /* the wall clock when the end was reported */
+	/* Its log may go on there: then it is not at its end, and copies that
+	 * it may bring find their keys. */
+	bool goes_on;
 };
 
 struct store_batch {

@@ -129,16 +129,29 @@ static int check_built(const struct rebuild *rebuild,
 		built->accounts.first_offset, live->accounts.first_offset);
 }
 
+/* Does the live one take none of it until somebody resumes it? Who only waits
+ * for the slowest goes on by itself. */
+static bool is_stopped(
+	const struct reader_status *status, const struct log *log)
+{
+	for (size_t i = 0; i < status->stop_count; i++)
+		if (same_partition(status->stops[i].log, log))
+			return strcmp(status->stops[i].reason, STOP_AHEAD) != 0;
+	return false;
+}
+
 /* One partition's limit; how many offsets lie between, onto *behind. */
 static int follow_one(struct rebuild *rebuild,
-	const struct store_partition *live, int64_t *behind,
+	const struct reader_status *status, size_t index, int64_t *behind,
 	struct fault *fault)
 {
+	const struct store_partition *live = &status->partitions[index];
 	const struct store_partition *built = find_built(rebuild, &live->log);
 	const struct source_limit limit = {.topic = live->log.topic,
 		.partition = live->log.partition,
 		.next_offset = live->accounts.next_offset,
-		.as_of_us = live->as_of_us};
+		.as_of_us = live->as_of_us,
+		.stopped = is_stopped(status, &live->log)};
 	if (schema_source(store_schema(rebuild->store), live->log.topic) ==
 		NULL)
 		return 0; /* --partial */
@@ -238,8 +251,7 @@ static int follow(struct rebuild *rebuild, int64_t *behind, struct fault *fault)
 		if (!rebuild->options->partial)
 			rc = check_reach(rebuild, &status, i, fault);
 		if (rc == 0 && !is_older(&status, i))
-			rc = follow_one(
-				rebuild, &status.partitions[i], behind, fault);
+			rc = follow_one(rebuild, &status, i, behind, fault);
 	}
 	if (rc == 0)
 		rc = follow_new_topics(rebuild, &status, behind, fault);

@@ -156,7 +156,8 @@ static void note_ends(struct store *store, const struct store_batch *batch)
 	for (size_t i = 0; i < batch->record_count; i++)
 		store->at_end[batch->records[i].record.log->id - 1] = false;
 	for (size_t i = 0; i < batch->mark_count; i++)
-		store->at_end[batch->marks[i].log->id - 1] = true;
+		store->at_end[batch->marks[i].log->id - 1] =
+			!batch->marks[i].goes_on;
 }
 
 void twin_store_suspect(

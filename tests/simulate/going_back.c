@@ -185,7 +185,7 @@ static int set_limits(struct filling *filling, struct bounded_source *bounded,
 		const struct store_partition *one = store_partition_at(live, i);
 		const struct source_limit limit = {one->log.topic,
 			one->log.partition, one->accounts.next_offset,
-			one->as_of_us};
+			one->as_of_us, false};
 		rc = bounded_source_limit(bounded, &limit, fault);
 	}
 	return rc;
@@ -298,7 +298,6 @@ static int work_on(struct world *world, struct store *build,
 	struct past *past = world->past;
 	struct filling filling = {.world = world, .build = build};
 	slot->exists = true;
-	slot->left = false;
 	slot->complete = PAST_NOT;
 	world_prepare(build);
 	world_check_build(world, build, &slot->arrivals);
@@ -334,7 +333,7 @@ static void note_left(struct world *world, const struct arrivals *base)
 			world->path, i);
 		if (slot->exists || i == past->live || access(path, F_OK) != 0)
 			continue;
-		slot->exists = slot->left = true;
+		slot->exists = true;
 		slot->complete = PAST_NOT;
 		slot->arrivals.count = 0;
 		copy_arrivals(&slot->arrivals, base);
@@ -501,8 +500,6 @@ static int step_probe(struct world *world, struct fault *fault)
 	bool half = chance_percent(&past->chance, 50);
 	int number = pick(past, half ? PAST_NOT : PAST_COMPLETE);
 	if (number == 0)
-		return 0;
-	if (half && past->generations[number].left)
 		return 0;
 	note_nexts(world->store, nexts);
 	if (!half && memcmp(nexts, past->generations[number].nexts,

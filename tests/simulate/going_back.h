@@ -21,8 +21,6 @@ enum completeness {
 };
 
 struct past_generation {
-	bool left; /* it died while it was opened: what it is called, nobody
-		      noted */
 	bool exists;
 	enum completeness complete;
 	int64_t nexts[EVENT_PARTITIONS]; /* when it was last looked at */

@@ -28,7 +28,7 @@ static int noted_poll(struct source *source, struct source_event *event,
 				.record = record_at(&noted->world->logs[i],
 					event->record.offset)});
 	}
-	if (outcome == SOURCE_END)
+	if (outcome == SOURCE_END || outcome == SOURCE_LIMIT)
 		arrive(noted->arrivals,
 			&(struct arrival){.kind = ARRIVAL_END,
 				.log = log_index(event->log->topic,

@@ -95,11 +95,6 @@ static struct run_plan go_back(struct run_plan plan, int steps)
 	plan.lies = plan.rots = false;
 	plan.troubles = 0; /* what is rebuilt would be another log */
 	plan.window_bytes = 0;
-	/* A build stops where the live one is, and takes that for an end of the
-	 * partition that lags: keys of others are let go there that its copies
-	 * would still meet. */
-	plan.habits.laggard = -1;
-	plan.habits.backlog = false;
 	plan.steps_back = steps;
 	return plan;
 }

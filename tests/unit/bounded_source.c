@@ -95,12 +95,23 @@ static void expect_record(struct rig *rig, int64_t offset, const char *value)
 	assert_memory_equal(event.record.value.data, value, strlen(value));
 }
 
-static void expect_end(struct rig *rig, int64_t next_offset)
+static void expect_told(
+	struct rig *rig, enum source_outcome outcome, int64_t next_offset)
 {
 	struct source_event event;
-	assert_int_equal(next(rig, &event), SOURCE_END);
+	assert_int_equal(next(rig, &event), outcome);
 	assert_int_equal(event.next_offset, next_offset);
 	assert_ptr_equal(event.log, &rig->log);
+}
+
+static void expect_end(struct rig *rig, int64_t next_offset)
+{
+	expect_told(rig, SOURCE_END, next_offset);
+}
+
+static void expect_limit(struct rig *rig, int64_t next_offset)
+{
+	expect_told(rig, SOURCE_LIMIT, next_offset);
 }
 
 static void expect_nothing(struct rig *rig)
@@ -117,7 +128,7 @@ static void what_lies_beyond_the_limit_does_not_come(void **state)
 	limit(rig, 2);
 	expect_record(rig, 0, "zero");
 	expect_record(rig, 1, "one");
-	expect_end(rig, 2);
+	expect_limit(rig, 2);
 	expect_nothing(rig);
 	assert_true(rig->script.partitions[0].paused);
 }
@@ -129,11 +140,11 @@ static void it_comes_when_the_limit_is_raised(void **state)
 	begin(rig, 0);
 	limit(rig, 1);
 	expect_record(rig, 0, "zero");
-	expect_end(rig, 1);
+	expect_limit(rig, 1);
 	limit(rig, 3);
 	expect_record(rig, 1, "one");
 	expect_record(rig, 2, "two");
-	expect_end(rig, 3);
+	expect_limit(rig, 3);
 	expect_nothing(rig);
 }
 
@@ -145,7 +156,7 @@ static void without_a_limit_nothing_comes(void **state)
 	expect_nothing(rig);
 	limit(rig, 1);
 	expect_record(rig, 0, "zero");
-	expect_end(rig, 1);
+	expect_limit(rig, 1);
 }
 
 static void a_limit_is_never_lowered(void **state)
@@ -169,9 +180,60 @@ static void a_limit_behind_a_gap_is_reached(void **state)
 	limit(rig, 5);
 	expect_record(rig, 0, "zero");
 	expect_record(rig, 1, "one");
-	expect_end(rig, 5);
+	expect_limit(rig, 5);
 	limit(rig, 6);
 	expect_record(rig, 5, "five");
+}
+
+static void a_limit_where_the_log_ends_is_its_end(void **state)
+{
+	struct rig *rig = *state;
+	records(rig, 2);
+	script_end(&rig->script, 0);
+	begin(rig, 0);
+	limit(rig, 2);
+	expect_record(rig, 0, "zero");
+	expect_record(rig, 1, "one");
+	expect_end(rig, 2);
+	expect_nothing(rig);
+}
+
+static void who_starts_at_the_logs_end_is_told_so(void **state)
+{
+	struct rig *rig = *state;
+	limit(rig, 2);
+	records(rig, 2);
+	begin(rig, 2);
+	expect_nothing(rig);
+	script_end(&rig->script, 0);
+	expect_end(rig, 2);
+}
+
+/* Nobody takes what lies beyond until somebody decides so. */
+static void the_limit_of_a_stopped_partition_is_its_end(void **state)
+{
+	struct rig *rig = *state;
+	struct fault fault = {0};
+	struct source_limit stopped = {.topic = "alpha",
+		.next_offset = 1,
+		.as_of_us = AS_OF_US,
+		.stopped = true};
+	records(rig, 3);
+	begin(rig, 0);
+	limit(rig, 1);
+	expect_record(rig, 0, "zero");
+	expect_limit(rig, 1);
+	assert_int_equal(
+		bounded_source_limit(rig->bounded, &stopped, &fault), 0);
+	expect_end(rig, 1);
+	expect_nothing(rig);
+	stopped.next_offset = 2;
+	assert_int_equal(
+		bounded_source_limit(rig->bounded, &stopped, &fault), 0);
+	expect_record(rig, 1, "one");
+	expect_end(rig, 2);
+	limit(rig, 3);
+	expect_record(rig, 2, "two");
 }
 
 static void an_end_before_the_limit_is_told_as_it_is(void **state)
@@ -198,7 +260,7 @@ static void an_end_beyond_the_limit_is_told_when_that_comes_there(void **state)
 	limit(rig, 2);
 	expect_record(rig, 0, "zero");
 	expect_record(rig, 1, "one");
-	expect_end(rig, 2);
+	expect_limit(rig, 2);
 	expect_nothing(rig);
 	limit(rig, 4);
 	expect_end(rig, 4);
@@ -225,7 +287,7 @@ static void what_waits_does_not_come_while_it_is_held_back(void **state)
 	begin(rig, 0);
 	limit(rig, 1);
 	expect_record(rig, 0, "zero");
-	expect_end(rig, 1);
+	expect_limit(rig, 1);
 	assert_int_equal(source_pause(source, &rig->log, true, &fault), 0);
 	limit(rig, 3);
 	expect_nothing(rig);
@@ -241,7 +303,7 @@ static void started_anew_it_gives_what_it_kept_once(void **state)
 	begin(rig, 0);
 	limit(rig, 1);
 	expect_record(rig, 0, "zero");
-	expect_end(rig, 1); /* and keeps the next */
+	expect_limit(rig, 1); /* and keeps the next */
 	begin(rig, 0);
 	limit(rig, 3);
 	expect_record(rig, 0, "zero");
@@ -263,7 +325,7 @@ static void it_says_how_much_is_left(void **state)
 		struct source_event event;
 		assert_int_equal(next(rig, &event), SOURCE_RECORD);
 	}
-	expect_end(rig, 4);
+	expect_limit(rig, 4);
 	assert_int_equal(bounded_source_left(rig->bounded), 0);
 	limit(rig, INT64_MAX);
 	assert_int_equal(bounded_source_left(rig->bounded), INT64_MAX);
@@ -308,6 +370,9 @@ int main(void)
 		WITH_RIG(without_a_limit_nothing_comes),
 		WITH_RIG(a_limit_is_never_lowered),
 		WITH_RIG(a_limit_behind_a_gap_is_reached),
+		WITH_RIG(a_limit_where_the_log_ends_is_its_end),
+		WITH_RIG(who_starts_at_the_logs_end_is_told_so),
+		WITH_RIG(the_limit_of_a_stopped_partition_is_its_end),
 		WITH_RIG(an_end_before_the_limit_is_told_as_it_is),
 		WITH_RIG(an_end_beyond_the_limit_is_told_when_that_comes_there),
 		WITH_RIG(where_it_stands_at_its_limit_it_says_nothing),

@@ -195,9 +195,16 @@ static void one_at_a_time_is_built(void **state)
 	store_close(one);
 }
 
+static void switch_to_g2(struct store_rig *rig, const void *unused)
+{
+	(void)unused;
+	(void)store_switch(&rig->store, &to_g2, NULL);
+}
+
 /* A crash in a process of its own, which opens what it works on; the store is
  * closed then. */
-static void crash(struct store_rig *rig, const char *where)
+static void crash_in(struct store_rig *rig, const char *where,
+	void (*work)(struct store_rig *rig, const void *with), const void *with)
 {
 	store_rig_close(rig);
 	pid_t child = fork();
@@ -205,12 +212,18 @@ static void crash(struct store_rig *rig, const char *where)
 	if (child == 0) {
 		store_rig_open(rig);
 		deadly = where;
-		(void)store_switch(&rig->store, &to_g2, NULL);
+		work(rig, with);
 		_exit(0);
 	}
 	int status = 0;
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFSIGNALED(status));
+}
+
+/* The same at a step of the switch. */
+static void crash(struct store_rig *rig, const char *where)
+{
+	crash_in(rig, where, switch_to_g2, NULL);
 }
 
 static void crash_at(struct store_rig *rig, const char *where)
@@ -435,6 +448,29 @@ static void a_base_is_gone_on_with(void **state)
 	assert_true(digest_equal(digest_of(rig), before));
 }
 
+static void begin_build(struct store_rig *rig, const void *from)
+{
+	struct store *build = NULL;
+	(void)store_build(&build, &rig->options, from, NULL);
+}
+
+static void a_crash_while_one_is_made_leaves_none_that_looks_complete(
+	void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	char base[PATH_MAX];
+	const struct store_build from = {.base = base, .origin = "a backup"};
+	take(rig, 0, 10);
+	copy_live(rig, base);
+	crash_in(rig, "generation_placed", begin_build, &from);
+	store_rig_open(rig);
+	assert_int_equal(
+		store_switch(&rig->store, &to_g2, &fault), FAULT_REFUSED);
+	assert_non_null(strstr(fault.text, "g2 is not complete"));
+	assert_string_equal(store_generation(rig->store), "g1");
+}
+
 static void a_damaged_live_one_is_replaced(void **state)
 {
 	struct store_rig *rig = *state;
@@ -522,6 +558,8 @@ int main(void)
 		WITH_STORE(
 			going_back_stops_every_partition_until_it_is_resumed),
 		WITH_STORE(a_base_is_gone_on_with),
+		WITH_STORE(
+			a_crash_while_one_is_made_leaves_none_that_looks_complete),
 		WITH_STORE(a_damaged_live_one_is_replaced),
 		WITH_STORE(generations_are_listed_and_dropped),
 	};

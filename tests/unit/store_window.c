@@ -226,6 +226,27 @@ static void a_partition_at_its_end_holds_only_its_own_keys(void **state)
 	assert_int_equal(store_rig_ask(rig, "SELECT min(seq) FROM _key"), 4);
 }
 
+/* What is built beside a store that lags there comes to such an end. */
+static void a_partition_that_goes_on_behind_its_mark_holds_keys_back(
+	void **state)
+{
+	struct store_rig *rig = *state;
+	set_window(rig, 0);
+	struct store_mark mark = {
+		.log = &store_rig_partition(rig, 1)->log, .goes_on = true};
+	const struct store_batch end = {.marks = &mark, .mark_count = 1};
+	struct fault fault = {0};
+	store_rig_mark(rig, 1);
+	TAKE(.key = 1, .record_s = 0);
+	assert_int_equal(
+		store_apply(rig->store, &end, NULL, &fault), STORE_DURABLE);
+	TAKE(.key = 2, .record_s = 100);
+	TAKE(.key = 3, .record_s = 200);
+	assert_int_equal(keys(rig), 3);
+	assert_string_equal(
+		TAKE(.partition = 1, .key = 1, .record_s = 0), "duplicate");
+}
+
 static void a_stopped_partition_counts_as_at_its_end(void **state)
 {
 	struct store_rig *rig = *state;
@@ -329,6 +350,8 @@ int main(void)
 		WITH_STORE(a_key_goes_when_its_partition_has_passed_it),
 		WITH_STORE(a_partition_that_lags_holds_keys_back),
 		WITH_STORE(a_partition_at_its_end_holds_only_its_own_keys),
+		WITH_STORE(
+			a_partition_that_goes_on_behind_its_mark_holds_keys_back),
 		WITH_STORE(a_stopped_partition_counts_as_at_its_end),
 		WITH_STORE(the_newest_keys_stay),
 		WITH_STORE(keys_of_letters_never_go),

@@ -180,7 +180,7 @@ static void let_it_end(struct rig *rig)
 static int apply_one(struct rig *rig, struct fault *fault)
 {
 	struct store_mark mark = {
-		&rig->partition->log, rig->next_offset + 1, 1};
+		&rig->partition->log, rig->next_offset + 1, 1, false};
 	struct store_batch batch = {.marks = &mark, .mark_count = 1};
 	int rc = store_apply(rig->store, &batch, NULL, fault);
 	if (rc != 0)
