@@ -68,8 +68,28 @@ static int judge(sqlite3 *db, int code)
 	return judged < 0 ? judged : FAULT_INTERNAL;
 }
 
+/* Our statements name only what a store of this format has: one that SQLite
+ * finds no table or column for, when it is prepared or prepared anew, is of a
+ * file whose schema is damaged, though it can be read. */
+static int lacks(sqlite3 *db, struct fault *fault, const char *what)
+{
+	return fault_set(fault, FAULT_CORRUPT,
+		"%.*s%s: %s: the file's own schema is damaged: restore a "
+		"backup",
+		WHAT_BYTES_MAX, what, strlen(what) > WHAT_BYTES_MAX ? "…" : "",
+		sqlite3_errmsg(db));
+}
+
+static bool is_lacking(sqlite3 *db, int code)
+{
+	return code == SQLITE_ERROR && db != NULL &&
+	       strncmp(sqlite3_errmsg(db), "no such ", 8) == 0;
+}
+
 int sql_fault(sqlite3 *db, int code, struct fault *fault, const char *what)
 {
+	if (is_lacking(db, code))
+		return lacks(db, fault, what);
 	const char *text =
 		db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(db);
 	const char *advice = sql_advice(code);
@@ -160,6 +180,8 @@ int sql_prepare(
 {
 	int code = sqlite3_prepare_v3(
 		db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
+	if (code == SQLITE_ERROR) /* and whatever else a table may be */
+		return lacks(db, fault, sql);
 	return code == SQLITE_OK ? 0 : sql_fault(db, code, fault, sql);
 }
 

@@ -47,7 +47,8 @@ struct slice column_as_bytes(const struct column *column);
 /*
  * Translate a result code of `db` as store/sql_codes.h says: FAULT_BUSY,
  * FAULT_FULL, FAULT_CORRUPT, FAULT_OOM, FAULT_IO or FAULT_INTERNAL, with
- * SQLite's own words and what to do.
+ * SQLite's own words and what to do. FAULT_CORRUPT, too, where it finds no such
+ * table or column: those that we name are there.
  */
 int sql_fault(sqlite3 *db, int code, struct fault *fault, const char *what);
 

@@ -141,6 +141,33 @@ static void a_newer_format_is_left_alone(void **state)
 	check_refused(rig, FAULT_REFUSED, "format 1000");
 }
 
+/* Seed 305296 of the simulation: a bit flips within SQLite's own schema. */
+static void a_column_whose_name_rotted_is_damage(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	struct store *store = NULL;
+	struct reader *reader = NULL;
+	store_rig_close(rig);
+	store_rig_tamper(rig,
+		"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql ="
+		" replace(sql, ' superseded ', ' supersedee ')"
+		" WHERE name = '_partition'");
+	assert_int_equal(
+		store_open(&store, &rig->options, &fault), FAULT_CORRUPT);
+	assert_null(store);
+	assert_non_null(strstr(fault.text, "no such column: superseded"));
+	assert_non_null(strstr(fault.text, "restore a backup"));
+	store_rig_tamper(rig,
+		"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET"
+		" name = '_metb', tbl_name = '_metb',"
+		" sql = replace(sql, '_meta', '_metb') WHERE name = '_meta'");
+	assert_int_equal(reader_open(&reader, rig->directory.path, 0, &fault),
+		FAULT_CORRUPT);
+	assert_null(reader);
+	assert_non_null(strstr(fault.text, "no such table: _meta"));
+}
+
 static void a_path_that_is_a_file_is_refused(void **state)
 {
 	struct store_rig *rig = *state;
@@ -342,6 +369,7 @@ int main(void)
 		WITH_STORE(a_link_to_elsewhere_is_not_followed),
 		WITH_STORE(a_link_to_nothing_is_damaged),
 		WITH_STORE(a_newer_format_is_left_alone),
+		WITH_STORE(a_column_whose_name_rotted_is_damage),
 		WITH_STORE(a_path_that_is_a_file_is_refused),
 		WITH_STORE(no_store_is_made_without_a_schema),
 		WITH_STORE(a_reader_finds_no_store_where_there_is_none),
