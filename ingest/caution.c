@@ -73,6 +73,7 @@ static bool is_found(const struct caution *caution, const struct record *record)
 bool caution_is(const struct caution *caution, const struct record *record)
 {
 	return is_found(caution, record) ||
+	       store_convicted(caution->store, record) ||
 	       (caution->convicted != NULL &&
 		       caution->convicted(caution->payload, record));
 }
@@ -81,7 +82,7 @@ static const char *detail_of(const struct caution *caution,
 	const struct record *record, struct arena *arena)
 {
 	if (!is_found(caution, record))
-		return "another process that took this record ended by it: "
+		return "a process that took this record before ended by it: "
 		       "parked without a look into it";
 	return arena_print(arena,
 		"the process ended %" PRId64 " times in a row while this "

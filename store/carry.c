@@ -2,6 +2,7 @@
 #include "store/carry.h"
 
 #include "store/carry_views.h"
+#include "store/culprits_inside.h"
 #include "store/decisions.h"
 #include "store/failpoint.h"
 #include "store/writer.h"
@@ -190,6 +191,23 @@ int carry_stamp(
 	return rc;
 }
 
+/* Found and not taken, as of a partition that is paused; all others are letters
+ * in both. */
+static int carry_culprits(struct carry *carry, struct fault *fault)
+{
+	int64_t ignored;
+	struct culprits found = CULPRITS_INIT;
+	sqlite3 *db = carry->store->db;
+	int rc = culprits_find(&found, carry->live, &carry->partitions, fault);
+	if (rc == 0)
+		rc = culprits_clear(db, fault);
+	if (rc == 0)
+		rc = culprits_keep(
+			&found, db, &carry->store->partitions, &ignored, fault);
+	culprits_finish(&found);
+	return rc;
+}
+
 static int note_stamp(struct carry *carry, struct fault *fault)
 {
 	const char *stamp = NULL;
@@ -212,6 +230,8 @@ static int carry_all(struct carry *carry, struct fault *fault)
 		rc = carry_view_letters(carry, fault);
 	if (rc == 0)
 		rc = carry_letters(carry, fault);
+	if (rc == 0)
+		rc = carry_culprits(carry, fault);
 	failpoint("carry_letters");
 	return rc < 0 ? rc : note_stamp(carry, fault);
 }

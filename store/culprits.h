@@ -1,7 +1,9 @@
 /*
  * Records that ended the process, as a generation knows them: those of its
- * letters that are there as crash_loop. Whoever else takes the same log must
- * not look into them either.
+ * letters that are there as crash_loop, one that was found and is not taken
+ * yet, and those that another generation knew before this one took its place
+ * at lower offsets. Whoever else takes the same log must not look into them
+ * either.
  *
  * Threads: culprits_hold() on any, while nobody reads.
  */
@@ -11,9 +13,12 @@
 #include "store/letter.h"
 #include "store/reader.h"
 
+#define CULPRIT_ANY_LOG (-1)
+
 struct culprit {
 	const char *topic;
 	int32_t partition;
+	int64_t incarnation; /* CULPRIT_ANY_LOG: generations count theirs */
 	int64_t offset;
 };
 

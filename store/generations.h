@@ -136,6 +136,8 @@ struct handover {
 	int64_t drops_gone;   /* of letters that come again, if they do */
 	int64_t letters_back; /* letters again, which were taken up, or had
 				 left, since */
+	int64_t culprits; /* records and letters that ended the process: nobody
+			     looks into them */
 	/* Decisions whose effect it has not: "2 load, 1 schema apply"; or "".
 	 */
 	char undone[HANDOVER_TEXT_BYTES];

@@ -333,7 +333,9 @@ static int take_all(struct handover_work *work, struct fault *fault)
 		rc = take_stops(work, fault);
 	if (rc == 0)
 		rc = take_decisions(work, fault);
-	return rc < 0 ? rc : handover_letters(work, fault);
+	if (rc == 0)
+		rc = handover_letters(work, fault);
+	return rc < 0 ? rc : handover_culprits(work, fault);
 }
 
 int handover_take(struct store *successor, const struct handover_source *from,

@@ -4,11 +4,12 @@
  * exactly where the live one stands has it all: store/carry.h.) Internal to
  * store/.
  *
- * A hold, a pause and a dropped letter are a person's; going back to older data
- * must not undo them without a word. What the other one holds of them is as old
- * as its data: where the live one can be read, its word counts alone, also for
- * what was released since. Where it can't be, or not whole, what can be read of
- * it joins what the other one has: rather a hold too many.
+ * A hold, a pause and a dropped letter are a person's, and that a record ends
+ * the process took many starts to find; going back to older data must not undo
+ * them without a word. What the other one holds of them is as old as its data:
+ * where the live one can be read, its word counts alone, also for what was
+ * released since. Where it can't be, or not whole, what can be read of it joins
+ * what the other one has: rather a hold too many.
  */
 #ifndef HOLDFAST_STORE_HANDOVER_H
 #define HOLDFAST_STORE_HANDOVER_H
@@ -40,6 +41,9 @@ int handover_take(struct store *successor, const struct handover_source *from,
 
 /* Its part that is about letters (handover_letters.c). */
 int handover_letters(struct handover_work *work, struct fault *fault);
+
+/* And about what ended the process (handover_culprits.c). */
+int handover_culprits(struct handover_work *work, struct fault *fault);
 
 /* Reading `what` of the live one ended with `rc` and `why`: note that. 0, or
  * FAULT_OOM, which says nothing of it. */

@@ -209,6 +209,10 @@ struct store_suspicion {
 /* What is suspected since the start; no other thread is in the store. */
 struct store_suspicion store_suspicion(const struct store *store);
 
+/* Did `record` end the process before the store went back to older data? It is
+ * to be parked unseen. Any thread. */
+bool store_convicted(const struct store *store, const struct record *record);
+
 /* How many records a batch may hold, which grows when a search is over. Any
  * thread may ask at any time. */
 size_t store_batch_records(const struct store *store);

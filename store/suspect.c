@@ -1,5 +1,6 @@
 #include "store/suspect.h"
 
+#include "store/culprits_inside.h"
 #include "store/writer.h"
 
 #include <stdlib.h>
@@ -134,7 +135,9 @@ static int load(struct store *store, struct fault *fault)
 		suspect->starts[i].next_offset =
 			accounts_at(store, i)->first_offset;
 	int rc = starts_read(store->db, suspect->starts, count, fault);
-	return rc < 0 ? rc : crash_read(store->db, &suspect->crash, fault);
+	if (rc == 0)
+		rc = crash_read(store->db, &suspect->crash, fault);
+	return rc < 0 ? rc : culprits_load(&suspect->known, store->db, fault);
 }
 
 /* It stays parked, and nobody looks into it unasked (store_due()). */
@@ -223,6 +226,7 @@ void suspect_finish(struct suspect *suspect)
 	run_note_end(&suspect->note);
 	free(suspect->starts);
 	suspect->starts = NULL;
+	culprits_finish(&suspect->known);
 }
 
 /* Partitions that don't run hold nothing up. */
@@ -304,6 +308,11 @@ struct store_suspicion store_suspicion(const struct store *store)
 	if (log > 0 && (size_t)log <= store->partitions.count)
 		out.log = &store->partitions.items[log - 1]->log;
 	return out;
+}
+
+bool store_convicted(const struct store *store, const struct record *record)
+{
+	return culprits_hold(&store->suspect.known, record);
 }
 
 size_t store_batch_records(const struct store *store)

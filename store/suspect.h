@@ -5,6 +5,7 @@
 #ifndef HOLDFAST_STORE_SUSPECT_H
 #define HOLDFAST_STORE_SUSPECT_H
 
+#include "store/culprits.h"
 #include "store/run_note.h"
 #include "store/sql.h"
 
@@ -40,11 +41,12 @@ struct suspect {
 	size_t start_count;   /* partitions there were at the start */
 	atomic_size_t batch_records;
 	int64_t guilty_letter; /* found at this start; 0: none */
+	struct culprits known; /* by a generation that was live before */
 };
 
 #define SUSPECT_INIT                                                           \
 	{                                                                      \
-		.note = RUN_NOTE_INIT                                          \
+		.note = RUN_NOTE_INIT, .known = CULPRITS_INIT                  \
 	}
 
 /* A start: judge what the last run left, durably, then note this run.

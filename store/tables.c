@@ -104,7 +104,15 @@ static const char own_tables[] =
 	" alone_log INTEGER NOT NULL, alone_offset INTEGER NOT NULL,"
 	" alone_ends INTEGER NOT NULL,"
 	" letter INTEGER NOT NULL, letter_ends INTEGER NOT NULL,"
-	" _checksum INTEGER NOT NULL) STRICT;";
+	" _checksum INTEGER NOT NULL) STRICT;"
+
+	/* Records that were found to, before the store went back: they come
+	 * again. By name, since the partition may be unknown here. */
+	"CREATE TABLE _culprit (topic TEXT NOT NULL,"
+	" partition INTEGER NOT NULL, incarnation INTEGER NOT NULL,"
+	" offset INTEGER NOT NULL, _checksum INTEGER NOT NULL,"
+	" PRIMARY KEY (topic, partition, incarnation, offset))"
+	" STRICT, WITHOUT ROWID;";
 
 static void text(struct buffer *sql, const char *piece)
 {

@@ -11,7 +11,7 @@
 #include "store/sql.h"
 
 #define STORE_APPLICATION_ID 0x68666431 /* "hfd1" */
-#define STORE_FORMAT 10			/* PRAGMA user_version */
+#define STORE_FORMAT 11			/* PRAGMA user_version */
 
 /* Columns of ours behind the features of a view's table, checksum apart:
  * _event_time, _log, _offset, _place, _floor, _versions. */

@@ -285,7 +285,7 @@ static int check_tables(struct verification *check, struct fault *fault)
 		{"_schema", true}, {"_hold", true}, {"_key", false},
 		{"_record", false}, {"_dead", false}, {"_parked", false},
 		{"_decision", false}, {"_stop", false}, {"_start", false},
-		{"_crash", false}};
+		{"_crash", false}, {"_culprit", false}};
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0];
 		i++) {

@@ -13,7 +13,8 @@
 
 json_t *turn_carried(const struct handover *handover)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s}",
+	return json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s}",
 		"holds", (json_int_t)handover->holds, "holds_gone",
 		(json_int_t)handover->holds_gone, "stops",
 		(json_int_t)handover->stops, "stops_gone",
@@ -21,7 +22,8 @@ json_t *turn_carried(const struct handover *handover)
 		(json_int_t)handover->decisions, "dropped",
 		(json_int_t)handover->dropped, "drops_gone",
 		(json_int_t)handover->drops_gone, "letters_back",
-		(json_int_t)handover->letters_back, "undone", handover->undone,
+		(json_int_t)handover->letters_back, "culprits",
+		(json_int_t)handover->culprits, "undone", handover->undone,
 		"missed", handover->missed);
 }
 
@@ -102,6 +104,7 @@ static void tell_kept(const json_t *carried)
 		const char *name, *words;
 	} kinds[] = {{"holds", "holds"}, {"stops", "stops"},
 		{"dropped", "dropped letters"},
+		{"culprits", "records that ended the process"},
 		{"decisions", "decisions on the record"}};
 	bool any = false;
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {

@@ -122,6 +122,28 @@ def rebuilt(rig):
     found(rig, text)
 
 
+@scenario("69j", "the store goes back to before a record that ended the process",
+          "abort() at one of 3,000 records, until it is parked; then restore of a backup from before it came, with the same program",
+          "nothing dies of it again: it is parked unseen when it comes, and the state is as it was (P7 P8)")
+def gone_back(rig):
+    rig.generate(3000)
+    text, everything = culprit(rig, 1700), rig.sent.read_text()
+    rig.sent.write_text("".join(everything.splitlines(keepends=True)[:1000]))
+    rig.take()
+    rig.holdfast("backup", "early")
+    rig.sent.write_text(everything)
+    environment = {"HOLDFAST_CRASH_AT": text}
+    loop(rig, text, *rig.file_command())
+    before = rig.status()["digest"]
+    told = json.loads(rig.holdfast("restore", "early", "--json").stdout)
+    equal(told["carried"]["culprits"], 1, "records taken over")
+    rig.take(program=rig.failpoints, environment=environment)
+    rig.database = (rig.store / "features.db").resolve()
+    equal(rig.status()["digest"], before, "digest")
+    found(rig, text)
+    taken_up(rig)
+
+
 @scenario("69i", "a parked letter ends the process whenever it is tried again",
           "three updates of a view that is not there yet are parked; from then on abort() whenever one of them is decoded",
           "after three deaths it is left alone as crash_loop, the service goes on; with the view there, the others are taken, and it when told to (P8 I1)")

@@ -92,7 +92,8 @@ static void fill_update(struct store_rig *rig, struct update *update,
 	update->view_name = slice_of(view->name);
 	update->event_us = STORE_RIG_TIME_US + event->record_s * SECOND_US;
 	update->reason = event->reason;
-	if (event->reason == REASON_UNKNOWN_VIEW) {
+	if (event->reason == REASON_UNKNOWN_VIEW ||
+		event->reason == REASON_CRASH_LOOP) {
 		update->parks = true;
 		update->view = NULL;
 	}

@@ -44,7 +44,8 @@ struct store_rig_event {
 	uint64_t content;
 	int64_t id; /* entity of `account` */
 	int64_t count;
-	enum reason reason; /* dead for it, or parked as unknown view */
+	enum reason reason; /* dead for it, or parked as unknown view or for
+			       ending the process */
 };
 
 /* Records and marks for store_rig_apply(), in the rig's arena. */

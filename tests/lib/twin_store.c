@@ -23,7 +23,9 @@ struct store {
 	struct store_window window;
 	struct store_suspicion suspicion;
 	atomic_size_t batch_records; /* 0: of any size */
-	size_t fed[LOGS_MAX];	     /* by log id - 1: so often */
+	bool convicts;
+	int64_t convicted_offset; /* of every log */
+	size_t fed[LOGS_MAX];	  /* by log id - 1: so often */
 	int64_t alone[TWIN_ALONE_MAX];
 	size_t alone_count;
 	size_t full;		 /* so many of both are still to fail */
@@ -167,6 +169,12 @@ void twin_store_suspect(
 	atomic_store(&store->batch_records, suspicion->batch_records);
 }
 
+void twin_store_convict(struct store *store, int64_t offset)
+{
+	store->convicts = true;
+	store->convicted_offset = offset;
+}
+
 size_t twin_store_fed(const struct store *store, const struct log *log)
 {
 	return store->fed[log->id - 1];
@@ -182,6 +190,11 @@ size_t twin_store_alone(
 struct store_suspicion store_suspicion(const struct store *store)
 {
 	return store->suspicion;
+}
+
+bool store_convicted(const struct store *store, const struct record *record)
+{
+	return store->convicts && record->offset == store->convicted_offset;
 }
 
 size_t store_batch_records(const struct store *store)

@@ -39,6 +39,10 @@ void twin_store_set_window(struct store *store, struct store_window window);
 void twin_store_suspect(
 	struct store *store, const struct store_suspicion *suspicion);
 
+/* The record at this offset of each log ended the process before the store went
+ * back. */
+void twin_store_convict(struct store *store, int64_t offset);
+
 /* Calls of store_feeds() for a log; offsets[0..result) of store_alone(). */
 #define TWIN_ALONE_MAX 1024
 /* Of those, so many find the disk full. */

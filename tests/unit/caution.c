@@ -151,6 +151,23 @@ static void who_is_guilty_is_parked_in_a_large_batch_too(void **state)
 		twin_letter_at(twin_of(rig->store), 0)->offset, GUILTY_OFFSET);
 }
 
+static void what_is_known_from_before_going_back_is_parked_without_a_search(
+	void **state)
+{
+	struct rig *rig = *state;
+	twin_store_convict(rig->store, GUILTY_OFFSET);
+	rig_send_all(rig);
+	rig_run_well(rig);
+	const struct twin *twin = twin_of(rig->store);
+	assert_int_equal(twin_letter_count(twin), PARTITIONS);
+	for (size_t i = 0; i < PARTITIONS; i++) {
+		const struct twin_letter *letter = twin_letter_at(twin, i);
+		assert_int_equal(letter->reason, REASON_CRASH_LOOP);
+		assert_int_equal(letter->offset, GUILTY_OFFSET);
+	}
+	assert_int_equal(rig->notices, 0);
+}
+
 static bool ended_another(void *payload, const struct record *record)
 {
 	(void)payload;
@@ -236,6 +253,8 @@ int main(void)
 		BOTH_WAYS(a_note_without_room_ends_nothing_and_is_made_later),
 		BOTH_WAYS(the_guilty_record_is_parked_and_the_others_applied),
 		BOTH_WAYS(who_is_guilty_is_parked_in_a_large_batch_too),
+		BOTH_WAYS(
+			what_is_known_from_before_going_back_is_parked_without_a_search),
 		BOTH_WAYS(
 			what_ended_another_process_is_parked_without_a_search),
 		BOTH_WAYS(operators_are_told_at_the_start),
