@@ -107,7 +107,8 @@ static int find_letters(struct culprits *culprits, struct sight *sight,
 		rc = sqlite3_column_int(statement, 1) == 0
 			     ? 0
 			     : find_letter(culprits, sight, &which, fault);
-		culprits->seen[kind] = which.id;
+		if (rc == 0) /* else it is looked at once more */
+			culprits->seen[kind] = which.id;
 	}
 	sqlite3_finalize(statement);
 	return rc;

@@ -214,7 +214,8 @@ int64_t reader_window_need(
  * Errors: as reader_get(). */
 int reader_all_stopped(struct reader *reader, bool *out, struct fault *fault);
 
-/* All of it from one snapshot, in `arena`. Errors: as reader_get(). */
+/* All of it from one snapshot, in `arena`; logs are borrowed from the reader.
+ * Errors: as reader_get(). */
 int reader_status(struct reader *reader, struct arena *arena,
 	struct reader_status *out, struct fault *fault);
 

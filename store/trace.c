@@ -31,6 +31,7 @@ struct trace {
 	int64_t cleared;	     /* letters, as of the snapshot */
 	int64_t cleared_used;	     /* answers that such a one explains */
 	struct key_map cleared_keys; /* of these answers */
+	uint64_t cleared_last;	     /* the last one's; 0: it has none */
 	bool open;
 
 	/* of the record under way */
@@ -377,8 +378,9 @@ static int settle_cleared(struct trace *trace, const struct update *update,
 		return 0;
 	}
 	trace->cleared_used++;
+	trace->cleared_last = update->has_key ? keys_prefix(update->key) : 0;
 	if (update->has_key &&
-		!key_map_add(&trace->cleared_keys, keys_prefix(update->key), 1))
+		!key_map_add(&trace->cleared_keys, trace->cleared_last, 1))
 		return no_memory(fault);
 	return 0;
 }
@@ -427,6 +429,7 @@ int trace_update(struct trace *trace, const struct store_record *record,
 void trace_give_cleared_back(struct trace *trace)
 {
 	trace->cleared_used--;
+	key_map_remove(&trace->cleared_keys, trace->cleared_last, 1);
 }
 
 bool trace_predates_schema(
