@@ -45,6 +45,21 @@ struct store_partition *carry_partition(const struct carry *carry, int64_t id)
 		       : NULL;
 }
 
+const struct store_partition *carry_live_partition(
+	const struct carry *carry, const struct store_partition *here)
+{
+	const struct log *log = &here->log;
+	const struct store_partition *live =
+		partitions_find(&carry->partitions, log->topic, log->partition);
+	const struct store_partition *newest = partitions_find(
+		&carry->store->partitions, log->topic, log->partition);
+	if (here == newest || live == NULL)
+		return live;
+	return newest->log.incarnation == live->log.incarnation
+		       ? find_incarnation(&carry->partitions, log)
+		       : NULL;
+}
+
 bool carry_schema_has(const struct schema *schema, struct slice target)
 {
 	const char *colon = memchr(target.data, ':', target.length);

@@ -26,6 +26,11 @@ struct carry {
  * none, or that log is an older incarnation. */
 struct store_partition *carry_partition(const struct carry *carry, int64_t id);
 
+/* The other way round: the live one's partition of the built one's log `here`.
+ * NULL: that has none. */
+const struct store_partition *carry_live_partition(
+	const struct carry *carry, const struct store_partition *here);
+
 /* Does a schema have what a hold is on, "view" or "view:feature"? */
 bool carry_schema_has(const struct schema *schema, struct slice target);
 

@@ -7,37 +7,16 @@
  *
  * A letter that the live one let go after somebody had seen it goes. One that
  * the log no longer holds is copied. All others stay as they were built, under
- * ids that no letter had.
+ * ids that no letter had. Of one that was let go nothing is left but that it is
+ * counted: where it may as well have been taken up, it stays, since what that
+ * changed is not here.
  */
-#include "store/carry.h"
+#include "store/carry_letters.h"
 #include "store/writer.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct slot {
-	int64_t id;   /* in its own generation */
-	int64_t peer; /* in the other one; 0: it has no such letter */
-	int64_t log;  /* the live one's: its id there; else here */
-	int64_t offset, acknowledged_us, attempts, due_us;
-	int64_t new_id; /* of a built one */
-	uint32_t place;
-	bool has_key;
-	unsigned char key[KEY_BYTES];
-};
-
-struct slots {
-	struct slot *items;
-	size_t count, capacity;
-};
-
-struct letter_carry {
-	struct carry *carry;
-	enum letter_kind kind;
-	struct slots live, built; /* by id */
-	sqlite3_stmt *by_place, *by_key;
-};
 
 static const char *const tables[] = {
 	[LETTER_DEAD] = "_dead",
@@ -94,21 +73,31 @@ static void read_slot(sqlite3_stmt *statement, struct slot *row)
 		memcpy(row->key, key, KEY_BYTES);
 }
 
-static int list(sqlite3 *db, enum letter_kind kind, struct slots *rows,
-	struct fault *fault)
+static bool is_of_other_view(const struct view *view, sqlite3_stmt *statement)
+{
+	const char *name = (const char *)sqlite3_column_text(statement, 5);
+	return view != NULL && name != NULL && name[0] != '\0' &&
+	       strcmp(name, view->name) != 0;
+}
+
+static int list(const struct letter_carry *letters, sqlite3 *db,
+	struct slots *rows, struct fault *fault)
 {
 	char sql[160];
 	sqlite3_stmt *statement = NULL;
 	sqlite3_snprintf(sizeof sql, sql,
-		"SELECT a.id, r.log, r.offset, a.place, a.key FROM %s a"
+		"SELECT a.id, r.log, r.offset, a.place, a.key, a.view FROM %s a"
 		" JOIN _record r ON r.id = a.record ORDER BY a.id",
-		tables[kind]);
+		tables[letters->kind]);
 	int rc = sql_prepare(db, &statement, sql, fault);
 	while (rc == 0 && (rc = sql_step(statement, fault)) == 1) {
 		struct slot *row = add(rows);
 		rc = row == NULL ? no_memory(fault) : 0;
-		if (row != NULL)
-			read_slot(statement, row);
+		if (row == NULL)
+			continue;
+		read_slot(statement, row);
+		row->of_other_view =
+			is_of_other_view(letters->carry->view, statement);
 	}
 	sqlite3_finalize(statement);
 	return rc;
@@ -181,14 +170,14 @@ static int pair_all(struct letter_carry *letters, struct fault *fault)
 	return rc;
 }
 
-static int write_partition(struct store *store,
+int carry_write_partition(struct store *store,
 	const struct store_partition *partition, struct fault *fault)
 {
 	return partition_update(store->update_partition, partition,
 		partition->accounts.next_offset, fault);
 }
 
-static int get(struct letter_carry *letters, const struct slot *built,
+int carry_letter_get(struct letter_carry *letters, const struct slot *built,
 	struct letter *out, struct fault *fault)
 {
 	int rc = letters_get(&letters->carry->store->letters, letters->kind,
@@ -197,58 +186,6 @@ static int get(struct letter_carry *letters, const struct slot *built,
 	       : rc < 0 ? rc
 			: fault_set(fault, FAULT_CORRUPT,
 				  "a letter is gone while it is taken over");
-}
-
-/* Its key goes with it, as when it is cleared (store/window.c). */
-static int let_go(
-	struct letter_carry *letters, struct slot *built, struct fault *fault)
-{
-	struct store *store = letters->carry->store;
-	struct key_holder *holder = NULL;
-	struct letter letter;
-	arena_reset(letters->carry->arena);
-	int rc = get(letters, built, &letter, fault);
-	if (rc == 0 && letter.has_key)
-		rc = keys_find(&store->keys, letter.key, &holder, fault);
-	if (rc == 1 && holder != NULL && holder->state == KEY_DEAD &&
-		holder->letter == letter.id)
-		rc = keys_remove(&store->keys, holder, fault);
-	if (rc >= 0)
-		rc = letters_remove(&store->letters, &letter, fault);
-	built->id = 0; /* gone */
-	letters->carry->out->cleared++;
-	return rc;
-}
-
-/* How many letters of a partition here were cleared there, and not here. */
-static int64_t cleared_there(
-	const struct carry *carry, const struct store_partition *here)
-{
-	const struct store_partition *there = partitions_find(
-		&carry->partitions, here->log.topic, here->log.partition);
-	return there == NULL ? 0
-			     : there->accounts.cleared - here->accounts.cleared;
-}
-
-/* The oldest first, as they were seen. Where the schema is another one, nobody
- * knows which they were: all stay. */
-static int let_go_cleared(struct letter_carry *letters, struct fault *fault)
-{
-	struct store *store = letters->carry->store;
-	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < letters->built.count; i++) {
-		struct slot *built = &letters->built.items[i];
-		struct store_partition *here =
-			store->partitions.items[built->log - 1];
-		if (built->peer != 0 ||
-			cleared_there(letters->carry, here) <= 0)
-			continue;
-		here->accounts.cleared++;
-		rc = let_go(letters, built, fault);
-		if (rc == 0)
-			rc = write_partition(store, here, fault);
-	}
-	return rc;
 }
 
 /* Under its new id, and its key with it. `to` may be negative, on the way. */
@@ -261,7 +198,7 @@ static int move(struct letter_carry *letters, struct slot *built, int64_t to,
 		letters->kind == LETTER_DEAD ? KEY_DEAD : KEY_PARKED;
 	struct letter letter;
 	arena_reset(letters->carry->arena);
-	int rc = get(letters, built, &letter, fault);
+	int rc = carry_letter_get(letters, built, &letter, fault);
 	if (rc == 0 && letter.has_key)
 		rc = keys_find(&store->keys, letter.key, &holder, fault);
 	if (rc == 1 && holder != NULL && holder->state == state &&
@@ -332,7 +269,7 @@ static int take_fate(struct letter_carry *letters, const struct slot *built,
 	const struct letter *live, struct fault *fault)
 {
 	struct letter letter;
-	int rc = get(letters, built, &letter, fault);
+	int rc = carry_letter_get(letters, built, &letter, fault);
 	if (rc < 0 || (letter.acknowledged_us == live->acknowledged_us &&
 			      letter.attempts == live->attempts &&
 			      letter.due_us == live->due_us))
@@ -364,7 +301,7 @@ static int copy(struct letter_carry *letters, struct letter *live,
 				       ? DISPOSITION_DEAD
 				       : DISPOSITION_PARKED]++;
 	letters->carry->out->copied++;
-	return rc < 0 ? rc : write_partition(store, here, fault);
+	return rc < 0 ? rc : carry_write_partition(store, here, fault);
 }
 
 /* Is it of a log that was taken here from behind it? */
@@ -436,7 +373,7 @@ static int carry_kind(struct letter_carry *letters, struct fault *fault)
 	if (rc == 0)
 		rc = pair_all(letters, fault);
 	if (rc == 0 && same && letters->kind == LETTER_DEAD)
-		rc = let_go_cleared(letters, fault);
+		rc = carry_cleared(letters, fault);
 	if (rc < 0)
 		return rc;
 	last = last > last_here ? last : last_here;
@@ -451,9 +388,9 @@ static int carry_letters_of(
 	struct carry *carry, enum letter_kind kind, struct fault *fault)
 {
 	struct letter_carry letters = {.carry = carry, .kind = kind};
-	int rc = list(carry->live, kind, &letters.live, fault);
+	int rc = list(&letters, carry->live, &letters.live, fault);
 	if (rc == 0)
-		rc = list(carry->store->db, kind, &letters.built, fault);
+		rc = list(&letters, carry->store->db, &letters.built, fault);
 	if (rc == 0)
 		rc = prepare(&letters, fault);
 	if (rc == 0)

@@ -311,13 +311,13 @@ static int leave_built(struct view_letters *letters, const struct spot *spot,
 	struct fault *fault)
 {
 	int64_t id;
+	const struct carry *carry = letters->carry;
 	struct letter_whole built;
 	int rc = get(letters, &letters->built, spot, &built, fault);
 	if (rc != 1)
 		return rc;
-	const struct store_partition *there =
-		partitions_find(&letters->carry->partitions,
-			built.record.log->topic, built.record.log->partition);
+	const struct store_partition *there = carry_live_partition(carry,
+		carry->store->partitions.items[built.record.log->id - 1]);
 	if (there == NULL) /* which only this one takes */
 		return 0;
 	rc = find_by_place(
@@ -340,8 +340,7 @@ static int count_cleared(struct view_letters *letters, struct fault *fault)
 	for (size_t i = 0; i < partitions->count; i++) {
 		const struct store_partition *here = partitions->items[i];
 		const struct store_partition *there =
-			partitions_find(&carry->partitions, here->log.topic,
-				here->log.partition);
+			carry_live_partition(carry, here);
 		letters->to_clear[i] = there == NULL
 					       ? 0
 					       : there->accounts.cleared -

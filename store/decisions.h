@@ -23,6 +23,7 @@ struct decision {
 
 /* Letters were retried by force: those of reused keys, too. */
 #define DECISION_FORCED "dead retry --force"
+#define DECISION_RETRIED "dead retry"
 
 /*
  * A hold: lookups answer `default` or `fail` for a view or one of its features,

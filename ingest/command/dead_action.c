@@ -175,7 +175,7 @@ int control_dead_retry(const struct control *control, const json_t *arguments,
 	/* A replay judges by it what it finds, too (store/trace.c). */
 	bool force = json_is_true(json_object_get(arguments, "force"));
 	int rc = read_aim(control, arguments,
-		force ? DECISION_FORCED : "dead retry", &aim, fault);
+		force ? DECISION_FORCED : DECISION_RETRIED, &aim, fault);
 	if (rc == 0)
 		results = calloc(aim.count, sizeof *results);
 	if (rc == 0 && results == NULL)

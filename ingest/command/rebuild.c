@@ -219,6 +219,13 @@ static int take_over(struct rebuild *rebuild, struct fault *fault)
 		" stops, %" PRId64 " letters",
 		carried.decisions, carried.holds, carried.stops,
 		carried.letters);
+	if (carried.unsure > 0)
+		say(SAY_WARNING,
+			"%" PRId64
+			" letters that %s had let go or taken up are letters "
+			"again: nobody knows which of them were taken up, and "
+			"what that changed is in no log: `holdfast dead list`",
+			carried.unsure, rebuild->live_name);
 	failpoint("rebuild_carried");
 	rc = store_complete(rebuild->store, fault);
 	failpoint("rebuild_complete");

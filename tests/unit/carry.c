@@ -207,6 +207,88 @@ static void what_was_seen_stays_seen_and_what_left_stays_away(void **state)
 	expect_whole(rig);
 }
 
+/* Taken up by hand, healed; or let go. Letters by id, as the live one numbers
+ * them. */
+static void settle_by_hand(struct store_rig *rig, int64_t id, bool let_go)
+{
+	struct fault fault = {0};
+	struct letter_whole whole;
+	struct retry_verdict verdict;
+	const struct decision asked = {.at_us = STORE_RIG_TIME_US,
+		.who = "ada",
+		.what = DECISION_RETRIED,
+		.target = "dead",
+		.because = ""};
+	assert_int_equal(store_letter(rig->store, LETTER_DEAD, id, &rig->arena,
+				 &whole, &fault),
+		1);
+	const int64_t offset = whole.record.offset;
+	const struct store_rig_event healed = {.offset = offset,
+		.record_s = offset,
+		.key = 1 + (unsigned)offset,
+		.content = (uint64_t)offset,
+		.id = offset % 5,
+		.count = 10};
+	struct store_record record = store_rig_record(rig, &healed);
+	if (let_go)
+		record = (struct store_record){.record = whole.record};
+	const struct store_retry retry = {.letter = &whole.letter,
+		.record = &record,
+		.update = let_go ? NULL : record.decoded.updates};
+	const struct store_retry_options options = {.attempts_max = 5,
+		.clear = let_go,
+		.decision = let_go ? NULL : &asked};
+	check_ok(store_retry(rig->store, &retry, 1, &options, &verdict, &fault),
+		&fault);
+	assert_int_equal(verdict.fate, let_go ? RETRY_CLEARED : RETRY_APPLIED);
+}
+
+static void see(struct store_rig *rig, int64_t id)
+{
+	struct fault fault = {0};
+	assert_int_equal(
+		store_acknowledge(rig->store, &id, 1, &decision, &fault), 1);
+}
+
+/* Offsets 0 and 3 of partition 0: what the first of them changed is not in the
+ * log, and so it is a letter again. */
+static void what_was_taken_up_does_not_go_for_what_was_let_go(void **state)
+{
+	struct store_rig *rig = *state;
+	take_live(rig);
+	settle_by_hand(rig, 1, false);
+	see(rig, 2);
+	settle_by_hand(rig, 2, true);
+	rebuild(rig, 0);
+	assert_int_equal(
+		store_rig_ask(rig,
+			"SELECT count(*) FROM _dead d JOIN _record r"
+			" ON r.id = d.record JOIN _partition p ON p.id = r.log"
+			" WHERE p.partition = 0 AND r.offset IN (0, 3)"),
+		2);
+	assert_int_equal(
+		store_rig_ask(rig, "SELECT sum(cleared) FROM _partition"), 0);
+	expect_whole(rig);
+}
+
+static void what_was_let_go_stays_away_where_all_of_it_was(void **state)
+{
+	struct store_rig *rig = *state;
+	take_live(rig);
+	settle_by_hand(rig, 1, false);
+	for (int64_t id = 4; id <= 5; id++) {
+		see(rig, id);
+		settle_by_hand(rig, id, true);
+	}
+	rebuild(rig, 0);
+	assert_int_equal(
+		store_rig_ask(rig, "SELECT count(*) * 10 + (SELECT cleared FROM"
+				   " _partition WHERE partition = 1) FROM"
+				   " _dead"),
+		42);
+	expect_whole(rig);
+}
+
 static void the_export_goes_on_where_it_was(void **state)
 {
 	struct store_rig *rig = *state;
@@ -315,6 +397,8 @@ int main(void)
 		WITH_STORE(letters_have_the_ids_by_which_people_know_them),
 		WITH_STORE(a_letter_can_be_retried_under_its_id),
 		WITH_STORE(what_was_seen_stays_seen_and_what_left_stays_away),
+		WITH_STORE(what_was_taken_up_does_not_go_for_what_was_let_go),
+		WITH_STORE(what_was_let_go_stays_away_where_all_of_it_was),
 		WITH_STORE(the_export_goes_on_where_it_was),
 		WITH_STORE(letters_that_the_log_lost_are_copied),
 		WITH_STORE(decisions_holds_and_stops_go_on),
