@@ -412,7 +412,8 @@ int store_backup_end(
 		(void)unlink(backup->part);
 		keep_text(report->why, sizeof report->why, backup->fault.text);
 	} else if (backup->keep > 0) {
-		backups_prune(store->layout.directory, backup->keep);
+		backups_prune(
+			store->layout.directory, backup->keep, report->made_us);
 	}
 	*out = store->backup_last = *report;
 	int rc = put_on_record(store, backup, fault);

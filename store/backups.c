@@ -187,16 +187,23 @@ void backups_clear_unfinished(const char *directory)
 		closedir(folder);
 }
 
-void backups_prune(const char *directory, size_t keep)
+static void drop(const char *directory, const char *name)
+{
+	char path[PATH_MAX];
+	if (backups_path(path, directory, name))
+		(void)unlink(path);
+}
+
+void backups_prune(const char *directory, size_t keep, int64_t made_us)
 {
 	struct arena arena = ARENA_INIT;
 	const struct backup_file *files;
 	size_t count, seen = 0;
-	char path[PATH_MAX];
 	(void)backups_list(directory, &arena, &files, &count, NULL);
-	for (size_t i = 0; files != NULL && i < count && files[i].sealed; i++)
-		if (is_of_time(files[i].name) && ++seen > keep &&
-			backups_path(path, directory, files[i].name))
-			(void)unlink(path);
+	for (int later = 0; files != NULL && later <= 1; later++)
+		for (size_t i = 0; i < count && files[i].sealed; i++)
+			if ((files[i].seal.made_us > made_us) == (later == 1) &&
+				is_of_time(files[i].name) && ++seen > keep)
+				drop(directory, files[i].name);
 	arena_finish(&arena);
 }

@@ -39,7 +39,9 @@ int backups_list(const char *directory, struct arena *arena,
 /* Remove what dead processes left unfinished. The caller owns the store. */
 void backups_clear_unfinished(const char *directory);
 
-/* Of the backups that nobody named, only the newest `keep` stay. */
-void backups_prune(const char *directory, size_t keep);
+/* Of the backups that nobody named, only the newest `keep` stay, the last of
+ * which was made at `made_us`. One that says it is of later was made before the
+ * clock was set back: it is an older one. */
+void backups_prune(const char *directory, size_t keep, int64_t made_us);
 
 #endif

@@ -38,10 +38,19 @@ void backup_duty_init(struct backup_duty *duty, struct store *store,
 	arena_finish(&arena);
 }
 
+/* Never longer from now than one to the next: then the clock was set back, and
+ * nobody knows how old the last one is. */
+static bool is_time(const struct backup_duty *duty)
+{
+	int64_t every_us = duty->config->backup.every_us;
+	int64_t now_us = wall_us(duty);
+	return every_us != 0 &&
+	       (now_us >= duty->due_us || duty->due_us - now_us > every_us);
+}
+
 static bool is_due(const struct backup_duty *duty)
 {
-	return wall_us(duty) >= duty->due_us &&
-	       store_backup_phase(duty->store) == BACKUP_NONE;
+	return is_time(duty) && store_backup_phase(duty->store) == BACKUP_NONE;
 }
 
 bool backup_duty_wants(const struct backup_duty *duty)

@@ -5,6 +5,7 @@ What a backup must hold is counted from the file that was sent, up to the offset
 own SQLite.
 """
 
+import hashlib
 import http.client
 import json
 import os
@@ -164,6 +165,25 @@ class Making(Backed):
         self.assertIn("kept", names)
         self.assertEqual(sorted(names[:2]), sorted(seen - {"kept"})[-2:])
         self.assertEqual(self.status()["decisions"][0]["target"], "kept")
+
+    def test_they_go_on_when_the_clock_was_set_back(self):
+        self.send_many(100)
+        self.take_all()
+        for year in (2121, 2122):
+            self.holdfast("backup", "early")
+            self.forge(self.backup_file("early"), self.backup_file(f"{year}0101T000000Z"), datetime(year, 1, 1, tzinfo=timezone.utc))
+            self.backup_file("early").unlink()
+        self.configure(schema=self.directory / "schema.json", backup={"every": "1s", "keep": 2})
+        owner = self.started("ingest", "--file", self.sent, "--topic", TOPIC)
+        await_true("only newer ones are there", lambda: all(one["name"] < "21" for one in self.listed()))
+        self.assertEqual(self.end(owner, signal.SIGTERM), 0)
+        self.assertEqual([one["state"] for one in self.verified()], ["good", "good"])
+
+    def forge(self, old, new, at):
+        """The same backup, sealed at another time (store/backup_seal.c)."""
+        data = bytearray(old.read_bytes()[:-32])
+        data[-16:-8] = int(at.timestamp() * 1e6).to_bytes(8, "little")
+        new.write_bytes(bytes(data) + hashlib.blake2b(data, digest_size=32).digest())
 
     def test_one_that_finds_the_store_damaged_is_told_and_ends_ingest(self):
         self.send_many(3000)

@@ -458,6 +458,44 @@ static void those_that_nobody_named_leave_in_time(void **state)
 	arena_finish(&arena);
 }
 
+/* A sealed file that says it was made at `made_us`. */
+static void put_backup(
+	const struct store_rig *rig, const char *name, int64_t made_us)
+{
+	struct fault fault = {0};
+	struct backup_seal seal = {.generation = "g1", .made_us = made_us};
+	struct directory file = path_of(rig, name);
+	file_write(file.path, "a store's pages");
+	int fd = open(file.path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	good(backup_seal_put(fd, &seal, &fault), &fault);
+	close(fd);
+}
+
+static void what_was_made_before_the_clock_was_set_back_leaves_first(
+	void **state)
+{
+	struct store_rig *rig = *state;
+	struct arena arena = ARENA_INIT;
+	struct fault fault = {0};
+	const struct backup_file *files;
+	assert_int_equal(make(rig, "named").code, 0);
+	put_backup(rig, "21260101T000000Z.db", STORE_RIG_TIME_US * 3);
+	put_backup(rig, "21260102T000000Z.db", STORE_RIG_TIME_US * 3 + 1);
+	for (int i = 0; i < 2; i++) {
+		struct backup_request request = {
+			.at_us = STORE_RIG_TIME_US + i * SECOND_US, .keep = 2};
+		good(store_backup_begin(rig->store, &request, &fault), &fault);
+		assert_int_equal(end(rig).code, 0);
+		assert_int_equal(is_there(rig, "21260102T000000Z.db"), i == 0);
+		assert_false(is_there(rig, "21260101T000000Z.db"));
+	}
+	assert_int_equal(list(rig, &arena, &files), 3);
+	assert_true(is_there(rig, "20261123T082048Z.db"));
+	assert_true(is_there(rig, "20261123T082049Z.db"));
+	arena_finish(&arena);
+}
+
 static void the_newest_that_opens_is_read(void **state)
 {
 	struct store_rig *rig = *state;
@@ -586,6 +624,8 @@ int main(void)
 		WITH_STORE(a_close_gives_it_up),
 		WITH_STORE(what_the_dead_left_is_removed),
 		WITH_STORE(those_that_nobody_named_leave_in_time),
+		WITH_STORE(
+			what_was_made_before_the_clock_was_set_back_leaves_first),
 		WITH_STORE(the_newest_that_opens_is_read),
 		WITH_STORE(a_full_disk_ends_it_and_ingest_goes_on),
 		WITH_STORE(ingest_that_needs_room_gets_that_of_the_backup),
