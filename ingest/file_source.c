@@ -194,6 +194,7 @@ static int announce(struct file_source *file, struct source_event *event)
 	event->topic = file->topic;
 	event->partition = 0;
 	event->log_start = 0;
+	event->next_offset = -1;
 	event->cluster_id = "";
 	return SOURCE_PARTITION;
 }

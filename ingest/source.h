@@ -39,7 +39,8 @@ struct source_event {
 	int32_t partition;
 	int64_t log_start;	/* PARTITION: first offset the log still holds;
 				   STOPPED too, or -1: unknown */
-	int64_t next_offset;	/* END, LIMIT: position of the end */
+	int64_t next_offset;	/* END, LIMIT: position of the end; PARTITION:
+				   the same, or -1: unknown */
 	int64_t as_of_us;	/* END: wall clock; all there was then came */
 	const char *cluster_id; /* PARTITION: "" while unknown */
 	bool more; /* PARTITION: another one follows at once, without waiting

@@ -83,12 +83,24 @@ static int is_later(const struct until_source *until,
 	return rc < 0 ? rc : time_us > options->until_us;
 }
 
+static int check_found(const struct until_source *until,
+	const struct source_event *event, struct fault *fault)
+{
+	const struct until_options *options = &until->options;
+	int rc = options->found == NULL
+			 ? 0
+			 : options->found(options->log_payload, event, fault);
+	return rc < 0 ? rc : SOURCE_PARTITION;
+}
+
 static int until_poll(struct source *source, struct source_event *event,
 	uint32_t timeout_ms, struct fault *fault)
 {
 	struct until_source *until = of(source);
 	int outcome = source_poll(until->inner, event, timeout_ms, fault);
 	bool record = outcome == SOURCE_RECORD;
+	if (outcome == SOURCE_PARTITION)
+		return check_found(until, event, fault);
 	if (!record && outcome != SOURCE_END)
 		return outcome;
 	const struct course *course =
@@ -112,7 +124,10 @@ static int until_start(struct source *source,
 	if (course == NULL)
 		return no_memory(fault);
 	int rc = hold(until, position->log, false, course->pausing, fault);
-	return rc < 0 ? rc : source_start(until->inner, position, fault);
+	struct source_position known = *position;
+	if (until->options.know != NULL)
+		until->options.know(until->options.log_payload, &known);
+	return rc < 0 ? rc : source_start(until->inner, &known, fault);
 }
 
 static int until_pause(struct source *source, const struct log *log, bool pause,

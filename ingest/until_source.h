@@ -20,6 +20,14 @@ struct until_options {
 	int (*time_of)(void *payload, const struct record *record,
 		int64_t *time_us, struct fault *fault);
 	void *payload;
+	/* Of a partition that was found: may it be taken? A fault ends the
+	 * source. NULL: any may. */
+	int (*found)(void *payload, const struct source_event *event,
+		struct fault *fault);
+	/* Of one that is started: what else its log is known by, borrowed
+	 * during the call. NULL: nothing. */
+	void (*know)(void *payload, struct source_position *position);
+	void *log_payload; /* of these two */
 };
 
 /* `inner` is owned from here on, on failure too. The caller owns *out and

@@ -33,7 +33,8 @@ static const struct field fields[] = {
 		0, 0, "TEXT", "why, for the record"},
 	{"at", FIELD_TIME, offsetof(struct restore_options, at_us), NULL, 1,
 		INT64_MAX, "TIME",
-		"the newest backup before, then the log up to there"},
+		"the newest backup before, or the log's beginning, then the "
+		"log up to there"},
 };
 
 static const struct options_spec spec = {
@@ -64,10 +65,27 @@ struct restore {
 	char found[BACKUP_NAME_MAX + 1]; /* for --at */
 	char file[PATH_MAX];		 /* the backup */
 	char generation[GENERATION_NAME_BYTES];
+	struct restore_log *log; /* there is none: from the logs' beginning */
 	int64_t made_us;
 	struct digest digest;
 	json_t *carried; /* as turn_carried(); NULL: there was nothing */
 };
+
+#define THE_LOG "the log" /* where a backup's name would stand */
+
+/* Why there is no way to the moment, at all. */
+static int refuse(const struct restore *restore, int rc, struct fault *why)
+{
+	char at[RFC3339_SIZE];
+	struct fault text = *why;
+	if (rc != FAULT_REFUSED && rc != FAULT_CORRUPT && rc != FAULT_LOG)
+		return rc;
+	return fault_set(why, rc,
+		"no backup holds the store as it was before %s (`holdfast "
+		"backup --list` shows which there are), and the log can't "
+		"give it: %s",
+		rfc3339_print(restore->at_us, at), text.text);
+}
 
 /* What was given, or what fits the moment. */
 static int choose(struct restore *restore, struct fault *fault)
@@ -78,8 +96,13 @@ static int choose(struct restore *restore, struct fault *fault)
 	if (restore->at_us == 0)
 		return fault_set(fault, FAULT_USAGE,
 			"name a backup: `holdfast backup --list` lists them");
-	return restore_find_before(
+	int rc = restore_find_before(
 		restore->config, restore->at_us, restore->found, fault);
+	if (rc != 1)
+		return rc;
+	restore->given = THE_LOG;
+	rc = restore_log_open(&restore->log, restore->config, fault);
+	return rc < 0 ? refuse(restore, rc, fault) : 0;
 }
 
 /* A name first: one that a file has as well is written ./FILE. */
@@ -137,27 +160,46 @@ static struct store_options options_of(const struct restore *restore)
 	return store_options_of(restore->config);
 }
 
-/* The copy, as a generation that nobody reads yet. */
+static int check_copy(const struct restore *restore, const struct store *store,
+	struct fault *fault)
+{
+	if (restore->log != NULL ||
+		digest_equal(store_digest(store), restore->digest))
+		return 0;
+	return fault_set(fault, FAULT_IO,
+		"the copy of %s is not what was copied: is the disk well?",
+		restore->file);
+}
+
+static int take_until(
+	const struct restore *restore, struct store *store, struct fault *fault)
+{
+	int rc = restore_take_until(
+		store, restore->config, restore->at_us, restore->log, fault);
+	return rc < 0 && restore->log != NULL ? refuse(restore, rc, fault) : rc;
+}
+
+/* The copy, or an empty one for the log, as a generation that nobody reads yet.
+ */
 static int build(struct restore *restore, struct fault *fault)
 {
 	struct store *store = NULL;
 	const struct store_options options = options_of(restore);
-	const char *origin =
-		arena_print(&restore->arena, "backup %s", restore->given);
+	const char *origin = restore->log != NULL
+				     ? THE_LOG
+				     : arena_print(&restore->arena, "backup %s",
+					       restore->given);
 	const struct store_build build = {
-		.base = restore->file, .origin = origin};
+		.base = restore->log != NULL ? NULL : restore->file,
+		.origin = origin};
 	int rc = store_build(&store, &options, &build, fault);
 	if (rc == 0)
 		(void)snprintf(restore->generation, sizeof restore->generation,
 			"%s", store_generation(store));
-	if (rc == 0 && !digest_equal(store_digest(store), restore->digest))
-		rc = fault_set(fault, FAULT_IO,
-			"the copy of %s is not what was copied: is the disk "
-			"well?",
-			restore->file);
+	if (rc == 0)
+		rc = check_copy(restore, store, fault);
 	if (rc == 0 && restore->at_us != 0)
-		rc = restore_take_until(
-			store, restore->config, restore->at_us, fault);
+		rc = take_until(restore, store, fault);
 	if (rc == 0)
 		rc = store_complete(store, fault);
 	store_close(store);
@@ -239,9 +281,16 @@ static const char *what_next(const struct restore *restore)
 static void tell_programs(const struct restore *restore, const char *made)
 {
 	fputs("{\"backup\": ", stdout);
-	string_print_json(slice_of(restore->given), stdout);
-	printf(", \"generation\": \"%s\", \"made\": \"%s\", \"carried\": ",
-		restore->generation, made);
+	if (restore->log != NULL)
+		fputs("null", stdout);
+	else
+		string_print_json(slice_of(restore->given), stdout);
+	printf(", \"generation\": \"%s\", \"made\": ", restore->generation);
+	if (restore->log != NULL)
+		fputs("null", stdout);
+	else
+		printf("\"%s\"", made);
+	fputs(", \"carried\": ", stdout);
 	if (restore->carried == NULL)
 		fputs("null", stdout);
 	else
@@ -256,6 +305,11 @@ static void tell(const struct restore *restore)
 	rfc3339_print(restore->made_us, made);
 	if (restore->options->json)
 		tell_programs(restore, made);
+	else if (restore->log != NULL)
+		printf("restored: generation %s is live, taken from the "
+		       "beginning of the log to the time asked for; nothing is "
+		       "taken until `holdfast resume`\n",
+			restore->generation);
 	else
 		printf("restored: generation %s is live, as backup %s has it "
 		       "(made %s, %s ago)%s\n",
@@ -278,15 +332,19 @@ static int build_and_turn(struct restore *restore, struct fault *fault)
 	return rc;
 }
 
+static int check_backup(struct restore *restore, struct fault *fault)
+{
+	int rc = find_file(restore, fault);
+	if (rc == 0 && restore->at_us != 0)
+		rc = restore_check_before(restore->file, restore->at_us, fault);
+	return rc < 0 ? rc : check(restore, fault);
+}
+
 static int run(struct restore *restore, struct fault *fault)
 {
 	int rc = choose(restore, fault);
-	if (rc == 0)
-		rc = find_file(restore, fault);
-	if (rc == 0 && restore->at_us != 0)
-		rc = restore_check_before(restore->file, restore->at_us, fault);
-	if (rc == 0)
-		rc = check(restore, fault);
+	if (rc == 0 && restore->log == NULL)
+		rc = check_backup(restore, fault);
 	if (rc == 0)
 		rc = is_first(restore) && restore->at_us == 0
 			     ? found(restore, fault)
@@ -308,6 +366,7 @@ static int restore_with(const struct options *options, struct fault *fault)
 						      : options->arguments[0]};
 	if (rc == 0)
 		rc = run(&restore, fault);
+	restore_log_close(restore.log);
 	json_decref(restore.carried);
 	arena_finish(&restore.arena);
 	config_finish(&config);

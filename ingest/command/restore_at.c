@@ -42,7 +42,7 @@ int restore_check_before(
 int restore_find_before(const struct config *config, int64_t until_us,
 	char name[BACKUP_NAME_MAX + 1], struct fault *fault)
 {
-	char file[PATH_MAX], until[RFC3339_SIZE];
+	char file[PATH_MAX];
 	struct arena arena = ARENA_INIT;
 	const struct backup_file *files;
 	size_t count;
@@ -55,12 +55,7 @@ int restore_find_before(const struct config *config, int64_t until_us,
 			restore_check_before(file, until_us, NULL) == 0)
 			memcpy(name, files[i].name, sizeof files[i].name);
 	arena_finish(&arena);
-	if (rc == 0 && name[0] == '\0')
-		rc = fault_set(fault, FAULT_USAGE,
-			"no backup holds the store as it was before %s: "
-			"`holdfast backup --list` shows which there are",
-			rfc3339_print(until_us, until));
-	return rc;
+	return rc == 0 && name[0] == '\0' ? 1 : rc;
 }
 
 static void notice(void *payload, const char *text)
@@ -123,13 +118,13 @@ static int run(struct pipeline_options options, struct source *source,
 		rc = fault_set(
 			fault, FAULT_BUSY, "told to stop: nothing was changed");
 	if (rc == 0)
-		say(SAY_INFO, "%" PRId64 " records behind the backup taken",
+		say(SAY_INFO, "%" PRId64 " records of the log taken",
 			result.tally.records);
 	return rc;
 }
 
 int restore_take_until(struct store *store, const struct config *config,
-	int64_t until_us, struct fault *fault)
+	int64_t until_us, struct restore_log *log, struct fault *fault)
 {
 	struct source *inner = NULL, *source = NULL;
 	struct culprits culprits = CULPRITS_INIT;
@@ -140,8 +135,12 @@ int restore_take_until(struct store *store, const struct config *config,
 	struct times times = {.decoder = options.decoder,
 		.culprits = &culprits,
 		.arena = ARENA_INIT};
-	const struct until_options until = {
-		.until_us = until_us, .time_of = time_of, .payload = &times};
+	const struct until_options until = {.until_us = until_us,
+		.time_of = time_of,
+		.payload = &times,
+		.found = log == NULL ? NULL : restore_log_found,
+		.know = log == NULL ? NULL : restore_log_know,
+		.log_payload = log};
 	const struct sources_options from = {.config = config,
 		.store = store,
 		.until_end = true,
@@ -156,6 +155,8 @@ int restore_take_until(struct store *store, const struct config *config,
 		rc = until_source_open(&source, inner, &until, fault);
 	if (rc == 0)
 		rc = run(options, source, fault);
+	if (rc == 0 && log != NULL)
+		rc = restore_log_check(log, store, fault);
 	source_close(source);
 	arena_finish(&times.arena);
 	culprits_finish(&culprits);

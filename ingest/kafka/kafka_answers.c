@@ -102,6 +102,7 @@ static int take_partition(struct kafka_source *source,
 	event->topic = partition->topic;
 	event->partition = partition->number;
 	event->log_start = answer->low;
+	event->next_offset = answer->high;
 	event->cluster_id = source->cluster_id;
 	event->more = answer->more;
 	return SOURCE_PARTITION;

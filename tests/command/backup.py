@@ -385,7 +385,6 @@ class PointInTime(Backed):
 
     def test_within_a_part_and_beside_an_owner(self):
         owner = self.owner_of_topics()
-        self.refused("no backup holds the store as it was before", "restore", "--at", self.moment(0.05))
         self.refused("holds records later than", "restore", "third", "--at", self.moment(1.5))
         self.refused("name a backup", "restore")
         self.assertEqual(self.status()["generation"], "g1")
@@ -395,6 +394,47 @@ class PointInTime(Backed):
         self.holdfast("resume")
         await_true("all is taken", lambda: self.taken() == 1200)
         self.assertEqual(self.end(owner, signal.SIGTERM), 0)
+
+
+    def test_before_the_first_backup_from_the_beginning_of_the_log(self):
+        whole = self.status()
+        owner = self.owner_of_topics()
+        self.assertIn("from the beginning of the log", self.holdfast("restore", "--at", self.moment(0.05)).stdout)
+        status = self.status()
+        self.assertEqual((status["generation"], status["total"]["taken"], status["digest"]), ("g2", 181, self.digest_of(1, 181)))
+        self.assertEqual({one["reason"] for one in status["stops"]}, {"rolled_back"})
+        self.assertEqual(status["decisions"][0]["target"], "the log")
+        self.holdfast("resume")
+        await_true("all is taken", lambda: self.taken() == 1200)
+        self.assertEqual(self.status()["digest"], whole["digest"])
+        self.assertEqual(self.end(owner, signal.SIGTERM), 0)
+        told = self.asked("restore", "--at", self.moment(0.01))
+        self.assertEqual((told["backup"], told["made"], told["generation"]), (None, None, "g3"))
+        self.holdfast("verify")
+
+    def unchanged(self, words, hours):
+        self.refused(f"the log can't give it: {words}", "restore", "--at", self.moment(hours), status=4)
+        self.assertEqual((self.status()["generation"], self.taken()), ("g1", 1200))
+        self.assertEqual([one.name for one in (self.store / "generations").glob("*.db")], ["g1.db"])
+
+    def test_what_no_log_can_give_is_refused(self):
+        self.unchanged("no record of any log is from before", -1)
+        rows = self.directory / "rows.ndjson"
+        rows.write_text('{"id": 1, "count": 1, "event_time": "2026-01-01T00:00:00Z"}\n')
+        self.holdfast("load", "account", rows)
+        self.refused("base data was loaded", "restore", "--at", self.moment(0.05), status=4)
+
+    def test_a_log_that_is_another_one_is_refused(self):
+        port_file = self.directory / "another"
+        self.started("broker", "--topic", TOPIC, "--port-file", port_file)
+        await_true("the broker listens", port_file.exists)
+        self.configure(schema=self.directory / "schema.json", kafka={"bootstrap.servers": port_file.read_text().strip()})
+        self.refused("log_changed", "restore", "--at", self.moment(0.05), status=4)
+        path = self.directory / "another.ndjson"
+        path.write_text("".join((self.directory / f"part{part}.ndjson").read_text().replace('"label": "', '"label": "x') for part in range(3)) * 2)
+        self.holdfast("produce", path, "--topic", TOPIC)
+        self.refused("log_changed", "restore", "--at", self.moment(0.05), status=4)
+        self.assertEqual(self.status()["generation"], "g1")
 
 
 class Serving(Backed):

@@ -217,8 +217,7 @@ def moments(rig, broker, address):
     logs = this.logs()
     whole = this.held()
     equal(whole[0], RECORDS, "records taken")
-    done = rig.run("restore", "--at", moment(stamp_of(100)))
-    check(done.returncode == 2 and "no backup holds the store as it was before" in done.stderr, done.stderr)
+    check("the beginning of the log" in this.go_to(logs, stamp_of(100)), "before the first backup")
     check("backup b0" in this.go_to(logs, stamp_of(251)), "a record's very time, behind the first backup")
     this.go_to(logs, stamp_of(251) - 1)
     check("backup b1" in this.go_to(logs, stamp_of(500) + 5), "between two records, behind the second backup")
@@ -232,7 +231,11 @@ def moments(rig, broker, address):
     await_true("all is taken again", lambda: rig.total() == RECORDS)
     equal(this.held(), whole, "what is held after resume")
     stopped(rig, service)
-    print("moments: at a record's time, just before it, between two, from an older backup, beyond the end, beside the service: as folded")
+    broker.run("forget", MOMENTS, 1, 5)
+    done = rig.run("restore", "--at", moment(stamp_of(100)))
+    check(done.returncode == 4 and f"the log can't give it: {MOMENTS}:1: the log begins at offset 5 now" in done.stderr, done.stderr)
+    equal(this.held(), whole, "what is held after what was refused")
+    print("moments: before the first backup, at a record's time, just before it, between two, from an older backup, beyond the end, beside the service: as folded")
 
 
 def main():

@@ -96,6 +96,9 @@ def new_log(rig, broker):
     equal([(one["first_offset"], one["lost"]) for one in of_new], [(0, 0)] * PARTITIONS, "where the new logs begin, and what they lost")
     equal(decided(rig, PARTITIONS),
           [("new log", f"{TOPIC}:{number}", "0", "1", "it was made anew") for number in range(PARTITIONS)], "decisions, by incarnation")
+    done = rig.run("restore", "--at", "2100-01-01T00:00:00Z")
+    equal(done.returncode, 4, f"exit status of restore --at ({done.stderr[-300:]})")
+    check("part of it came from an older log, which is gone" in done.stderr, done.stderr[-300:])
     print(f"new log taken: {rig.total()} records of both, rows and digest are those of both")
 
 

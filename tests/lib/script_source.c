@@ -278,6 +278,7 @@ static int script_start(struct source *source,
 	size_t index = (size_t)position->log->partition;
 	script->partitions[index].log = position->log;
 	script->partitions[index].start_offset = position->next_offset;
+	script->partitions[index].cluster_id = position->cluster_id;
 	if (script->partitions[index].starts++ > 0)
 		rewind_to(script, position->log->partition,
 			position->next_offset);

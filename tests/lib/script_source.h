@@ -43,6 +43,7 @@ struct script_source {
 		const struct log *log;
 		int64_t made;		/* records the script has */
 		int64_t start_offset;	/* as started */
+		const char *cluster_id; /* the same */
 		int64_t committed;	/* the last; -1: none */
 		size_t starts, commits; /* calls */
 		bool paused;

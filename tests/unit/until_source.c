@@ -13,7 +13,26 @@ struct rig {
 	struct script_source script;
 	struct source *until;
 	struct log logs[2]; /* of partitions 0 and 1 */
+	int found;	    /* calls */
+	int32_t refused;    /* -1: none */
+	const char *cluster_id;
 };
+
+static int found(
+	void *payload, const struct source_event *event, struct fault *fault)
+{
+	struct rig *rig = payload;
+	rig->found++;
+	return event->partition == rig->refused
+		       ? fault_set(fault, FAULT_REFUSED, "not this one")
+		       : 0;
+}
+
+static void know(void *payload, struct source_position *position)
+{
+	struct rig *rig = payload;
+	position->cluster_id = rig->cluster_id;
+}
 
 static int setup(void **state)
 {
@@ -26,9 +45,14 @@ static int setup(void **state)
 	rig->script.clock = &rig->clock;
 	rig->script.until_end = false;
 	rig->script.rewinds = true;
+	rig->refused = -1;
+	rig->cluster_id = "where it was";
 	rig->logs[0] = (struct log){.id = 1, .topic = "alpha", .partition = 0};
 	rig->logs[1] = (struct log){.id = 2, .topic = "alpha", .partition = 1};
-	const struct until_options options = {.until_us = UNTIL_US};
+	const struct until_options options = {.until_us = UNTIL_US,
+		.found = found,
+		.know = know,
+		.log_payload = rig};
 	assert_int_equal(until_source_open(&rig->until, &rig->script.source,
 				 &options, &fault),
 		0);
@@ -190,6 +214,29 @@ static void held_back_it_gives_nothing_until_it_may(void **state)
 	expect_record(rig, 0, 0);
 }
 
+static void each_partition_is_looked_at_before_it_is_taken(void **state)
+{
+	struct rig *rig = *state;
+	struct source_event event;
+	struct fault fault = {0};
+	script_announce(&rig->script, 0);
+	script_announce(&rig->script, 1);
+	rig->refused = 1;
+	assert_int_equal(next(rig, &event), SOURCE_PARTITION);
+	assert_int_equal(rig->found, 1);
+	assert_int_equal(
+		source_poll(rig->until, &event, 1, &fault), FAULT_REFUSED);
+	assert_string_equal(fault.text, "not this one");
+}
+
+static void a_log_is_started_with_what_it_is_known_by(void **state)
+{
+	struct rig *rig = *state;
+	begin(rig, 1, 0);
+	assert_string_equal(
+		rig->script.partitions[1].cluster_id, rig->cluster_id);
+}
+
 static void nothing_is_committed(void **state)
 {
 	struct rig *rig = *state;
@@ -208,6 +255,8 @@ int main(void)
 		WITH_RIG(started_anew_it_gives_the_same_again),
 		WITH_RIG(who_is_held_back_at_the_end_is_not_let_go_by_others),
 		WITH_RIG(held_back_it_gives_nothing_until_it_may),
+		WITH_RIG(each_partition_is_looked_at_before_it_is_taken),
+		WITH_RIG(a_log_is_started_with_what_it_is_known_by),
 		WITH_RIG(nothing_is_committed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
