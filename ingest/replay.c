@@ -50,17 +50,19 @@ static int no_memory(struct fault *fault)
 }
 
 int replay_open(struct replay **out, const struct replay_options *options,
-	const struct replay_tally *tally, struct fault *fault)
+	const struct replay_before *before, struct fault *fault)
 {
 	*out = NULL;
 	struct replay *replay = calloc(1, sizeof *replay);
 	if (replay == NULL)
 		return no_memory(fault);
 	replay->options = *options;
-	if (tally != NULL)
-		replay->tally = *tally;
+	if (before != NULL)
+		replay->tally = before->tally;
 	int rc = trace_open(
 		&replay->trace, options->reader, &options->trace, fault);
+	if (rc == 0 && before != NULL)
+		rc = trace_spend(replay->trace, &before->spent, fault);
 	if (rc < 0) {
 		replay_close(replay);
 		return rc;
@@ -480,6 +482,12 @@ int replay_run(struct replay *replay, struct fault *fault)
 const struct replay_tally *replay_tally(const struct replay *replay)
 {
 	return &replay->tally;
+}
+
+int replay_spent(const struct replay *replay, struct trace_spent *out,
+	struct fault *fault)
+{
+	return trace_spent(replay->trace, out, fault);
 }
 
 const struct replay_place *replay_places(

@@ -66,10 +66,18 @@ struct replay_options replay_options_default(void);
 
 struct replay; /* opaque */
 
+/* Where an earlier replay of the same range was interrupted: its counts, and
+ * which letters that left the store explain something already. */
+struct replay_before {
+	struct replay_tally tally;
+	struct trace_spent spent;
+};
+
 /* On success the caller owns *out, on failure it is NULL. `options` is copied;
- * `tally` begins the counts, NULL: with nothing. Errors: trace_open(). */
+ * `before` is borrowed during the call, NULL: it begins with nothing.
+ * Errors: trace_open(). */
 int replay_open(struct replay **out, const struct replay_options *options,
-	const struct replay_tally *tally, struct fault *fault);
+	const struct replay_before *before, struct fault *fault);
 void replay_close(struct replay *replay); /* NULL is allowed */
 
 enum replay_outcome {
@@ -83,6 +91,10 @@ enum replay_outcome {
 int replay_run(struct replay *replay, struct fault *fault);
 
 const struct replay_tally *replay_tally(const struct replay *replay);
+
+/* As trace_spent(). */
+int replay_spent(const struct replay *replay, struct trace_spent *out,
+	struct fault *fault);
 
 /* Partitions that were read from: places[0..*count), borrowed. */
 const struct replay_place *replay_places(

@@ -2,6 +2,7 @@
 
 #include "store/letters.h"
 #include "store/reader_inside.h"
+#include "store/trace_cleared.h"
 #include "store/trace_doubts.h"
 #include "store/trace_keys.h"
 
@@ -27,11 +28,8 @@ struct trace {
 	sqlite3_stmt *letter_of_key;
 	struct trace_keys keys;
 	struct trace_doubts doubts;
-	bool forced;		     /* letters were, as of the snapshot */
-	int64_t cleared;	     /* letters, as of the snapshot */
-	int64_t cleared_used;	     /* answers that such a one explains */
-	struct key_map cleared_keys; /* of these answers */
-	uint64_t cleared_last;	     /* the last one's; 0: it has none */
+	bool forced; /* letters were, as of the snapshot */
+	struct trace_cleared cleared;
 	bool open;
 
 	/* of the record under way */
@@ -104,7 +102,7 @@ void trace_close(struct trace *trace)
 	sqlite3_finalize(trace->letter_of_key);
 	trace_keys_finish(&trace->keys);
 	trace_doubts_finish(&trace->doubts);
-	key_map_finish(&trace->cleared_keys);
+	trace_cleared_finish(&trace->cleared);
 	free(trace->found);
 	free(trace->times);
 	free(trace);
@@ -138,7 +136,7 @@ int trace_begin(struct trace *trace, struct fault *fault)
 		rc = trace_keys_read(
 			&trace->keys, reader->partitions.count, fault);
 	} while (rc == 1);
-	trace->cleared = count_cleared(&reader->partitions);
+	trace->cleared.letters = count_cleared(&reader->partitions);
 	if (rc == 0)
 		rc = trace_forced(trace->reader->db, fault);
 	trace->forced = rc == 1;
@@ -358,33 +356,6 @@ static int look_at_row(struct trace *trace, const struct update *update,
 	return rc == FAULT_CORRUPT ? 0 : rc;
 }
 
-static bool was_cleared(const struct trace *trace, const struct update *update)
-{
-	size_t cursor = KEY_MAP_START;
-	return update->has_key &&
-	       key_map_next(&trace->cleared_keys, keys_prefix(update->key),
-		       &cursor) != 0;
-}
-
-/* Each letter that was cleared explains one update, and the copies of it. */
-static int settle_cleared(struct trace *trace, const struct update *update,
-	struct proof *proof, struct fault *fault)
-{
-	if (proof->why != PROOF_WHY_CLEARED)
-		return 0;
-	if (was_cleared(trace, update)) {
-		proof->answer = PROOF_DUPLICATE;
-		proof->why = PROOF_WHY_COPY;
-		return 0;
-	}
-	trace->cleared_used++;
-	trace->cleared_last = update->has_key ? keys_prefix(update->key) : 0;
-	if (update->has_key &&
-		!key_map_add(&trace->cleared_keys, trace->cleared_last, 1))
-		return no_memory(fault);
-	return 0;
-}
-
 int trace_update(struct trace *trace, const struct store_record *record,
 	const struct update *update, struct arena *arena, struct proof *out,
 	struct fault *fault)
@@ -395,8 +366,7 @@ int trace_update(struct trace *trace, const struct store_record *record,
 	struct proof_evidence evidence = {
 		.taken = trace->partition != NULL &&
 			 at->offset < trace->partition->accounts.next_offset,
-		.cleared = trace->cleared_used < trace->cleared ||
-			   was_cleared(trace, update),
+		.cleared = trace_cleared_explains(&trace->cleared, update),
 		.forced = trace->forced,
 		.forgotten_before_us = trace->doubts.forgotten_before_us,
 		.copy_span_us = update->event_us == record->decoded.timestamp_us
@@ -423,13 +393,24 @@ int trace_update(struct trace *trace, const struct store_record *record,
 	}
 	if (rc < 0)
 		return rc;
-	return settle_cleared(trace, update, out, fault);
+	return trace_cleared_settle(&trace->cleared, update, out, fault);
 }
 
 void trace_give_cleared_back(struct trace *trace)
 {
-	trace->cleared_used--;
-	key_map_remove(&trace->cleared_keys, trace->cleared_last, 1);
+	trace_cleared_give_back(&trace->cleared);
+}
+
+int trace_spent(
+	const struct trace *trace, struct trace_spent *out, struct fault *fault)
+{
+	return trace_cleared_spent(&trace->cleared, out, fault);
+}
+
+int trace_spend(struct trace *trace, const struct trace_spent *spent,
+	struct fault *fault)
+{
+	return trace_cleared_spend(&trace->cleared, spent, fault);
 }
 
 bool trace_predates_schema(

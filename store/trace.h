@@ -62,6 +62,23 @@ int trace_update(struct trace *trace, const struct store_record *record,
  * free for another. */
 void trace_give_cleared_back(struct trace *trace);
 
+/* How many letters that left the store explained updates so far, and under
+ * which keys these came. */
+struct trace_spent {
+	int64_t letters;
+	uint64_t *keys; /* 64 bits of each: keys[0..count) */
+	size_t count;
+};
+
+/* For who goes on later; the caller frees out->keys, in any case.
+ * Errors: FAULT_OOM. */
+int trace_spent(const struct trace *trace, struct trace_spent *out,
+	struct fault *fault);
+
+/* Go on with it, before the first update is judged. Errors: FAULT_OOM. */
+int trace_spend(struct trace *trace, const struct trace_spent *spent,
+	struct fault *fault);
+
 /* Was a record of one of trace_partition()'s logs taken before the schema was
  * last changed in place? */
 bool trace_predates_schema(

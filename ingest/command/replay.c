@@ -268,8 +268,8 @@ static void go_on(struct command *command)
 		say(SAY_INFO,
 			"going on where it was interrupted, behind %" PRId64
 			" records (--anew begins again)",
-			cursor->tally.records);
-	command->records_before = cursor->tally.records;
+			cursor->before.tally.records);
+	command->records_before = cursor->before.tally.records;
 }
 
 static int run(
@@ -287,7 +287,8 @@ static int run(
 	options.progress = progress;
 	options.notice = notice;
 	options.payload = command;
-	int rc = replay_open(&command->replay, &options, &cursor->tally, fault);
+	int rc =
+		replay_open(&command->replay, &options, &cursor->before, fault);
 	command->began_us = command->cursor_us = now_us();
 	if (rc == 0)
 		rc = replay_run(command->replay, fault);

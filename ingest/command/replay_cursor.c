@@ -59,6 +59,26 @@ static void read_tally(struct replay_tally *out, const json_t *json)
 			number(json, proof_answer_name((enum proof_answer)i));
 }
 
+/* 64 bits of a key are a number that may be negative. False: out of memory. */
+static bool read_spent(struct trace_spent *out, const json_t *json)
+{
+	const json_t *keys = json_object_get(json, "keys");
+	size_t count = json_array_size(keys);
+	out->letters = number(json, "letters");
+	out->keys = calloc(count + 1, sizeof *out->keys);
+	for (size_t i = 0; out->keys != NULL && i < count; i++)
+		out->keys[out->count++] =
+			(uint64_t)json_integer_value(json_array_get(keys, i));
+	return out->keys != NULL;
+}
+
+static bool read_all(struct replay_cursor *out, const json_t *file)
+{
+	read_tally(&out->before.tally, json_object_get(file, "tally"));
+	return read_places(out, json_object_get(file, "places")) &&
+	       read_spent(&out->before.spent, json_object_get(file, "spent"));
+}
+
 int replay_cursor_read(
 	struct replay_cursor *out, const char *directory, const char *question)
 {
@@ -69,10 +89,12 @@ int replay_cursor_read(
 	json_t *file = json_load_file(path, 0, NULL);
 	const char *asked = json_string_value(json_object_get(file, "of"));
 	bool found = asked != NULL && strcmp(asked, question) == 0 &&
-		     read_places(out, json_object_get(file, "places"));
-	if (found)
-		read_tally(&out->tally, json_object_get(file, "tally"));
+		     read_all(out, file);
 	json_decref(file);
+	if (!found) { /* nor is a part of it */
+		replay_cursor_finish(out);
+		*out = (struct replay_cursor){0};
+	}
 	return found;
 }
 
@@ -81,6 +103,7 @@ void replay_cursor_finish(struct replay_cursor *cursor)
 	for (size_t i = 0; i < cursor->count; i++)
 		free(cursor->places[i].topic);
 	free(cursor->places);
+	free(cursor->before.spent.keys);
 }
 
 static void append(json_t *list, const struct replay_place *place)
@@ -128,6 +151,23 @@ static json_t *tally_json(const struct replay_tally *tally)
 	return json;
 }
 
+/* NULL: out of memory. */
+static json_t *spent_json(const struct replay *replay)
+{
+	struct trace_spent spent;
+	int rc = replay_spent(replay, &spent, NULL);
+	json_t *keys = json_array();
+	for (size_t i = 0; rc == 0 && i < spent.count; i++)
+		rc = json_array_append_new(
+			keys, json_integer((json_int_t)spent.keys[i]));
+	free(spent.keys);
+	if (rc == 0)
+		return json_pack("{s:I, s:o}", "letters",
+			(json_int_t)spent.letters, "keys", keys);
+	json_decref(keys);
+	return NULL;
+}
+
 int replay_cursor_write(const struct replay *replay,
 	const struct replay_cursor *before, const char *directory,
 	const char *question, struct fault *fault)
@@ -136,9 +176,9 @@ int replay_cursor_write(const struct replay *replay,
 	if (!path_of(directory, "", path) || !path_of(directory, ".new", made))
 		return fault_set(
 			fault, FAULT_IO, "%s: too long a path", directory);
-	json_t *file = json_pack("{s:s, s:o, s:o}", "of", question, "places",
-		places_json(replay, before), "tally",
-		tally_json(replay_tally(replay)));
+	json_t *file = json_pack("{s:s, s:o, s:o, s:o}", "of", question,
+		"places", places_json(replay, before), "tally",
+		tally_json(replay_tally(replay)), "spent", spent_json(replay));
 	if (file == NULL)
 		return fault_set(fault, FAULT_OOM, "out of memory");
 	bool written = json_dump_file(file, made, JSON_INDENT(1)) == 0 &&

@@ -10,7 +10,7 @@
 #define REPLAY_CURSOR_NAME "replay.json" /* in the store's directory */
 
 struct replay_cursor {
-	struct replay_tally tally;
+	struct replay_before before;
 	struct replay_place *places; /* places[0..count), owned */
 	size_t count;
 };

@@ -46,6 +46,15 @@ class Replay(command.Case):
         partition, = self.status()["partitions"]
         return partition
 
+    def started_to_pipe(self, *arguments):
+        import subprocess
+        process = subprocess.Popen([command.PROGRAM, *map(str, arguments)], cwd=self.directory, env=command.environment(),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(self.end, process)
+        return process
+
 
 class Answers(Replay):
     def test_they_are_the_dispositions_of_each_update(self):
@@ -237,15 +246,6 @@ class Ranges(Replay):
         self.assertEqual(end, whole)
         self.assertEqual(len(listed), whole["updates"] - so_far["updates"])
         self.assertFalse((self.store / "replay.json").exists())
-
-    def started_to_pipe(self, *arguments):
-        import subprocess
-        process = subprocess.Popen([command.PROGRAM, *map(str, arguments)], cwd=self.directory, env=command.environment(),
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.addCleanup(process.stderr.close)
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(self.end, process)
-        return process
 
 
 class Kafka(Replay):
@@ -528,6 +528,25 @@ class UnprovenMapped(Sent):
         self.assertEqual(self.answers(), {(old, 1): "unproven"})
         self.change(f"DELETE FROM _key WHERE offset = {new} AND place = 1", "DELETE FROM card WHERE id = 'a'")
         self.assertEqual(self.answers(status=3), {(old, 1): "unproven", (old, 0): "missing", (new, 1): "missing"})
+
+    def test_a_letter_that_was_cleared_is_spent_once_also_where_it_was_interrupted(self):
+        self.sell("bad", 10, "a", "x", "many")
+        for number in range(20000):
+            self.sell(number, 11, "a", "x", 1)
+        copy = self.sell("bad", 10, "a", "x", "many")
+        other = self.sell("other", 13, "a", "x", "many")
+        self.holdfast("ingest", "--until-end")
+        self.holdfast("dead", "drop", "--id", 1, "--because", "a test")
+        self.holdfast("ingest", "--until-end", "--set", "ingest.dead_keep=1ms")
+        self.change("DELETE FROM _dead")
+        process = self.started_to_pipe("replay", TOPIC, "--file", self.sent, "--json", "--list", "all")
+        self.assertEqual(json.loads(process.stdout.readline())["answer"], "dead")
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        self.assertEqual(process.wait(60), 1)
+        self.assertTrue((self.store / "replay.json").exists())
+        listed, _ = self.replay("--list", "missing,duplicate", status=3)
+        self.assertEqual([(one["offset"], one["answer"]) for one in listed], [(copy, "duplicate"), (other, "missing")])
 
     def test_a_letter_that_was_cleared_is_not_spent_on_an_update_that_came_behind(self):
         old = self.sell(1, 10, "a", "x", 1)
