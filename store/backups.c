@@ -2,6 +2,7 @@
 
 #include "store/file_codes.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -27,9 +28,10 @@ void backup_name_of_time(int64_t at_us, char out[BACKUP_NAME_MAX + 1])
 {
 	time_t second = (time_t)(at_us / 1000000);
 	struct tm utc;
-	if (gmtime_r(&second, &utc) == NULL ||
-		strftime(out, BACKUP_NAME_MAX, "%Y%m%dT%H%M%SZ", &utc) == 0)
-		memcpy(out, "unknown-time", sizeof "unknown-time");
+	/* Years of microseconds in an int64_t have six digits at most. */
+	bool fits = gmtime_r(&second, &utc) != NULL &&
+		    strftime(out, BACKUP_NAME_MAX, "%Y%m%dT%H%M%SZ", &utc) > 0;
+	assert(fits);
 }
 
 /* As backup_name_of_time() gives them. */
@@ -49,7 +51,7 @@ bool backups_path(char out[PATH_MAX], const char *directory, const char *name)
 			     ? snprintf(out, PATH_MAX, "%s/backups", directory)
 			     : snprintf(out, PATH_MAX, "%s/backups/%s" SUFFIX,
 				       directory, name);
-	return length > 0 && length < PATH_MAX;
+	return length < PATH_MAX;
 }
 
 /* "NAME.db": the name. */
@@ -69,6 +71,7 @@ static DIR *open_folder(const char *directory, struct fault *fault, int *rc)
 	char path[PATH_MAX];
 	DIR *folder = NULL;
 	*rc = 0;
+	errno = ENAMETOOLONG;
 	if (backups_path(path, directory, NULL))
 		folder = opendir(path);
 	if (folder == NULL && errno != ENOENT)

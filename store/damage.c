@@ -5,6 +5,7 @@
 #include "store/file_codes.h"
 #include "store/layout.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -45,7 +46,7 @@ void damage_add_view(struct damage *damage, const char *view)
 		return;
 	int added = snprintf(damage->views + length, room, "%s%s ",
 		length == 0 ? " " : "", view);
-	if (added >= 0 && (size_t)added < room)
+	if ((size_t)added < room)
 		return;
 	damage->views[length] = '\0';
 	damage->all = true;
@@ -65,7 +66,7 @@ static int join(char out[PATH_MAX], const char *database, const char *suffix,
 	struct fault *fault)
 {
 	int length = snprintf(out, PATH_MAX, "%s%s", database, suffix);
-	if (length > 0 && length < PATH_MAX)
+	if (length < PATH_MAX)
 		return 0;
 	return fault_set(fault, FAULT_USAGE,
 		"the path of the store is too long: %s", database);
@@ -151,12 +152,12 @@ static int sync_directory(const char *path, struct fault *fault)
 	char directory[PATH_MAX];
 	keep(directory, sizeof directory, path);
 	char *slash = strrchr(directory, '/');
-	if (slash != NULL)
-		*slash = '\0';
-	return layout_sync_directory(slash == NULL ? "." : directory, fault);
+	assert(slash != NULL); /* DIR/generations/g1.db */
+	*slash = '\0';
+	return layout_sync_directory(directory, fault);
 }
 
-static int print_note(const struct damage *damage, char out[NOTE_BYTES])
+static void print_note(const struct damage *damage, char out[NOTE_BYTES])
 {
 	char at[RFC3339_SIZE];
 	const char *lookups = damage->all		 ? LOOKUPS_ALL
@@ -166,7 +167,7 @@ static int print_note(const struct damage *damage, char out[NOTE_BYTES])
 	keep(text, sizeof text, damage->text);
 	for (char *at_end; (at_end = strchr(text, '\n')) != NULL;)
 		*at_end = ' ';
-	return snprintf(out, NOTE_BYTES,
+	(void)snprintf(out, NOTE_BYTES,
 		"found %s by %s\nlookups%s\nwrong: %s\n",
 		rfc3339_print(damage->at_us, at), damage->by, lookups, text);
 }
@@ -206,11 +207,11 @@ int damage_write(
 	struct damage all = *damage, before;
 	damage_read(database, &before);
 	merge(&all, &before);
-	int length = print_note(&all, text);
+	print_note(&all, text);
 	int rc = join(path, database, DAMAGE_SUFFIX, fault);
 	if (rc == 0)
 		rc = join(draft, database, NEW_SUFFIX, fault);
-	if (rc < 0 || length < 0)
+	if (rc < 0)
 		return rc;
 	rc = write_file(draft, text, strnlen(text, sizeof text), fault);
 	if (rc == 0 && rename(draft, path) != 0)
