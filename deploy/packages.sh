@@ -48,7 +48,7 @@ build)
 	wanted=(gcc cmake ninja-build pkg-config libsqlite3-dev librdkafka-dev libjansson-dev libsodium-dev libmicrohttpd-dev python3 sqlite3)
 	;;
 test)
-	wanted=(g++ curl libcmocka-dev clang-format clang-tidy python3-venv strace iptables iproute2 binutils buildah debootstrap)
+	wanted=(g++ curl libcmocka-dev clang-format clang-tidy python3-venv python3-yaml strace iptables iproute2 binutils buildah debootstrap)
 	command -v mvn >/dev/null || wanted+=(maven)
 	;;
 bench)
