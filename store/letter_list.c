@@ -34,10 +34,11 @@ static struct slice ids_text(
 	return buffer_content(&text);
 }
 
+/* One whose record is gone is found, and then told to be damaged. */
 #define FIND(table)                                                            \
 	"SELECT letter.id FROM " table " AS letter"                            \
-	" JOIN _record AS record ON record.id = letter.record"                 \
-	" JOIN _partition AS log ON log.id = record.log"                       \
+	" LEFT JOIN _record AS record ON record.id = letter.record"            \
+	" LEFT JOIN _partition AS log ON log.id = record.log"                  \
 	" WHERE letter.id > ?1"                                                \
 	" AND (?2 IS NULL OR letter.reason = ?2)"                              \
 	" AND (?3 IS NULL OR letter.view = ?3)"                                \

@@ -256,8 +256,20 @@ static bool take_stop(
 	};
 	if (id >= 1 && (size_t)id <= partitions->count)
 		stop->log = partitions->logs[id - 1];
-	return stop->log != NULL && stop->reason != NULL &&
-	       stop->detail != NULL;
+	return stop->reason != NULL && stop->detail != NULL;
+}
+
+/* Whose they are is known. */
+static int check_stops(
+	const struct reader_stop *stops, size_t count, struct fault *fault)
+{
+	for (size_t i = 0; i < count; i++)
+		if (stops[i].log == NULL)
+			return fault_set(fault, FAULT_CORRUPT,
+				"table _stop: a log that there is none of is "
+				"stopped, as %s",
+				stops[i].reason);
+	return 0;
 }
 
 static bool take_hold(
@@ -309,6 +321,8 @@ static int read_operations(struct reader *reader, struct arena *arena,
 	const void *rows = NULL;
 	int rc = read_rows(&stops, &rows, &out->stop_count, fault);
 	out->stops = rows;
+	if (rc == 0)
+		rc = check_stops(out->stops, out->stop_count, fault);
 	if (rc == 0)
 		rc = read_rows(&holds, &rows, &out->hold_count, fault);
 	out->holds = rows;

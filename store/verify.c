@@ -260,6 +260,24 @@ static int64_t count_letters(
 	return counted;
 }
 
+/* Each has the record that it came in. */
+static int check_records(
+	struct verification *check, const char *table, struct fault *fault)
+{
+	char sql[160];
+	sqlite3_snprintf(sizeof sql, sql,
+		"SELECT count(*) FROM %s AS letter WHERE NOT EXISTS"
+		" (SELECT 1 FROM _record WHERE id = letter.record)",
+		table);
+	int64_t lone = 0;
+	int rc = sql_integer(check->reader->db, sql, &lone, fault);
+	if (rc == 0 && lone > 0)
+		problem(check,
+			"table %s: %" PRId64 " letters without their record",
+			table, lone);
+	return rc;
+}
+
 /* Letters must be as many as the partitions counted. */
 static int check_letters(struct verification *check, const char *table,
 	enum disposition disposition, struct fault *fault)
@@ -273,6 +291,8 @@ static int check_letters(struct verification *check, const char *table,
 		problem(check,
 			"table %s: %" PRId64 " rows, counted as %" PRId64,
 			table, rows, counted);
+	if (rc == 0)
+		rc = check_records(check, table, fault);
 	return as_finding(check, rc, fault);
 }
 
