@@ -321,6 +321,57 @@ static void a_damaged_row_of_another_view_is_not_taken_over(void **state)
 	rig->store = live;
 }
 
+/* Rows name where they are from, and here that log has no number. */
+static void rows_of_a_log_that_is_gone_are_not_taken_over(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	static const struct event older[] = {{.id = 1, .count = 10}};
+	static const struct event newer[] = {{.id = 2, .count = 20, .key = 7}};
+	const struct script both = SCRIPT(newer, newer);
+	take(rig, older);
+	const struct log *log = &store_rig_partition(rig, 0)->log;
+	const struct store_stop stop = {.log = log,
+		.reason = STOP_CHANGED,
+		.detail = "for a test",
+		.log_start = 0};
+	check_ok(store_stop_partition(rig->store, &stop, NULL, &fault), &fault);
+	check_ok(store_new_log(rig->store, log, &decision, &fault), &fault);
+	struct store *live = build(rig, &both);
+	assert_int_equal(store_carry_others(rig->store, "pair", NULL, &fault),
+		FAULT_REFUSED);
+	assert_non_null(strstr(fault.text, "alpha:0"));
+	store_close(rig->store);
+	rig->store = live;
+}
+
+static void totals_of_another_view_that_do_not_fit_are_damage(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	const struct script script = SCRIPT(live_rows, built_rows);
+	struct store *live = build(rig, &script);
+	const struct view_totals right = live->views[0].totals;
+	struct view_totals wrong[] = {right, right, right};
+	wrong[0].rows++;
+	wrong[1].deleted++;
+	wrong[2].digest = DIGEST_ZERO;
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		check_ok(view_totals_write(
+				 live->db, "account", &wrong[i], &fault),
+			&fault);
+		assert_int_equal(
+			store_carry_others(rig->store, "pair", NULL, &fault),
+			FAULT_CORRUPT);
+		assert_non_null(strstr(fault.text, "account"));
+	}
+	check_ok(
+		view_totals_write(live->db, "account", &right, &fault), &fault);
+	check_ok(store_carry_others(rig->store, "pair", NULL, &fault), &fault);
+	store_close(rig->store);
+	rig->store = live;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +383,8 @@ int main(void)
 		WITH_STORE(events_that_share_a_key_are_letters_of_their_own),
 		WITH_STORE(what_was_loaded_into_other_views_comes_along),
 		WITH_STORE(a_damaged_row_of_another_view_is_not_taken_over),
+		WITH_STORE(rows_of_a_log_that_is_gone_are_not_taken_over),
+		WITH_STORE(totals_of_another_view_that_do_not_fit_are_damage),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

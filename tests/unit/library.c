@@ -44,6 +44,8 @@ static const char schema[] =
 	"  'features': {'age': {'type': 'int64'}}},"
 	" 'more': {'entity': {'user_id': 'string'},"
 	"  'features': {'age': {'type': 'int64'}}},"
+	" 'kind': {'entity': {'id': 'int64'},"
+	"  'features': {'age': {'type': 'int64'}}},"
 	" 'gone': {'entity': {'user_id': 'string'},"
 	"  'features': {'age': {'type': 'int64'}}}},"
 	"'services': {'fraud': ['user:age', 'card:score']},"
@@ -518,6 +520,46 @@ static void names_that_are_not_there_are_told(void **state)
 	assert_null(bed->query);
 }
 
+static void too_much_is_not_asked_at_once(void **state)
+{
+	struct bed *bed = *state;
+	/* The list is not looked at. */
+	check_mistake(bed,
+		holdfast_query_new(&bed->query, bed->store, NULL,
+			HOLDFAST_FEATURES_MAX + 1, NULL, &bed->error),
+		"10001 features: a query asks for 1 to 10000");
+	assert_null(bed->query);
+}
+
+static void a_service_is_asked_under_terms_that_make_sense(void **state)
+{
+	struct bed *bed = *state;
+	const struct holdfast_terms negative = {.ttl_us = -1};
+	check_mistake(bed,
+		holdfast_query_service(&bed->query, bed->store, "fraud",
+			&negative, &bed->error),
+		"a limit is negative");
+	assert_null(bed->query);
+}
+
+static void queries_are_freed_in_any_order(void **state)
+{
+	struct bed *bed = *state;
+	struct holdfast_query *queries[3];
+	take_old_age(bed);
+	for (size_t i = 0; i < 3; i++) {
+		bed->query = NULL;
+		prepare_well(bed, "user:age");
+		queries[i] = bed->query;
+	}
+	holdfast_query_free(queries[1]);
+	holdfast_query_free(queries[0]);
+	holdfast_query_free(NULL);
+	bed->query = queries[2];
+	bind_integer(bed, 0, 1);
+	look_up_well(bed);
+}
+
 static void a_query_tells_what_it_asks(void **state)
 {
 	struct bed *bed = *state;
@@ -568,6 +610,7 @@ static void wrong_bindings_are_told_and_answer_nobody(void **state)
 	/* Not the entity of before. */
 	check_mistake(bed, look_up(bed), "user_id is not bound");
 	bind_text(bed, 0, "1");
+	bind_integer(bed, 5, 1); /* the first mistake is told */
 	check_mistake(bed, look_up(bed), "user_id is of type int64");
 	int64_t *many = calloc(HOLDFAST_ROWS_MAX + 1, sizeof *many);
 	holdfast_bind_int64(bed->query, 0, many, HOLDFAST_ROWS_MAX + 1);
@@ -817,15 +860,20 @@ static void a_query_that_the_new_schema_does_not_fit_is_told(void **state)
 		"  'features': {'age': {'type': 'int64'}}},"
 		" 'other': {'entity': {'person': 'string'},"
 		"  'features': {'age': {'type': 'int64'}}},"
+		" 'kind': {'entity': {'id': 'string'},"
+		"  'features': {'age': {'type': 'int64'}}},"
 		" 'card': {'entity': {'card_id': 'string'}, 'features': {"
-		"  'spend': {'type': 'decimal(3)'}}}},"
+		"  'spend': {'type': 'decimal(3)'},"
+		"  'vector': {'type': 'float32[4]'}}}},"
 		"'sources': {'log': {'missing_key': 'position'}}}";
 	static const struct {
 		const char *feature, *why;
 	} cases[] = {
 		{"pair:clicks", "view pair: key"},
 		{"card:spend", "view card: feature spend"},
+		{"card:vector", "view card: feature vector"},
 		{"card:name", "there is no feature name"},
+		{"kind:age", "view kind: key id"},
 		{"other:age", "view other: key user_id"},
 		{"more:age", "view more: the number of keys"},
 		{"gone:age", "there is no view gone"},
@@ -1051,6 +1099,9 @@ int main(void)
 		WITH_LIBRARY(keys_stay_bound_until_they_are_bound_again),
 		WITH_LIBRARY(texts_may_come_with_lengths),
 		WITH_LIBRARY(names_that_are_not_there_are_told),
+		WITH_LIBRARY(too_much_is_not_asked_at_once),
+		WITH_LIBRARY(a_service_is_asked_under_terms_that_make_sense),
+		WITH_LIBRARY(queries_are_freed_in_any_order),
 		WITH_LIBRARY(a_query_tells_what_it_asks),
 		WITH_LIBRARY(a_service_asks_for_its_features),
 		WITH_LIBRARY(wrong_bindings_are_told_and_answer_nobody),
