@@ -263,7 +263,7 @@ static bool take_stop(
 static int check_stops(
 	const struct reader_stop *stops, size_t count, struct fault *fault)
 {
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; stops != NULL && i < count; i++)
 		if (stops[i].log == NULL)
 			return fault_set(fault, FAULT_CORRUPT,
 				"table _stop: a log that there is none of is "

@@ -225,9 +225,9 @@ static void everything_that_is_not_kept_is_told(void **state)
 		const struct decision made = decision(what[i], (int64_t)i);
 		check_ok(store_decide(rig->store, &made, &fault), &fault);
 	}
-	assert_string_equal(
-		switch_to(rig, "g2").undone, "1 load, 1 schema apply, 2 dead "
-					     "retry, 1 accept gap, 1 new log");
+	assert_string_equal(switch_to(rig, "g2").undone,
+		"1 load, 1 schema apply, 2 dead "
+		"retry, 1 accept gap, 1 new log");
 }
 
 static void parts_that_can_not_be_read_are_told_one_by_one(void **state)
