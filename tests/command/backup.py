@@ -6,7 +6,6 @@ own SQLite.
 """
 
 import hashlib
-import http.client
 import json
 import os
 import pathlib
@@ -460,12 +459,7 @@ class Serving(Backed):
         self.address = listener.read_text().strip()
 
     def get(self, target):
-        connection = http.client.HTTPConnection(self.address, timeout=command.PATIENCE_S)
-        connection.request("GET", target)
-        reply = connection.getresponse()
-        body = reply.read().decode()
-        connection.close()
-        return reply.status, body
+        return command.fetch(self.address, target)
 
     def look_up(self, view, id=7):
         status, body = self.get(f"/v1/views/{view}/{id}")

@@ -43,6 +43,17 @@ def await_true(what, condition):
         time.sleep(0.01)
 
 
+def fetch(address, target, method="GET", body=None):
+    """The status and the text of a reply; address is what --port-file has."""
+    connection = http.client.HTTPConnection(address, timeout=PATIENCE_S)
+    try:
+        connection.request(method, target, body)
+        reply = connection.getresponse()
+        return reply.status, reply.read().decode()
+    finally:
+        connection.close()
+
+
 class Case(unittest.TestCase):
     def setUp(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="holdfast-command-"))
@@ -486,11 +497,8 @@ class Serving(Case):
         return process, address, int(port)
 
     def ask(self, port, target, method="GET", body=None):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
-        self.addCleanup(connection.close)
-        connection.request(method, target, body)
-        reply = connection.getresponse()
-        return reply.status, json.loads(reply.read())
+        status, text = fetch(f"127.0.0.1:{port}", target, method, body)
+        return status, json.loads(text)
 
     def test_get_prints_what_http_answers(self):
         self.generate(300)

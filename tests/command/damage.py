@@ -5,7 +5,6 @@ A row is removed from outside: no lookup can notice, since what is not there is 
 """
 
 import contextlib
-import http.client
 import json
 import os
 import signal
@@ -67,12 +66,7 @@ class Damaged(backup.Backed):
         return process
 
     def get(self, target):
-        connection = http.client.HTTPConnection(self.address, timeout=command.PATIENCE_S)
-        connection.request("GET", target)
-        reply = connection.getresponse()
-        body = reply.read().decode()
-        connection.close()
-        return reply.status, body
+        return command.fetch(self.address, target)
 
     def look_up(self, view, id=7):
         status, body = self.get(f"/v1/views/{view}/{id}")

@@ -5,7 +5,6 @@ The unit's, compose's and the pod's commands are run with their own arguments, c
 broker; signals, words to the supervisor and probes are theirs. `systemd-analyze verify` looks at the unit where it is installed.
 """
 
-import http.client
 import json
 import pathlib
 import re
@@ -59,11 +58,7 @@ class Service(Case):
         self.assertEqual(process.wait(grace_s), 0)
 
     def answer(self, path):
-        connection = http.client.HTTPConnection(self.listener.read_text().strip(), timeout=command.PATIENCE_S)
-        connection.request("GET", path)
-        status = connection.getresponse().status
-        connection.close()
-        return status
+        return command.fetch(self.listener.read_text().strip(), path)[0]
 
     def taken(self):
         return self.status()["total"]["taken"]

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define AWAIT_POLLS_MAX 1000000
+#define NEXT_POLLS 50 /* more than any such script has steps */
 
 enum script_kind {
 	STEP_ANNOUNCE,
@@ -330,4 +331,35 @@ void script_init(struct script_source *script)
 		.record_time_us = SCRIPT_TIME_US};
 	for (size_t i = 0; i < SCRIPT_PARTITIONS_MAX; i++)
 		script->partitions[i].committed = -1;
+}
+
+void script_follow(struct script_source *script, struct script_clock *clock)
+{
+	script_clock_init(clock);
+	script_init(script);
+	script->topic = "alpha";
+	script->clock = clock;
+	script->until_end = false;
+	script->rewinds = true;
+}
+
+void script_begin(struct source *source, const struct log *log, int64_t offset)
+{
+	struct fault fault = {0};
+	const struct trail trail = {0};
+	const struct source_position position = {.log = log,
+		.next_offset = offset,
+		.record_time_us = TIMESTAMP_NONE,
+		.trail = &trail,
+		.cluster_id = ""};
+	assert_int_equal(source_start(source, &position, &fault), 0);
+}
+
+int script_next(struct source *source, struct source_event *event)
+{
+	struct fault fault = {0};
+	int outcome = SOURCE_IDLE;
+	for (int i = 0; outcome == SOURCE_IDLE && i < NEXT_POLLS; i++)
+		outcome = source_poll(source, event, 1, &fault);
+	return outcome;
 }

@@ -57,6 +57,16 @@ struct script_source {
  * source_close() frees the steps, not the struct. */
 void script_init(struct script_source *script);
 
+/* As a real log that is followed: idle at its end, and it rewinds; of topic
+ * `alpha`, with a clock of its own. */
+void script_follow(struct script_source *script, struct script_clock *clock);
+
+/* For tests of a source that wraps one. Start a log at `offset`, of which
+ * nothing more is known. The next event that is not idle; SOURCE_IDLE: there is
+ * none. */
+void script_begin(struct source *source, const struct log *log, int64_t offset);
+int script_next(struct source *source, struct source_event *event);
+
 void script_announce(struct script_source *script, int32_t partition);
 /* A record; `value` is copied, its timestamp is the clock's start. */
 void script_record(

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POLLS 50 /* more than any script here has steps */
 #define AS_OF_US (SCRIPT_TIME_US + 5)
 
 struct rig {
@@ -21,12 +20,7 @@ static int setup(void **state)
 	struct rig *rig = calloc(1, sizeof *rig);
 	struct fault fault = {0};
 	assert_non_null(rig);
-	script_clock_init(&rig->clock);
-	script_init(&rig->script);
-	rig->script.topic = "alpha";
-	rig->script.clock = &rig->clock;
-	rig->script.until_end = false;
-	rig->script.rewinds = true;
+	script_follow(&rig->script, &rig->clock);
 	rig->log = (struct log){.topic = "alpha", .partition = 0};
 	assert_int_equal(
 		bounded_source_open(&rig->bounded, &rig->script.source, &fault),
@@ -45,16 +39,7 @@ static int teardown(void **state)
 
 static void begin(struct rig *rig, int64_t offset)
 {
-	struct fault fault = {0};
-	const struct trail trail = {0};
-	const struct source_position position = {.log = &rig->log,
-		.next_offset = offset,
-		.record_time_us = TIMESTAMP_NONE,
-		.trail = &trail,
-		.cluster_id = ""};
-	assert_int_equal(source_start(bounded_source_of(rig->bounded),
-				 &position, &fault),
-		0);
+	script_begin(bounded_source_of(rig->bounded), &rig->log, offset);
 }
 
 static void limit(struct rig *rig, int64_t next_offset)
@@ -75,15 +60,9 @@ static void records(struct rig *rig, int count)
 		script_record(&rig->script, 0, values[i]);
 }
 
-/* The next event that is not idle; SOURCE_IDLE: there is none. */
 static int next(struct rig *rig, struct source_event *event)
 {
-	struct fault fault = {0};
-	int outcome = SOURCE_IDLE;
-	for (int i = 0; outcome == SOURCE_IDLE && i < POLLS; i++)
-		outcome = source_poll(
-			bounded_source_of(rig->bounded), event, 1, &fault);
-	return outcome;
+	return script_next(bounded_source_of(rig->bounded), event);
 }
 
 static void expect_record(struct rig *rig, int64_t offset, const char *value)

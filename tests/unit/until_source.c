@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 
-#define POLLS 50 /* more than any script here has steps */
 #define UNTIL_US SCRIPT_TIME_US
 
 struct rig {
@@ -39,12 +38,7 @@ static int setup(void **state)
 	struct rig *rig = calloc(1, sizeof *rig);
 	struct fault fault = {0};
 	assert_non_null(rig);
-	script_clock_init(&rig->clock);
-	script_init(&rig->script);
-	rig->script.topic = "alpha";
-	rig->script.clock = &rig->clock;
-	rig->script.until_end = false;
-	rig->script.rewinds = true;
+	script_follow(&rig->script, &rig->clock);
 	rig->refused = -1;
 	rig->cluster_id = "where it was";
 	rig->logs[0] = (struct log){.id = 1, .topic = "alpha", .partition = 0};
@@ -70,14 +64,7 @@ static int teardown(void **state)
 
 static void begin(struct rig *rig, int partition, int64_t offset)
 {
-	struct fault fault = {0};
-	const struct trail trail = {0};
-	const struct source_position position = {.log = &rig->logs[partition],
-		.next_offset = offset,
-		.record_time_us = TIMESTAMP_NONE,
-		.trail = &trail,
-		.cluster_id = ""};
-	assert_int_equal(source_start(rig->until, &position, &fault), 0);
+	script_begin(rig->until, &rig->logs[partition], offset);
 }
 
 /* A record so long behind the moment. */
@@ -87,14 +74,9 @@ static void record(struct rig *rig, int32_t partition, int64_t behind_us)
 	script_record(&rig->script, partition, "{}");
 }
 
-/* The next event that is not idle; SOURCE_IDLE: there is none. */
 static int next(struct rig *rig, struct source_event *event)
 {
-	struct fault fault = {0};
-	int outcome = SOURCE_IDLE;
-	for (int i = 0; outcome == SOURCE_IDLE && i < POLLS; i++)
-		outcome = source_poll(rig->until, event, 1, &fault);
-	return outcome;
+	return script_next(rig->until, event);
 }
 
 static void expect_record(struct rig *rig, int32_t partition, int64_t offset)
