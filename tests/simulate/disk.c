@@ -182,6 +182,7 @@ static void inode_restart(
 		apply_damaged(
 			disk, &inode->durable, &inode->pending[i], damage);
 	if (damage != DAMAGE_NONE) {
+		inode->torn = inode->pending_count > 0;
 		inode_forget(inode);
 		image_copy(&inode->now, &inode->durable);
 		lose_name(disk, inode);
@@ -228,11 +229,24 @@ void disk_drop_cache(struct disk *disk, int fd)
 	}
 }
 
-/* The `pick`th file that holds anything; NULL: there are not so many. */
+/* While pages were copied into it: only its WAL holds all of them. */
+static bool is_half_copied(const struct disk *disk)
+{
+	bool half = false;
+	for (const struct inode *one = disk->inodes; one != NULL;
+		one = one->next)
+		half |= one->torn && !one->is_wal;
+	return half;
+}
+
+/* The `pick`th file that may rot, and holds anything; NULL: there are not so
+ * many. */
 static struct inode *with_content(struct disk *disk, size_t pick)
 {
+	bool half = is_half_copied(disk);
 	for (struct inode *one = disk->inodes; one != NULL; one = one->next)
-		if (one->durable.size > 0 && pick-- == 0)
+		if (one->durable.size > 0 && !(half && one->is_wal) &&
+			pick-- == 0)
 			return one;
 	return NULL;
 }
@@ -306,6 +320,12 @@ struct inode *disk_find(struct disk *disk, const char *path)
 	return NULL;
 }
 
+static bool ends_with(const char *path, const char *end)
+{
+	size_t length = strlen(path), wanted = strlen(end);
+	return length >= wanted && strcmp(path + length - wanted, end) == 0;
+}
+
 /* `path` NULL: a temporary file without a name. */
 struct inode *disk_create(struct disk *disk, const char *path, int fd)
 {
@@ -317,6 +337,7 @@ struct inode *disk_create(struct disk *disk, const char *path, int fd)
 	inode->device = status.st_dev;
 	inode->number = status.st_ino;
 	inode->named = path == NULL;
+	inode->is_wal = path != NULL && ends_with(path, "-wal");
 	inode->next = disk->inodes;
 	disk->inodes = inode;
 	return inode;

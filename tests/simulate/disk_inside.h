@@ -29,7 +29,9 @@ struct inode {
 	int fd; /* of what stands for it in the real directory */
 	dev_t device;
 	ino_t number;
-	bool named; /* its name is durable */
+	bool named;  /* its name is durable */
+	bool is_wal; /* of an SQLite database */
+	bool torn;   /* power failed when not all of it was synced */
 	struct image now, durable;
 	size_t shown;		/* bytes there */
 	struct change *pending; /* pending[0..pending_count) */
