@@ -58,6 +58,10 @@ struct run_plan run_plan_random(uint64_t seed);
 struct run_plan run_plan_fixed_back(void);
 struct run_plan run_plan_back(uint64_t seed);
 
+/* The same, and a bit flips at the last crash; no log is another then. */
+struct run_plan run_plan_fixed_rot(void);
+struct run_plan run_plan_rot(uint64_t seed);
+
 /* `scratch`: an empty directory, left empty. */
 void run(const struct run_plan *plan, const char *scratch,
 	struct run_result *result);

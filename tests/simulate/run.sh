@@ -4,12 +4,13 @@
 #
 #     run.sh [-b BUILD] quick             every crash point of the fixed workload, 20 kinds of damage each,
 #                                         2,000 seeds: four minutes on two cores
-#     run.sh [-b BUILD] some              a part of that: what ctest runs
+#     run.sh [-b BUILD] some              a part of that: what ctest runs where sanitizers or counters slow it down
 #     run.sh [-b BUILD] long HOURS        other seeds, until the time is over
-#     run.sh mutants [NAME...]            deliberate bugs, each of which must be found: some minutes
+#     run.sh mutants [NAME...]            deliberate bugs, each of which must be found: twenty minutes
 #     run.sh [-b BUILD] seed N            one seed again
 #     run.sh [-b BUILD] crash CHANGE KIND   one crash of the fixed workload again
 #     run.sh [-b BUILD] back-seed N, back-crash CHANGE KIND   likewise, with generations and backups
+#     run.sh [-b BUILD] rot-seed N, rot-crash CHANGE KIND     likewise, and a bit flips at the end
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build="$here/../../build/dev"
@@ -31,15 +32,18 @@ simulate="$build/tests/simulate/simulate"
 case "${1:-}" in
 quick) exec "$simulate" -j "$(nproc)" both 1 20 1 2000 ;;
 some) exec "$simulate" both 97 5 1 150 ;;
-seed | back-seed) exec "$simulate" "$1" "$2" ;;
-crash | back-crash) exec "$simulate" "$1" "$2" "$3" ;;
+seed | back-seed | rot-seed) exec "$simulate" "$1" "$2" ;;
+crash | back-crash | rot-crash) exec "$simulate" "$1" "$2" "$3" ;;
 long)
 	end=$(($(date +%s) + ${2:?HOURS} * 3600))
 	first=$(date +%s)000
+	failed=0
 	while [ "$(date +%s)" -lt "$end" ]; do
-		"$simulate" -j "$(nproc)" both 0 0 "$first" 1000
+		"$simulate" -j "$(nproc)" both 0 0 "$first" 1000 || failed=1
+		"$simulate" -j "$(nproc)" rot-both 0 0 "$first" 100 || failed=1
 		first=$((first + 1000))
 	done
+	exit "$failed"
 	;;
 *)
 	sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2

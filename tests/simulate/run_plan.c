@@ -114,3 +114,22 @@ struct run_plan run_plan_back(uint64_t seed)
 	plan.back_percent = 1 + (unsigned)chance_below(&chance, 40);
 	return plan;
 }
+
+static struct run_plan rot(struct run_plan plan)
+{
+	plan.lies = false;
+	plan.rots = true;
+	plan.window_bytes = 0;
+	plan.troubles = 0;
+	return plan;
+}
+
+struct run_plan run_plan_fixed_rot(void)
+{
+	return rot(run_plan_fixed());
+}
+
+struct run_plan run_plan_rot(uint64_t seed)
+{
+	return rot(run_plan_random(seed));
+}

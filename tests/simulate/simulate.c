@@ -9,8 +9,10 @@
  *         the same, until the first violation
  *     simulate seed SEED            one of the seeds
  *     simulate crash CHANGE KIND    one crash of the fixed workload
- *     simulate back-seed SEED | back-crash CHANGE KIND
+ *     simulate back-seed SEED | back-crash CHANGE KIND | back-hunt ...
  *                                   the same with generations and backups
+ *     simulate rot-seed SEED | rot-crash CHANGE KIND | rot-hunt ...
+ *                                   the same, and a bit flips at the end
  *
  * JOBS processes share the runs; each run is one process's alone.
  */
@@ -33,9 +35,25 @@
 #define BACK_PART 4 /* one in so many goes back */
 #define KEPT_BYTES (64 * 1024 * 1024)
 
+#define NAME_BYTES 64
+
 /* Of one process. In memory that all of them share. */
 struct tally {
 	int64_t seeds, crashes, violations;
+	char name[NAME_BYTES]; /* of its last run */
+};
+
+struct family {
+	const char *prefix; /* of its runs' names */
+	struct run_plan (*fixed)(void);
+	struct run_plan (*random)(uint64_t seed);
+};
+
+enum { PLAIN, BACK, ROT, FAMILIES };
+static const struct family families[FAMILIES] = {
+	[PLAIN] = {"", run_plan_fixed, run_plan_random},
+	[BACK] = {"back-", run_plan_fixed_back, run_plan_back},
+	[ROT] = {"rot-", run_plan_fixed_rot, run_plan_rot},
 };
 
 struct job {
@@ -43,7 +61,7 @@ struct job {
 	int jobs, number;
 	int64_t asked; /* runs so far, others' too */
 	bool hunts;    /* one violation is enough */
-	bool back;     /* with generations and backups */
+	const struct family *family;
 	char scratch[256];
 };
 
@@ -63,6 +81,7 @@ static void attempt(
 	if (job->asked++ % job->jobs != job->number ||
 		(job->hunts && violations(job) > 0))
 		return;
+	(void)snprintf(tally->name, sizeof tally->name, "%s", name);
 	run(plan, job->scratch, &result);
 	tally->seeds++;
 	tally->crashes += result.crashes;
@@ -91,36 +110,26 @@ static enum disk_damage damage_of(int kind)
 		kind < first ? kind : first + (kind - first) % count);
 }
 
-static struct run_plan fixed(const struct job *job)
-{
-	return job->back ? run_plan_fixed_back() : run_plan_fixed();
-}
-
-static const char *prefix(const struct job *job)
-{
-	return job->back ? "back-" : "";
-}
-
 static void crash(struct job *job, int64_t at, int kind)
 {
-	char name[64];
-	struct run_plan plan = fixed(job);
+	char name[NAME_BYTES];
+	struct run_plan plan = job->family->fixed();
 	plan.crash_at = at;
 	plan.damage = damage_of(kind);
 	plan.damage_seed = (uint64_t)at * 32 + (uint64_t)kind;
-	(void)snprintf(name, sizeof name, "%scrash %" PRId64 " %d", prefix(job),
-		at, kind);
+	(void)snprintf(name, sizeof name, "%scrash %" PRId64 " %d",
+		job->family->prefix, at, kind);
 	attempt(job, &plan, name);
 }
 
 static void enumerate(struct job *job, int64_t every, int kinds)
 {
-	struct run_plan plan = fixed(job);
+	struct run_plan plan = job->family->fixed();
 	struct run_result whole;
 	run(&plan, job->scratch, &whole);
 	if (job->number == 0)
 		printf("the %sfixed workload: %" PRId64 " changes%s%s\n",
-			prefix(job), whole.changes,
+			job->family->prefix, whole.changes,
 			whole.why[0] == '\0' ? "" : ": ", whole.why);
 	job->tallies[job->number].violations += whole.why[0] != '\0';
 	for (int64_t at = 1; at <= whole.changes; at += every)
@@ -151,27 +160,47 @@ static void describe(const struct run_plan *plan)
 static void random_walk(struct job *job, uint64_t first, uint64_t count)
 {
 	for (uint64_t seed = first; seed < first + count; seed++) {
-		char name[64];
-		struct run_plan plan =
-			job->back ? run_plan_back(seed) : run_plan_random(seed);
+		char name[NAME_BYTES];
+		struct run_plan plan = job->family->random(seed);
 		(void)snprintf(name, sizeof name, "%sseed %" PRIu64,
-			prefix(job), seed);
+			job->family->prefix, seed);
 		if (count == 1)
 			describe(&plan);
 		attempt(job, &plan, name);
 	}
 }
 
-static void both(struct job *job, const uint64_t numbers[4])
+/* One in so many of all that. */
+static void walk(struct job *job, const uint64_t numbers[4], uint64_t part)
 {
 	if (numbers[0] > 0)
-		enumerate(job, (int64_t)numbers[0], (int)numbers[1]);
-	random_walk(job, numbers[2], numbers[3]);
-	job->back = true;
-	if (numbers[0] > 0)
 		enumerate(job, (int64_t)numbers[0],
-			(int)((numbers[1] + BACK_PART - 1) / BACK_PART));
-	random_walk(job, numbers[2], numbers[3] / BACK_PART);
+			(int)((numbers[1] + part - 1) / part));
+	random_walk(job, numbers[2], numbers[3] / part);
+}
+
+static void both(struct job *job, const uint64_t numbers[4])
+{
+	walk(job, numbers, 1);
+	if (job->family != &families[PLAIN])
+		return;
+	job->family = &families[BACK];
+	walk(job, numbers, BACK_PART);
+}
+
+/* By the prefix of what is asked for; which is what is left. */
+static const struct family *family_of(const char **what)
+{
+	const struct family *found = &families[PLAIN];
+	for (int i = BACK; i < FAMILIES; i++) {
+		size_t length = strlen(families[i].prefix);
+		if (strncmp(*what, families[i].prefix, length) != 0)
+			continue;
+		*what += length;
+		found = &families[i];
+		break;
+	}
+	return found;
 }
 
 /* What arguments[0..count) ask for; one that is missing is 0. */
@@ -181,9 +210,8 @@ static int dispatch(struct job *job, int count, char **arguments)
 	uint64_t numbers[4] = {0};
 	for (int i = 1; i < count && i <= 4; i++)
 		numbers[i - 1] = strtoull(arguments[i], NULL, 10);
+	job->family = family_of(&what);
 	job->hunts = strcmp(what, "hunt") == 0;
-	job->back = strncmp(what, "back-", 5) == 0;
-	what += job->back ? 5 : 0;
 	if (count == 5 && (job->hunts || strcmp(what, "both") == 0))
 		both(job, numbers);
 	else if (count == 2 && strcmp(what, "seed") == 0)
@@ -209,11 +237,28 @@ static int be_job(struct job *job, int count, char **arguments)
 	int rc = dispatch(job, count, arguments);
 	(void)rmdir(job->scratch);
 	if (rc != 0 && job->number == 0)
-		(void)fprintf(stderr, "usage: simulate [-j JOBS] both|hunt "
-				      "EVERY KINDS FIRST COUNT |"
-				      " [back-]seed SEED |"
-				      " [back-]crash CHANGE KIND\n");
+		(void)fprintf(stderr, "usage: simulate [-j JOBS]"
+				      " [back-|rot-]both|hunt"
+				      " EVERY KINDS FIRST COUNT |"
+				      " [back-|rot-]seed SEED |"
+				      " [back-|rot-]crash CHANGE KIND\n");
 	return rc;
+}
+
+/* An exit status. One that died is a violation, which ends a hunt. */
+static int status_of(
+	struct job *job, const pid_t *children, pid_t pid, int status)
+{
+	int number = 0;
+	while (number < job->jobs && children[number] != pid)
+		number++;
+	if (pid > 0 && WIFEXITED(status))
+		return WEXITSTATUS(status);
+	struct tally *tally = &job->tallies[number < job->jobs ? number : 0];
+	tally->violations++;
+	printf("%s: it died: status %d\n", tally->name, status);
+	(void)fflush(stdout);
+	return 1;
 }
 
 /* The worst exit status of all. */
@@ -231,14 +276,9 @@ static int share(struct job *job, int count, char **arguments)
 	}
 	for (int i = 0; i < job->jobs; i++) {
 		int status = 0;
-		if (children[i] < 0 || waitpid(children[i], &status, 0) < 0 ||
-			!WIFEXITED(status)) {
-			printf("part %d of the runs died: status %d\n", i,
-				status);
-			worst = 1;
-		} else if (WEXITSTATUS(status) > worst) {
-			worst = WEXITSTATUS(status);
-		}
+		pid_t pid = wait(&status);
+		int its = status_of(job, children, pid, status);
+		worst = its > worst ? its : worst;
 	}
 	return worst;
 }
@@ -270,8 +310,7 @@ int main(int count, char **arguments)
 	(void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 	(void)mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
 	store_process_init();
-	int rc = job.jobs == 1 ? be_job(&job, count, arguments)
-			       : share(&job, count, arguments);
+	int rc = share(&job, count, arguments);
 	if (rc == 2)
 		return rc;
 	for (int i = 0; i < job.jobs; i++) {

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SLEEPS_MAX 1000000 /* of a run, which has some hundred */
+#define SLEEPS_MAX 20000 /* of a run, which has some hundred */
 
 /* The seams have no argument to carry it. */
 static struct {
