@@ -2,8 +2,8 @@
 
     mutants.py SOURCE WORK [NAME...]
 
-Each is one change to a copy of the source in WORK; the program is built from it and hunts until the first violation. What the
-simulation does not link is built into `holdfast`, and a test of that must fail.
+Each is one change to a copy of the source in WORK; the program is built from it and hunts until the first violation. What takes
+two coincidences has a unit test fail that makes them; what the simulation does not link, a test of `holdfast`.
 """
 
 import os
@@ -51,7 +51,7 @@ MUTANTS = [
     ("keys let go before their partition passed them", "store/key_segments.c",
      "\t\tif (horizon->at_end[log] && !came_from(segment, log))\n", "\t\tif (came_from(segment, log) || horizon->at_end[log])\n"),
     ("where a build stops is taken for the log's end", "store/batch.c",
-     "at_end = !mark->goes_on;", "at_end = true;", ["back-hunt", "0", "0", "1", "4000"]),
+     "at_end = !mark->goes_on;", "at_end = true;", ["back-hunt", "0", "0", "2300", "4000"]),
     ("the key window forgets at once", "store/window.c",
      "\treturn distance <= (uint64_t)window_us;", "\treturn distance < (uint64_t)window_us / 2;"),
     ("the floor is forgotten behind an upsert", "store/view_rows.c",
@@ -76,7 +76,7 @@ MUTANTS = [
     ("who lost the store writes on", "store/transaction.c",
      "\tif (rc == 0 && epoch != store->owner_epoch)\n", "\tif (rc == 0 && epoch < 0)\n"),
     ("a file that is newer than its WAL is not looked for", "store/coherence.c",
-     "\tif (rc < 0 || copied <= commits)\n", "\tif (rc < 0 || copied < INT64_MAX)\n", ["rot-hunt", "0", "0", "1", "4000"]),
+     "\tif (rc < 0 || copied <= commits)\n", "\tif (rc < 0 || copied < INT64_MAX)\n", ["test_wal_damage"]),
     ("the end's gaps are not counted", "store/batch.c",
      "\t\t\taccounts->gaps +=\n\t\t\t\tmark->next_offset - accounts->next_offset;\n", ""),
     ("records below the fence are taken again", "store/batch.c",
@@ -159,20 +159,25 @@ def hunt(work, how):
     lines = [line for line in done.stdout.splitlines()
              if line.startswith(("crash ", "seed ", "back-", "rot-", "the fixed", "the back-fixed", "the rot-fixed"))]
     lines = [line for line in lines if not line.endswith(" changes")]
-    return lines[0] if lines else f"ended with {done.returncode} {done.stderr.strip()[-120:]}"
+    if not lines:
+        sys.exit(f"{' '.join(how)}: ended with {done.returncode} {done.stderr.strip()[-120:]}")
+    return lines[0]
 
 
 def fail(work, test):
-    """Likewise: what fails of a test on the service."""
-    build(work, "holdfast_program")
-    done = subprocess.run([sys.executable, f"{work}/source/tests/{test}", f"{work}/build/holdfast"], capture_output=True, text=True,
-                          errors="replace", timeout=HUNT_SECONDS, env={**os.environ, "TMPDIR": work})
-    lines = [line for line in done.stderr.splitlines() if line.startswith(("FAIL:", "ERROR:"))]
+    """Likewise: what fails of a test, of one room or of the service."""
+    of_service = test.endswith(".py")
+    build(work, "holdfast_program" if of_service else test)
+    command = ([sys.executable, f"{work}/source/tests/{test}", f"{work}/build/holdfast"] if of_service
+               else [f"{work}/build/tests/{test}"])
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=HUNT_SECONDS,
+                          env={**os.environ, "TMPDIR": work})
+    lines = [line for line in done.stderr.splitlines() if line.startswith(("FAIL:", "ERROR:", "[  FAILED  ]"))]
     return f"{test}: {lines[0]}" if lines else ""
 
 
-def find(work, how):
-    return fail(work, how[0]) if how[0].endswith(".py") else hunt(work, how)
+def is_test(how):
+    return how[0].startswith("test_") or how[0].endswith(".py")
 
 
 def attempt(work, mutant):
@@ -186,9 +191,9 @@ def attempt(work, mutant):
         stream.write(text.replace(old, new))
     start = time.monotonic()
     how = how[0] if how else HUNT
-    if not how[0].endswith(".py"):
+    if not is_test(how):
         build(work)
-    found = find(work, how)
+    found = fail(work, how[0]) if is_test(how) else hunt(work, how)
     with open(path, "w", encoding="utf-8") as stream:
         stream.write(text)
     print(f"{'killed  ' if found else 'SURVIVED'} {name} ({time.monotonic() - start:.0f} s): {found}", flush=True)
