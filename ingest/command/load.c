@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,8 @@ struct load {
 	struct reader *reader;
 	struct control_session *session;
 	struct load_rows rows;
+	int file;
+	struct stat status; /* its, as it began */
 	char topic[LOAD_TOPIC_SIZE];
 	int64_t next_offset; /* what is loaded already */
 	json_t *lines;	     /* of the piece being made */
@@ -50,26 +53,25 @@ static const char *path_of(const struct load *load)
 	return load->options.arguments[1];
 }
 
-/* The file is read as it is needed, and must stay what it is meanwhile. */
+/* The file is read as it is needed, and must stay what it is meanwhile: pages
+ * behind its end would be SIGBUS. */
 static int map_file(struct load *load, struct fault *fault)
 {
-	struct stat status;
-	int fd = open(path_of(load), O_RDONLY | O_CLOEXEC);
-	int rc = fd < 0 ? -1 : fstat(fd, &status);
+	const struct stat *status = &load->status;
+	load->file = open(path_of(load), O_RDONLY | O_CLOEXEC);
+	int rc = load->file < 0 ? -1 : fstat(load->file, &load->status);
 	void *bytes = MAP_FAILED;
-	if (rc == 0 && status.st_size > 0)
-		bytes = mmap(NULL, (size_t)status.st_size, PROT_READ,
-			MAP_PRIVATE, fd, 0);
+	if (rc == 0 && status->st_size > 0)
+		bytes = mmap(NULL, (size_t)status->st_size, PROT_READ,
+			MAP_PRIVATE, load->file, 0);
 	int error = errno;
-	if (fd >= 0)
-		close(fd);
-	if (rc == 0 && status.st_size == 0)
+	if (rc == 0 && status->st_size == 0)
 		return fault_set(
 			fault, FAULT_USAGE, "%s is empty", path_of(load));
 	if (bytes == MAP_FAILED)
 		return fault_set(fault, FAULT_USAGE, "%s can't be read: %s",
 			path_of(load), strerror(error));
-	load->rows.content = (struct slice){bytes, (size_t)status.st_size};
+	load->rows.content = (struct slice){bytes, (size_t)status->st_size};
 	return 0;
 }
 
@@ -79,6 +81,43 @@ static void unmap_file(struct load *load)
 	memcpy(&bytes, &load->rows.content.data, sizeof bytes);
 	if (bytes != NULL)
 		munmap(bytes, load->rows.content.length);
+}
+
+/* Its identity is what it was: rows of anything else are none of it. What was
+ * read by now is what it was then, if nobody wrote to it since. */
+static int check_file(const struct load *load, struct fault *fault)
+{
+	const struct stat *then = &load->status;
+	struct stat now;
+	if (fstat(load->file, &now) == 0 && now.st_size == then->st_size &&
+		now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
+		now.st_mtim.tv_nsec == then->st_mtim.tv_nsec)
+		return 0;
+	return fault_set(fault, FAULT_REFUSED,
+		"%s was changed while it was loaded: %" PRId64
+		" bytes of what it was are loaded, as %s, and loading that "
+		"again goes on there; as it is now it is another file, whose "
+		"sums would count again",
+		path_of(load), load->next_offset, load->topic);
+}
+
+static void end_at_once(int number)
+{
+	static const char text[] =
+		"holdfast: error: the file ended, or could not be read, while "
+		"it was loaded: what was loaded of it by then stays\n";
+	(void)number;
+	ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+	_exit(written < 0 ? STATUS_USAGE : STATUS_FAILED);
+}
+
+/* Whoever cuts the file off, or a disk that can't read it, ends this with a
+ * word; the owner has whole pieces. */
+static void await_cut(void)
+{
+	struct sigaction action = {.sa_handler = end_at_once};
+	sigemptyset(&action.sa_mask);
+	(void)sigaction(SIGBUS, &action, NULL);
 }
 
 static int read_format(struct load *load, struct fault *fault)
@@ -147,6 +186,9 @@ static int send_piece(struct load *load, int64_t end, struct fault *fault)
 {
 	char target[512];
 	json_t *reply = NULL;
+	int rc = check_file(load, fault);
+	if (rc < 0)
+		return rc;
 	(void)snprintf(target, sizeof target, "%s %.300s as %s",
 		load->rows.view->name, path_of(load), load->topic);
 	json_t *arguments = json_pack("{s:s, s:I, s:I, s:O, s:s*, s:s*}",
@@ -157,7 +199,7 @@ static int send_piece(struct load *load, int64_t end, struct fault *fault)
 		return fault_set(fault, FAULT_USAGE,
 			"out of memory, or the file's name or --because is no "
 			"UTF-8 text");
-	int rc = control_session_ask(
+	rc = control_session_ask(
 		load->session, "load", arguments, &reply, fault);
 	if (rc == 0)
 		load->next_offset = json_integer_value(
@@ -382,11 +424,13 @@ static const struct options_spec spec = {
 int command_load(int argc, char **argv)
 {
 	struct fault fault = {0};
-	struct load load = {.arena = ARENA_INIT, .lines = json_array()};
+	struct load load = {
+		.arena = ARENA_INIT, .lines = json_array(), .file = -1};
 	struct schema *schema = NULL;
 	int rc = options_parse(
 		&load.options, &spec, &load.own, argc, argv, &fault);
 	bool helped = rc == OPTIONS_HELPED;
+	await_cut();
 	if (rc == OPTIONS_GO)
 		rc = read_format(&load, &fault);
 	if (rc == 0)
@@ -396,6 +440,8 @@ int command_load(int argc, char **argv)
 	reader_close(load.reader);
 	load_rows_finish(&load.rows);
 	unmap_file(&load);
+	if (load.file >= 0)
+		close(load.file);
 	schema_free(schema);
 	json_decref(load.lines);
 	arena_finish(&load.arena);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""load.py HOLDFAST: base data out of files, into a store that somebody runs or nobody; once, whatever is run twice or killed."""
+"""load.py HOLDFAST HOLDFAST_FAILPOINTS: base data out of files, into a store that somebody runs or nobody; once, whatever is run twice or killed."""
 
 import csv
 import json
@@ -32,8 +32,8 @@ def equal(has, must, what):
 
 
 class Test:
-    def __init__(self, holdfast, directory):
-        self.holdfast, self.directory = holdfast, pathlib.Path(directory)
+    def __init__(self, holdfast, failpoints, directory):
+        self.holdfast, self.failpoints, self.directory = holdfast, failpoints, pathlib.Path(directory)
         self.path = self.directory / "store"
         self.log = self.directory / "log.ndjson"
         self.log.write_text("")
@@ -255,9 +255,54 @@ def pieces(test):
     test.digest()
 
 
+def stands_still(process):
+    return "T (stopped)" in pathlib.Path(f"/proc/{process.pid}/status").read_text()
+
+
+def changed_meanwhile(test, path, change):
+    """It stands still behind its first piece; how it ended, and what it said."""
+    process = subprocess.Popen([test.failpoints, "load", "card", path, "-c", test.config], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True, env=os.environ | {"HOLDFAST_FAILPOINT": "store_committed:1:stop"})
+    try:
+        deadline = time.monotonic() + 60
+        while process.poll() is None and not stands_still(process):
+            check(time.monotonic() < deadline, "a load stands still behind its first piece")
+            time.sleep(0.01)
+        equal(process.returncode, None, "exit status of a load that is to stand still")
+        change(path)
+    finally:
+        process.send_signal(signal.SIGCONT)
+    said = process.communicate(timeout=60)[1]
+    return process.returncode, said
+
+
+def edit(path):
+    with open(path, "r+", encoding="utf-8") as file:
+        file.seek(path.stat().st_size - 100)
+        file.write("9")
+
+
+def changed(test):
+    """A file that is another one before all of it is loaded: nothing of that is taken for the first."""
+    cases = (("edited.csv", edit, 4, "was changed while it was loaded"),
+             ("longer.csv", lambda path: path.open("a").write("late,9,1.00,2026-02-01T00:00:00Z\n"), 4, "was changed while"),
+             ("shorter.csv", lambda path: os.truncate(path, 5000), 1, "the file ended, or could not be read"))
+    for count, (name, change, status, words) in enumerate(cases, 12001):  # other counts are other files
+        path, before = test.directory / name, sums_of(test)
+        sums = make_base(path, count)
+        whole = path.read_bytes()
+        ended, said = changed_meanwhile(test, path, change)
+        equal(ended, status, f"exit status of a load of {name} ({said})")
+        check(words in said, f"the message about {name}: {said}")
+        path.write_bytes(whole)
+        equal(test.load(name)["taken"], count, f"rows of {name}, as it was again")
+        equal(sums_of(test), {card: before.get(card, 0) + sums.get(card, 0) for card in before.keys() | sums.keys()}, f"sums of {name}")
+        test.digest()
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="holdfast-load-") as directory:
-        test = Test(sys.argv[1], directory)
+        test = Test(sys.argv[1], sys.argv[2], directory)
         check("no store" in test.run("load", "card", test.log, status=1).stderr, "no store yet")
         test.run("ingest", "--until-end")
         forms(test)
@@ -267,6 +312,7 @@ def main():
         timeless(test)
         long_row(test)
         pieces(test)
+        changed(test)
         killed = interrupted(test, False), interrupted(test, True)
         as_of = json.loads(test.run("get", "card", "a", "1", "--json").stdout)
         check("values" in json.dumps(as_of) or as_of, "a lookup answers")
