@@ -1,6 +1,8 @@
 #include "store/generations.h"
 
 #include "schema/load.h"
+#include "schema/rfc3339.h"
+#include "store/damage.h"
 #include "store/failpoint.h"
 #include "store/file_codes.h"
 #include "store/reader_inside.h"
@@ -119,6 +121,21 @@ static int describe_open(struct reader *reader, struct generation *out,
 	return 0;
 }
 
+/* NULL: none. */
+static const char *describe_damage(const char *database, struct arena *arena)
+{
+	struct damage damage;
+	char at[RFC3339_SIZE] = "an unknown time";
+	damage_read(database, &damage);
+	if (!damage.found)
+		return NULL;
+	if (damage.at_us != TIMESTAMP_NONE)
+		rfc3339_print(damage.at_us, at);
+	const char *text = arena_print(
+		arena, "as %s found at %s: %s", damage.by, at, damage.text);
+	return text == NULL ? "no memory to say how" : text;
+}
+
 /* One that can't be read is listed all the same, with the reason. */
 static int describe(const struct layout *layout, struct generation *out,
 	struct arena *arena)
@@ -127,6 +144,7 @@ static int describe(const struct layout *layout, struct generation *out,
 	struct layout there = *layout;
 	struct reader *reader = NULL;
 	int rc = layout_turn_to(&there, out->name, &why);
+	out->damage = rc < 0 ? NULL : describe_damage(there.database, arena);
 	out->live = strcmp(layout->generation, out->name) == 0;
 	out->state = GENERATION_SEALED;
 	out->peer = out->origin = "";

@@ -203,6 +203,8 @@ struct generation {
 	const char *peer;   /* of SEALED and READY, else "" */
 	const char *origin; /* what it was built from */
 	const char *wrong;  /* why it can't be read; NULL: it can */
+	const char *damage; /* that is remembered of it: "as verify found at
+			       …: …"; NULL: none */
 	int64_t as_of_us;   /* up to here all is taken; TIMESTAMP_NONE */
 	struct digest digest;
 	int64_t file_bytes; /* its WAL included */

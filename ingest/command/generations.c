@@ -71,10 +71,14 @@ static int tell_people(
 	table_free(table);
 	if (!printed)
 		return fault_set(fault, FAULT_OOM, "out of memory");
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		if (all[i].wrong != NULL)
 			printf("\n%s can't be read: %s\n", all[i].name,
 				all[i].wrong);
+		if (all[i].damage != NULL)
+			printf("\n%s is damaged, %s\n", all[i].name,
+				all[i].damage);
+	}
 	return 0;
 }
 
@@ -101,6 +105,7 @@ static void one_print_json(const struct generation *one)
 	printf(", \"bytes\": %" PRId64, one->file_bytes);
 	print_text_or_null("peer", one->peer);
 	print_text_or_null("wrong", one->wrong);
+	print_text_or_null("damage", one->damage);
 	fputs("}", stdout);
 }
 

@@ -4,6 +4,7 @@
 #include "store/serve/errors.h"
 #include "store/serve/figures.h"
 #include "store/serve/html.h"
+#include "store/serve/page_damage.h"
 #include "store/serve/page_style.h"
 
 #include <inttypes.h>
@@ -76,6 +77,9 @@ static void state(struct page *page)
 		begin_state(page, "bad", "Lookups get 503");
 		buffer_text(out, "The store can't be read: ");
 		html_text(out, page->why_unreadable);
+	} else if (reader_damage(figures->reader)->found) {
+		begin_state(page, "bad", "The store is damaged");
+		page_damage(out, reader_damage(figures->reader));
 	} else if (figures->ingest == INGEST_STOPPED) {
 		begin_state(page, "warn", "Every partition is stopped");
 		buffer_text(out,

@@ -87,6 +87,11 @@ class Lookups(Damaged):
         self.assertEqual(self.get("/readyz")[0], 200)
         self.assertIn("[!]store degraded: verify", self.get("/readyz?verbose")[1])
         self.assertIn("holdfast_store_damaged 1\n", self.get("/metrics")[1])
+        self.assertIn("<b>The store is damaged</b>verify", self.get("/")[1])
+        self.assertIn("lookups of hurt are answered from the newest backup", self.get("/")[1])
+        self.assertIn("g1 is damaged, as verify", self.holdfast("generations").stdout)
+        (generation,) = json.loads(self.holdfast("generations", "--json").stdout)["generations"]
+        self.assertIn("as verify", generation["damage"])
         self.assertEqual(self.holdfast("get", "whole", "7").returncode, 0)
         self.refused("is damaged, as verify", "get", "hurt", "7", status=3)
 
@@ -190,6 +195,7 @@ class Ends(Damaged):
         self.assertIsNone(self.status()["damage"])
         self.service("serve")
         self.assertEqual(self.look_up("hurt"), (200, generation, self.counted(lines)))
+        self.assertNotIn("is damaged", self.get("/")[1])
         self.holdfast("verify")
 
     def test_with_a_rebuild_from_the_log(self):
