@@ -34,8 +34,7 @@
 static int64_t wall_us(void)
 {
 	struct timespec now;
-	if (clock_gettime(CLOCK_REALTIME, &now) != 0)
-		return 0;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 

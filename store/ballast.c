@@ -11,8 +11,8 @@
 
 static bool join(char out[PATH_MAX], const char *directory)
 {
-	int length = snprintf(out, PATH_MAX, "%s/" BALLAST_NAME, directory);
-	return length > 0 && length < PATH_MAX;
+	return snprintf(out, PATH_MAX, "%s/" BALLAST_NAME, directory) <
+	       PATH_MAX;
 }
 
 void ballast_init(

@@ -24,7 +24,7 @@
 static int join(char out[PATH_MAX], const char *database, struct fault *fault)
 {
 	int length = snprintf(out, PATH_MAX, "%s" RUN_NOTE_SUFFIX, database);
-	if (length > 0 && length < PATH_MAX)
+	if (length < PATH_MAX)
 		return 0;
 	return fault_set(fault, FAULT_USAGE,
 		"the path of the store is too long: %s", database);

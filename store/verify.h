@@ -57,6 +57,7 @@ int store_remember_unreadable(const char *path, const struct fault *why,
 /*
  * Look at all of the live generation of the store in directory `path`, for
  * somebody who met damage, and remember what is found. VERIFY_NOTED or 0.
+ * `fault` is not NULL.
  * Errors: those of reader_open() but FAULT_CORRUPT, reader_verify() and
  * reader_remember().
  */
