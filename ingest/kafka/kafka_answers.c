@@ -93,7 +93,6 @@ static int take_partition(struct kafka_source *source,
 		source->targets++;
 	}
 	partition->found_committed = answer->committed;
-	partition->committed = answer->committed;
 	partition->found_high = answer->high;
 	partition->cleanup = answer->cleanup;
 	memcpy(source->cluster_id, answer->judgement.cluster_id,

@@ -45,9 +45,8 @@ struct kafka_bounds {
 void kafka_find_bounds(
 	rd_kafka_t *client, struct kafka_bounds *bounds, size_t count);
 
-/* Fill in what our group committed of bounds[0..count). A notice hangs on it,
- * and whether it is committed again: a group coordinator that is away holds it
- * up for 2 s at most. */
+/* Fill in what our group committed of bounds[0..count). Only a notice hangs on
+ * it: a group coordinator that is away holds it up for 2 s at most. */
 void kafka_find_committed(
 	rd_kafka_t *client, struct kafka_bounds *bounds, size_t count);
 

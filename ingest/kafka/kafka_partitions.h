@@ -64,7 +64,7 @@ struct kafka_partition {
 				 or it was first noted; 0: unknown */
 	int64_t whole_offset; /* that end; -1: none */
 	int64_t commit_next;  /* wanted in Kafka; -1: nothing yet */
-	int64_t committed;    /* found, or last sent there; -1: unknown */
+	int64_t committed;    /* last one that was sent there */
 };
 
 struct kafka_topic {
