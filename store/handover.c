@@ -115,13 +115,14 @@ static int read_own(struct handover_work *work, const struct rows *like,
 	return read_rows(work->carry.store->db, out, work->carry.arena, fault);
 }
 
-int handover_missed(
-	struct handover_work *work, const char *what, int rc, struct fault *why)
+int handover_missed(struct handover_work *work, const char *what,
+	const struct fault *why, struct fault *fault)
 {
 	char *text = work->out->missed;
 	size_t length = strlen(text);
-	if (rc == FAULT_OOM)
-		return rc;
+	if (why->code == FAULT_OOM)
+		return fault_set(fault, FAULT_OOM, "no memory for %s: %s", what,
+			why->text);
 	(void)snprintf(text + length, HANDOVER_TEXT_BYTES - length, "%s%s: %s",
 		length == 0 ? "" : "; ", what, why->text);
 	return 0;
@@ -136,8 +137,7 @@ static int read_live(struct handover_work *work, struct rows *rows,
 	*whole = rc == 0 && work->from->schema != NULL;
 	if (rc == 0)
 		return 0;
-	rc = handover_missed(work, what, rc, &why);
-	return rc < 0 ? no_memory(fault) : 0;
+	return handover_missed(work, what, &why, fault);
 }
 
 /* Holds that were released since, or are of another choice now. One on what
@@ -325,9 +325,10 @@ static int take_all(struct handover_work *work, struct fault *fault)
 	struct fault why = {0};
 	int rc = partitions_load(
 		&work->carry.partitions, work->carry.live, &why);
-	if (rc < 0 && handover_missed(work, "partitions", rc, &why) < 0)
-		return no_memory(fault);
-	rc = take_holds(work, fault);
+	if (rc < 0)
+		rc = handover_missed(work, "partitions", &why, fault);
+	if (rc == 0)
+		rc = take_holds(work, fault);
 	failpoint("handover_holds");
 	if (rc == 0)
 		rc = take_stops(work, fault);

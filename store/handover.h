@@ -45,9 +45,9 @@ int handover_letters(struct handover_work *work, struct fault *fault);
 /* And about what ended the process (handover_culprits.c). */
 int handover_culprits(struct handover_work *work, struct fault *fault);
 
-/* Reading `what` of the live one ended with `rc` and `why`: note that. 0, or
- * FAULT_OOM, which says nothing of it. */
-int handover_missed(struct handover_work *work, const char *what, int rc,
-	struct fault *why);
+/* Reading `what` of the live one ended with `why`: note that. 0, or FAULT_OOM,
+ * which says nothing of it. */
+int handover_missed(struct handover_work *work, const char *what,
+	const struct fault *why, struct fault *fault);
 
 #endif

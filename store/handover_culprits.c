@@ -18,8 +18,8 @@ static int find(
 		return culprits_clear(work->carry.store->db, fault);
 	if (rc < 0)
 		rc = handover_missed(
-			work, "records that ended the process", rc, &why);
-	return rc < 0 ? fault_set(fault, rc, "%s", why.text) : 0;
+			work, "records that ended the process", &why, fault);
+	return rc < 0 ? rc : 0;
 }
 
 /* The successor is the store that ingest goes on with. */
@@ -87,7 +87,7 @@ static int keep_each(struct handover_work *work, sqlite3_stmt *there,
 	}
 	if (rc == 0 && step < 0)
 		rc = handover_missed(
-			work, "letters that ended the process", step, &why);
+			work, "letters that ended the process", &why, fault);
 	return rc;
 }
 
@@ -99,7 +99,7 @@ static int keep_letters(struct handover_work *work, struct fault *fault)
 		SELECT_PLACES "a.reason = 'crash_loop'", &why);
 	if (rc < 0) {
 		rc = handover_missed(
-			work, "letters that ended the process", rc, &why);
+			work, "letters that ended the process", &why, fault);
 	} else {
 		rc = sql_prepare(work->carry.store->db, &here,
 			SELECT_PLACES

@@ -73,7 +73,7 @@ static int take_dropped(struct handover_work *work, sqlite3_stmt *dropped,
 			rc = drop_again(work, &slot, fault);
 	}
 	if (rc == 0 && step < 0)
-		rc = handover_missed(work, "dropped letters", step, &why);
+		rc = handover_missed(work, "dropped letters", &why, fault);
 	return rc;
 }
 
@@ -87,7 +87,7 @@ static int count_back(struct handover_work *work, sqlite3_stmt *own,
 		read_slot(own, &slot);
 		int found = has_letter(there, &slot, &why);
 		if (found < 0)
-			return handover_missed(work, "letters", found, &why);
+			return handover_missed(work, "letters", &why, fault);
 		work->out->letters_back += found == 0;
 	}
 	return rc;
@@ -103,7 +103,7 @@ static int compare(struct handover_work *work, struct fault *fault)
 	if (rc == 0)
 		rc = sql_prepare(live, &there, SELECT_LETTER, &why);
 	if (rc < 0) {
-		rc = handover_missed(work, "letters", rc, &why);
+		rc = handover_missed(work, "letters", &why, fault);
 	} else {
 		rc = sql_prepare(own, &all, SELECT_SLOTS, fault);
 		if (rc == 0)
@@ -133,7 +133,7 @@ static int pass_ids(struct handover_work *work, const char *table,
 		table);
 	int rc = sql_integer(work->carry.live, sql, &last, &why);
 	if (rc < 0)
-		return handover_missed(work, "ids of letters", rc, &why);
+		return handover_missed(work, "ids of letters", &why, fault);
 	if (last < *next)
 		return 0;
 	sqlite3_snprintf(sizeof sql, sql,

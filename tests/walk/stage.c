@@ -30,8 +30,7 @@ static const char schema_text[] =
 	"{\"id\": \"" id "\", \"view\": \"" view "\", " rest "}"
 
 /* A row a batch, a column a topic: values of records, by offset. */
-#define RECORDS 4
-static const char *const values[STAGE_BATCHES][STAGE_TOPICS][RECORDS] = {
+static const char *const values[STAGE_BATCHES][STAGE_TOPICS][STAGE_RECORDS] = {
 	{{"{\"id\": 1, \"card\": \"a\", \"status\": \"paid\", \"amount\": 1.25,"
 	  " \"country\": \"DE\", \"payee\": \"b\", \"received\": 1}",
 		 "{\"id\": 2, \"card\": \"b\", \"status\": 1, \"amount\": 2}",
@@ -151,8 +150,8 @@ int stage_partition(
 {
 	int rc;
 	do
-		rc = store_partition(
-			stage->store, topics[topic], 0, 0, out, &stage->fault);
+		rc = store_partition(stage->store, topics[topic], 0,
+			stage->log_start, out, &stage->fault);
 	while (stage_again(stage, rc));
 	return rc;
 }
@@ -173,8 +172,8 @@ static int decode(struct stage *stage, const struct log *log, int64_t offset,
 			.offset = offset,
 			.next_offset = offset + 1,
 			.timestamp_us = STAGE_TIME_US + offset * 1000000,
-			.value = slice_of(values[offset / RECORDS][topic]
-						[offset % RECORDS])}};
+			.value = slice_of(values[offset / STAGE_RECORDS][topic]
+						[offset % STAGE_RECORDS])}};
 	int rc;
 	do
 		rc = decode_record(&decoder, source, &out->record,
@@ -197,23 +196,24 @@ static int apply(struct stage *stage, const struct store_batch *batch)
 
 int stage_take(struct stage *stage, int batch)
 {
-	struct store_record records[STAGE_TOPICS * RECORDS];
+	struct store_record records[STAGE_TOPICS * STAGE_RECORDS];
 	struct store_mark marks[STAGE_TOPICS];
 	int rc = 0;
 	for (int topic = 0; rc == 0 && topic < STAGE_TOPICS; topic++) {
 		const struct store_partition *partition = NULL;
 		rc = stage_partition(stage, topic, &partition);
-		for (int i = 0; rc == 0 && i < RECORDS; i++)
-			rc = decode(stage, &partition->log, batch * RECORDS + i,
-				&records[topic * RECORDS + i]);
+		for (int i = 0; rc == 0 && i < STAGE_RECORDS; i++)
+			rc = decode(stage, &partition->log,
+				batch * STAGE_RECORDS + i,
+				&records[topic * STAGE_RECORDS + i]);
 		if (rc == 0)
-			marks[topic] =
-				(struct store_mark){.log = &partition->log,
-					.next_offset = (batch + 1) * RECORDS,
-					.as_of_us = STAGE_TIME_US};
+			marks[topic] = (struct store_mark){
+				.log = &partition->log,
+				.next_offset = (batch + 1) * STAGE_RECORDS,
+				.as_of_us = STAGE_TIME_US};
 	}
 	const struct store_batch all = {.records = records,
-		.record_count = STAGE_TOPICS * RECORDS,
+		.record_count = STAGE_TOPICS * STAGE_RECORDS,
 		.marks = marks,
 		.mark_count = STAGE_TOPICS,
 		.due_us = STAGE_TIME_US};
@@ -261,7 +261,8 @@ int stage_look(struct stage *stage, struct stage_sum *out)
 	for (size_t i = 0; rc == 0 && i < status.partition_count; i++) {
 		const struct store_partition *one = &status.partitions[i];
 		int topic = strcmp(one->log.topic, topics[1]) == 0;
-		if (one->log.partition != 0)
+		if (one->log.partition != 0 ||
+			strcmp(one->log.topic, topics[topic]) != 0)
 			continue;
 		out->next_offsets[topic] = one->accounts.next_offset;
 		out->updates[topic] = one->accounts.updates;

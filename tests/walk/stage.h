@@ -12,6 +12,7 @@
 #define STAGE_TIME_US INT64_C(1795422048000000) /* 2026-11-23T08:20:48Z */
 #define STAGE_BATCHES 3
 #define STAGE_TOPICS 2
+#define STAGE_RECORDS 4 /* of a topic in a batch */
 
 struct stage {
 	const char *path; /* the store's directory */
@@ -20,7 +21,8 @@ struct stage {
 	struct store *store;   /* NULL: closed */
 	struct reader *reader; /* likewise */
 	struct arena arena;
-	bool patient; /* what failed for memory is asked for once more */
+	int64_t log_start; /* of partitions that are new */
+	bool patient;	   /* what failed for memory is asked for once more */
 	struct fault fault;
 };
 
