@@ -51,7 +51,7 @@ MUTANTS = [
     ("keys let go before their partition passed them", "store/key_segments.c",
      "\t\tif (horizon->at_end[log] && !came_from(segment, log))\n", "\t\tif (came_from(segment, log) || horizon->at_end[log])\n"),
     ("where a build stops is taken for the log's end", "store/batch.c",
-     "at_end = !mark->goes_on;", "at_end = true;", ["back-hunt", "0", "0", "2300", "4000"]),
+     "at_end = !mark->goes_on;", "at_end = true;", ["test_store_window"]),
     ("the key window forgets at once", "store/window.c",
      "\treturn distance <= (uint64_t)window_us;", "\treturn distance < (uint64_t)window_us / 2;"),
     ("the floor is forgotten behind an upsert", "store/view_rows.c",
