@@ -114,24 +114,27 @@ static const struct {
 	size_t columns;
 	const char *clear, *list, *put;
 	bool (*fits)(const struct carry *carry, struct column *row);
+	/* Something goes by it: none may be missing. */
+	bool counts;
 } tables[] = {
 	{"_decision", 8, "DELETE FROM _decision",
 		"SELECT * FROM _decision ORDER BY id",
 		"INSERT INTO _decision VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		decision_fits},
+		decision_fits, false},
 	{"_schema", 6, "DELETE FROM _schema",
 		"SELECT * FROM _schema ORDER BY id",
-		"INSERT INTO _schema VALUES (?, ?, ?, ?, ?, ?, ?)", fact_fits},
+		"INSERT INTO _schema VALUES (?, ?, ?, ?, ?, ?, ?)", fact_fits,
+		false},
 	{"_hold", 4, "DELETE FROM _hold", "SELECT * FROM _hold",
-		"INSERT INTO _hold VALUES (?, ?, ?, ?, ?)", hold_fits},
+		"INSERT INTO _hold VALUES (?, ?, ?, ?, ?)", hold_fits, true},
 	{"_stop", 5, "DELETE FROM _stop", "SELECT * FROM _stop",
-		"INSERT INTO _stop VALUES (?, ?, ?, ?, ?, ?)", stop_fits},
+		"INSERT INTO _stop VALUES (?, ?, ?, ?, ?, ?)", stop_fits, true},
 	{"_meta", 2,
 		"DELETE FROM _meta WHERE name IN ('" META_EXPORTED
 		"', '" META_EDITION "') OR name LIKE 'backup\\_%' ESCAPE '\\'",
 		"SELECT * FROM _meta WHERE name IN ('" META_EXPORTED
 		"', '" META_EDITION "') OR name LIKE 'backup\\_%' ESCAPE '\\'",
-		"INSERT INTO _meta VALUES (?, ?, ?)", fact_fits},
+		"INSERT INTO _meta VALUES (?, ?, ?)", fact_fits, true},
 };
 
 static int copy_row(const struct carry *carry, size_t index, sqlite3_stmt *from,
@@ -140,6 +143,10 @@ static int copy_row(const struct carry *carry, size_t index, sqlite3_stmt *from,
 	struct column row[COLUMNS_MAX];
 	size_t columns = tables[index].columns;
 	int rc = sql_read_row(from, tables[index].table, row, columns, fault);
+	if (rc == FAULT_CORRUPT && !tables[index].counts) {
+		carry->out->damaged++;
+		return 0;
+	}
 	if (rc < 0 || !tables[index].fits(carry, row))
 		return rc;
 	if (!sql_bind_row(to, tables[index].table, row, columns))

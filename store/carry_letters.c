@@ -324,6 +324,10 @@ static int take_one(struct letter_carry *letters, struct letters *source,
 		return 0;
 	int rc = letters_get(
 		source, letters->kind, live->id, carry->arena, &letter, fault);
+	if (rc == FAULT_CORRUPT) {
+		carry->out->damaged++;
+		return 0;
+	}
 	if (rc <= 0)
 		return rc;
 	carry->out->letters++;
@@ -334,7 +338,10 @@ static int take_one(struct letter_carry *letters, struct letters *source,
 	rc = letters_get_record(source, letter.record,
 		partitions_logs(&carry->partitions), carry->arena, &record,
 		fault);
-	return rc < 0 ? rc : copy(letters, &letter, &record, fault);
+	carry->out->damaged += rc == FAULT_CORRUPT;
+	if (rc < 0)
+		return rc == FAULT_CORRUPT ? 0 : rc;
+	return copy(letters, &letter, &record, fault);
 }
 
 /* With the built ones under the live one's ids. */

@@ -80,6 +80,7 @@ struct carried {
 	int64_t cleared; /* the live one let them go: here, too */
 	int64_t unsure;	 /* it let some of them go, and took others up: all are
 			    letters here */
+	int64_t damaged; /* rows of these there, which can't be taken over */
 	int64_t rows;	 /* of other views, that were others here */
 	int64_t settled; /* letters of other views, that are none there */
 };

@@ -195,6 +195,7 @@ struct listing {
 	/* False: out of memory. */
 	bool (*take)(const struct listing *listing, const struct column *row,
 		void *out);
+	const void *instead; /* of a damaged row; NULL: that is an error */
 };
 
 static const char *text_of(
@@ -233,6 +234,12 @@ static int read_rows(const struct listing *listing, const void **out,
 		struct column row[DECISION_COLUMNS];
 		rc = sql_read_row(statement, listing->table, row,
 			listing->columns, fault);
+		if (rc == FAULT_CORRUPT && listing->instead != NULL) {
+			memcpy(rows + taken++ * listing->row_bytes,
+				listing->instead, listing->row_bytes);
+			rc = 0;
+			continue;
+		}
 		if (rc == 0 && !listing->take(listing, row,
 				       rows + taken++ * listing->row_bytes))
 			rc = no_memory(fault);
@@ -304,20 +311,28 @@ static bool take_decision(
 	       decision->after != NULL && decision->because != NULL;
 }
 
+/* Nothing goes by it, and so nothing else is kept from being said. */
+static const struct reader_decision unreadable = {.who = "?",
+	.what = "a damaged row: `holdfast verify`",
+	.target = "?",
+	.before = "",
+	.after = "",
+	.because = ""};
+
 /* What operators did, and what stands because of it. */
 static int read_operations(struct reader *reader, struct arena *arena,
 	struct reader_status *out, struct fault *fault)
 {
 	const struct listing stops = {reader, arena,
 		"SELECT * FROM _stop ORDER BY log", "_stop", STOP_COLUMNS,
-		INT64_MAX, sizeof(struct reader_stop), take_stop};
+		INT64_MAX, sizeof(struct reader_stop), take_stop, NULL};
 	const struct listing holds = {reader, arena,
 		"SELECT * FROM _hold ORDER BY target", "_hold", HOLD_COLUMNS,
-		INT64_MAX, sizeof(struct reader_hold), take_hold};
+		INT64_MAX, sizeof(struct reader_hold), take_hold, NULL};
 	const struct listing decisions = {reader, arena,
 		"SELECT * FROM _decision ORDER BY id DESC", "_decision",
 		DECISION_COLUMNS, READER_DECISIONS_MAX,
-		sizeof(struct reader_decision), take_decision};
+		sizeof(struct reader_decision), take_decision, &unreadable};
 	const void *rows = NULL;
 	int rc = read_rows(&stops, &rows, &out->stop_count, fault);
 	out->stops = rows;
@@ -338,7 +353,7 @@ int reader_decisions(struct reader *reader, struct arena *arena,
 	const struct listing decisions = {reader, arena,
 		"SELECT * FROM _decision ORDER BY id", "_decision",
 		DECISION_COLUMNS, INT64_MAX, sizeof(struct reader_decision),
-		take_decision};
+		take_decision, NULL};
 	const void *rows = NULL;
 	int rc = reader_begin(reader, fault);
 	if (rc == 0)

@@ -219,6 +219,13 @@ static int take_over(struct rebuild *rebuild, struct fault *fault)
 		" stops, %" PRId64 " letters",
 		carried.decisions, carried.holds, carried.stops,
 		carried.letters);
+	if (carried.damaged > 0)
+		say(SAY_WARNING,
+			"%" PRId64
+			" rows of decisions and letters of %s are damaged, and "
+			"are not taken over: such a letter is one that nobody "
+			"saw, if the log still has its record",
+			carried.damaged, rebuild->live_name);
 	if (carried.unsure > 0)
 		say(SAY_WARNING,
 			"%" PRId64

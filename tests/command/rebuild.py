@@ -218,6 +218,42 @@ class FromABase(Rebuilt):
         self.assertEqual(self.generations(), ["g1"])
 
 
+class DamagedDecisionsAndLetters(Rebuilt):
+    """What is damaged of them keeps nobody from building a store anew: there may be no backup."""
+
+    def tamper(self, statement):
+        with contextlib.closing(sqlite3.connect(self.store / "features.db")) as db, db:
+            db.execute(statement)
+        self.holdfast("verify", status=3)
+
+    def setUp(self):
+        super().setUp()
+        with self.sent.open("a") as out:
+            out.write('{"is": "dead"}\n{"is": "dead, too"}\n')
+        self.take_all()
+        self.holdfast("hold", "account", "fail", "--because", "a test")
+        self.holdfast("release", "account")
+
+    def expect_whole(self, damaged, decisions, letters):
+        told = self.holdfast("rebuild").stderr
+        self.assertIn(f"{damaged} rows of decisions and letters of g1 are damaged", told)
+        self.holdfast("verify")
+        status = self.status()
+        self.assertEqual([one["what"] for one in status["decisions"]], decisions)
+        found = json.loads(self.holdfast("dead", "list", "--json").stdout)["letters"]
+        self.assertEqual([one["id"] for one in found], letters)
+        self.assertEqual((self.live(), self.count(7)), ("g2", 20))
+
+    def test_a_letter(self):
+        self.tamper("UPDATE _dead SET reason = 'bad_json' WHERE id = 1")
+        self.expect_whole(1, ["switch", "release", "hold"], [1, 2])
+
+    def test_a_decision(self):
+        self.tamper("UPDATE _decision SET because = 'another' WHERE what = 'hold'")
+        self.assertIn("a damaged row", self.holdfast("status").stdout)
+        self.expect_whole(1, ["switch", "release"], [1, 2])
+
+
 class ASchemaAppliedMeanwhile(Rebuilt):
     """It is not undone by what was begun, or kept, before."""
 
