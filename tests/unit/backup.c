@@ -416,6 +416,51 @@ static void a_close_gives_it_up(void **state)
 	free(bed);
 }
 
+/* Its owner is asked while no batches come. */
+static void one_wants_its_turn_where_there_is_something_to_do(void **state)
+{
+	static const struct timespec pause = {0, 1000000};
+	struct bed *bed = bed_make(*state);
+	struct store_rig *rig = bed->rig;
+	assert_false(store_backup_wants(rig->store));
+	assert_string_equal(store_backup_last(rig->store)->name, "");
+	store_backup_copy(rig->store, SECOND_US); /* of none */
+	assert_int_equal(phase(rig), BACKUP_NONE);
+	begin(rig, "one");
+	store_backup_copy(rig->store, 0);
+	assert_int_equal(phase(rig), BACKUP_COPYING);
+	while (!store_backup_wants(rig->store))
+		nanosleep(&pause, NULL);
+	while (phase(rig) == BACKUP_COPYING)
+		store_backup_copy(rig->store, SECOND_US);
+	await_end(rig);
+	store_backup_copy(rig->store, SECOND_US); /* it has all */
+	assert_int_equal(end(rig).code, 0);
+	assert_string_equal(store_backup_last(rig->store)->name, "one");
+	assert_false(store_backup_wants(rig->store));
+	free(bed);
+}
+
+static void one_that_is_whole_when_the_store_is_closed_stays(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	struct reader *reader = NULL;
+	struct reader_status status;
+	begin(rig, "whole");
+	while (phase(rig) == BACKUP_COPYING)
+		store_backup_copy(rig->store, SECOND_US);
+	await_end(rig);
+	store_rig_close(rig);
+	assert_true(is_there(rig, "whole.db"));
+	assert_false(is_there(rig, "whole.db.part"));
+	store_rig_open(rig);
+	good(reader_open(&reader, rig->directory.path, 0, &fault), &fault);
+	good(reader_summary(reader, &rig->arena, &status, &fault), &fault);
+	assert_string_equal(status.backups.name, "whole");
+	reader_close(reader);
+}
+
 static void what_the_dead_left_is_removed(void **state)
 {
 	struct store_rig *rig = *state;
@@ -622,6 +667,8 @@ int main(void)
 		WITH_STORE(the_store_remembers_how_they_ended),
 		WITH_STORE(names_are_checked),
 		WITH_STORE(a_close_gives_it_up),
+		WITH_STORE(one_wants_its_turn_where_there_is_something_to_do),
+		WITH_STORE(one_that_is_whole_when_the_store_is_closed_stays),
 		WITH_STORE(what_the_dead_left_is_removed),
 		WITH_STORE(those_that_nobody_named_leave_in_time),
 		WITH_STORE(

@@ -287,6 +287,25 @@ static void events_that_share_a_key_are_letters_of_their_own(void **state)
 	expect_whole(rig);
 }
 
+static void letters_of_partitions_that_only_one_takes_stay_its_own(void **state)
+{
+	struct store_rig *rig = *state;
+	const struct event live[] = {{.offset = 0, .id = 1, .count = 10},
+		{.partition = 2, .id = 2, .reason = REASON_TYPE_MISMATCH}};
+	const struct event built[] = {{.offset = 0, .id = 1, .count = 10},
+		{.partition = 3, .id = 2, .reason = REASON_TYPE_MISMATCH}};
+	const struct script script = SCRIPT(live, built);
+	const struct carried carried = rebuild(rig, &script, "pair");
+	assert_int_equal(carried.copied + carried.settled, 0);
+	assert_int_equal(
+		store_rig_ask(rig, "SELECT partition FROM _dead d JOIN _record"
+				   " r ON r.id = d.record JOIN _partition p ON"
+				   " p.id = r.log"),
+		3);
+	assert_int_equal(store_rig_ask(rig, "SELECT count(*) FROM _dead"), 1);
+	expect_whole(rig);
+}
+
 static void what_was_loaded_into_other_views_comes_along(void **state)
 {
 	struct store_rig *rig = *state;
@@ -381,6 +400,8 @@ int main(void)
 		WITH_STORE(letters_of_the_view_itself_are_as_they_were_built),
 		WITH_STORE(one_that_was_let_go_is_let_go),
 		WITH_STORE(events_that_share_a_key_are_letters_of_their_own),
+		WITH_STORE(
+			letters_of_partitions_that_only_one_takes_stay_its_own),
 		WITH_STORE(what_was_loaded_into_other_views_comes_along),
 		WITH_STORE(a_damaged_row_of_another_view_is_not_taken_over),
 		WITH_STORE(rows_of_a_log_that_is_gone_are_not_taken_over),
