@@ -240,6 +240,13 @@ static int note_stamp(struct carry *carry, struct fault *fault)
 	return meta_put(carry->store->db, META_CARRIED, &value, fault);
 }
 
+/* From here on no other view is what the log alone gives. */
+static int note_view(struct carry *carry, struct fault *fault)
+{
+	const struct column view = column_text(slice_of(carry->view->name));
+	return meta_put(carry->store->db, META_CARRIED_VIEW, &view, fault);
+}
+
 static int carry_all(struct carry *carry, struct fault *fault)
 {
 	int rc = 0;
@@ -255,6 +262,8 @@ static int carry_all(struct carry *carry, struct fault *fault)
 	if (rc == 0)
 		rc = carry_culprits(carry, fault);
 	failpoint("carry_letters");
+	if (rc == 0 && carry->view != NULL)
+		rc = note_view(carry, fault);
 	return rc < 0 ? rc : note_stamp(carry, fault);
 }
 
@@ -314,6 +323,12 @@ int store_carry_others(struct store *store, const char *view,
 	sqlite3_close(carry.live);
 	arena_finish(&arena);
 	return rc < 0 ? fault_wrap(fault, rc, "taking over what is live") : 0;
+}
+
+int store_carried_view(struct store *store, const char **out,
+	struct arena *arena, struct fault *fault)
+{
+	return meta_get_text(store->db, META_CARRIED_VIEW, out, arena, fault);
 }
 
 int store_carry(struct store *store, struct carried *out, struct fault *fault)

@@ -9,7 +9,8 @@
 #include "store/partitions.h"
 #include "store/sql.h"
 
-#define META_CARRIED "carried" /* as of which carry_stamp() */
+#define META_CARRIED "carried"		 /* as of which carry_stamp() */
+#define META_CARRIED_VIEW "carried_view" /* all others are the live one's */
 
 /* Under way: within one snapshot of the live generation's file and one
  * transaction of the other's. */

@@ -2,6 +2,7 @@
 
 #include "schema/load.h"
 #include "schema/rfc3339.h"
+#include "store/carry.h"
 #include "store/damage.h"
 #include "store/failpoint.h"
 #include "store/file_codes.h"
@@ -43,6 +44,8 @@ static int note_origin(struct store *store, const struct store_build *build,
 		rc = put_text(store, META_ORIGIN, build->origin, fault);
 	if (rc == 0 && build->beside != NULL)
 		rc = put_text(store, META_BESIDE, build->beside, fault);
+	if (rc == 0) /* a base's, which is all its own */
+		rc = put_text(store, META_CARRIED_VIEW, "", fault);
 	if (rc == 0)
 		rc = store_commit(store, fault);
 	if (rc < 0)

@@ -107,6 +107,11 @@ int store_carry(struct store *store, struct carried *out, struct fault *fault);
 int store_carry_others(struct store *store, const char *view,
 	struct carried *out, struct fault *fault);
 
+/* For which view that was done to `store`, a build, in `arena`: of what the log
+ * gives, it alone is left. "": for none. Errors: as store_apply(). */
+int store_carried_view(struct store *store, const char **out,
+	struct arena *arena, struct fault *fault);
+
 /*
  * Deletes and replaces with an event time before `before_us` are forgotten, in
  * a generation that is being built: an event that is older than one of them

@@ -4,9 +4,9 @@
  * store_id, secret, schema, owner_epoch, commits; schema_edition and
  * schema_offsets once it was changed; forgotten_before once deletes were
  * forgotten;
- * exported_dead once there was an export; state, peer, origin, beside and
- * carried of a generation (store/generations.h); backup_… once there was a
- * backup (store/backup_record.h).
+ * exported_dead once there was an export; state, peer, origin, beside, carried
+ * and carried_view of a generation (store/generations.h); backup_… once there
+ * was a backup (store/backup_record.h).
  */
 #ifndef HOLDFAST_STORE_META_H
 #define HOLDFAST_STORE_META_H

@@ -102,8 +102,9 @@ int rebuild_note_schema(
 
 /*
  * With both open: is the schema of what is built the live one's, or meant to be
- * another? Errors: FAULT_USAGE (--view, and it is another), FAULT_REFUSED (the
- * live one's was changed since it was begun), store_build_beside().
+ * another? And is it for the view that it was begun for? Errors: FAULT_USAGE
+ * (it is not), FAULT_REFUSED (the live one's was changed since it was begun),
+ * store_build_beside().
  */
 int rebuild_check_schema(
 	struct rebuild *rebuild, const char *go_on, struct fault *fault);

@@ -84,6 +84,22 @@ int rebuild_note_schema(
 		       : fault_set(fault, FAULT_OOM, "no memory for a schema");
 }
 
+/* What was taken over from the live one is not built any more. */
+static int check_carried(struct rebuild *rebuild, struct fault *fault)
+{
+	const char *view = rebuild->options->view;
+	const char *carried = "";
+	int rc = store_carried_view(
+		rebuild->store, &carried, &rebuild->arena, fault);
+	if (rc < 0 || carried[0] == '\0' ||
+		strcmp(carried, view == NULL ? "" : view) == 0)
+		return rc;
+	return fault_set(fault, FAULT_USAGE,
+		"generation %s has all views but %s from the live one already: "
+		"go on with --view %s, or begin anew",
+		rebuild->name, carried, carried);
+}
+
 /* Others can only be taken over where all views are the same. */
 static int check_view(struct rebuild *rebuild, struct fault *fault)
 {
@@ -139,5 +155,7 @@ int rebuild_check_schema(
 		strcmp(reader_schema(rebuild->live)->text,
 			store_schema(rebuild->store)->text) != 0;
 	int rc = check_view(rebuild, fault);
+	if (rc == 0 && go_on != NULL && !rebuild->options->roll_back)
+		rc = check_carried(rebuild, fault);
 	return rc < 0 ? rc : check_other(rebuild, go_on, fault);
 }

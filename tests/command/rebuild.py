@@ -410,6 +410,26 @@ class OneView(Rebuilt):
         self.assertEqual(self.status()["partitions"][0]["dead"], 1)
         self.holdfast("get", "account", "9", status=1)
 
+    def test_killed_at_its_steps_it_is_gone_on_with(self):
+        """The live one stays as it was until the switch; what was taken over already is taken over again."""
+        self.damage()
+        steps = ("rebuild_near", "rebuild_there", "carry_rows", "carry_letters", "rebuild_carried", "rebuild_complete", "rebuild_closed")
+        self.holdfast("rebuild", "--view", "shop", program=command.FAILPOINTS, status=-9, HOLDFAST_FAILPOINT="rebuild_begun:1")
+        for step in steps:
+            self.holdfast("rebuild", "--continue", "g2", "--view", "shop", program=command.FAILPOINTS, status=-9,
+                          HOLDFAST_FAILPOINT=f"{step}:1")
+            self.assertEqual((self.live(), self.count(9)), ("g1", 4), step)
+        for others in ((), ("--view", "account")):
+            told = self.holdfast("rebuild", "--continue", "g2", *others, status=2).stderr
+            self.assertIn("all views but shop from the live one already", told)
+        self.holdfast("rebuild", "--continue", "g2", "--view", "shop", program=command.FAILPOINTS, status=-9,
+                      HOLDFAST_FAILPOINT="rebuild_switched:1")
+        self.assertEqual((self.live(), self.count(9)), ("g2", 4))
+        self.assertEqual(self.digests(), self.undisturbed)
+        self.assertEqual(json.loads(self.holdfast("dead", "list", "--json").stdout)["letters"], [])
+        (partition,) = self.status()["partitions"]
+        self.assertEqual((partition["updates"], partition["applied"], partition["dead"]), (28, 28, 0))
+
     def test_what_differs_is_told_of_it_alone(self):
         told = self.holdfast("rebuild", "--view", "shop", "--diff")
         self.assertEqual([line.split()[0] for line in told.stdout.splitlines()], ["view", "shop"])
