@@ -94,6 +94,8 @@ static int play_decisions(struct stage *stage)
 		rc = step_stop(stage, 0, STOP_LOST, store_accept_gap);
 	if (rc == 0)
 		rc = step_stop(stage, 1, STOP_DELETES, store_accept_gap);
+	if (rc == 0)
+		rc = step_stop(stage, 1, STOP_CHANGED, store_new_log);
 	return rc == 0 ? announce(stage) : rc;
 }
 

@@ -66,6 +66,9 @@ int play_damage(struct stage *stage)
 	if (rc == 0)
 		rc = store_examine(
 			stage->path, "a test", STAGE_TIME_US, &stage->fault);
+	if (rc == VERIFY_NOTED)
+		rc = fault_set(&stage->fault, FAULT_IO,
+			"a page that can't be read is damage, too");
 	return rc == 0 ? step_take_all(stage) : rc;
 }
 
