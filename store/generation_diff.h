@@ -54,8 +54,8 @@ struct diff_options {
 
 /*
  * Compare them view by view, into `arena`: the left one's views, then those
- * that only the right one has. Takes as long as reading all rows of both.
- * Errors: as reader_get(), those of `begun`.
+ * that only the right one has, by names that are the readers'. Takes as long as
+ * reading all rows of both. Errors: as reader_get(), those of `begun`.
  */
 int readers_compare(struct reader *left, struct reader *right,
 	const struct diff_options *options, struct arena *arena,

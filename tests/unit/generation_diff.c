@@ -22,6 +22,7 @@ static const char schema[] =
 
 struct rig {
 	struct event_store left, right;
+	struct reader *one, *other; /* names in `diff` are theirs */
 	char told[TOLD_BYTES];
 	struct diff diff;
 	struct fault fault;
@@ -44,8 +45,16 @@ static int set_up(void **state)
 	return 0;
 }
 
+static void close_readers(struct rig *rig)
+{
+	reader_close(rig->one);
+	reader_close(rig->other);
+	rig->one = rig->other = NULL;
+}
+
 static void finish(struct rig *rig)
 {
+	close_readers(rig);
 	event_store_remove(&rig->left);
 	event_store_remove(&rig->right);
 	free(rig);
@@ -107,22 +116,20 @@ static void differs(void *payload, const struct difference *one)
 
 static int compare(struct rig *rig, const char *view)
 {
-	struct reader *one = NULL, *other = NULL;
 	const struct diff_options options = {.view = view,
 		.begun = begun,
 		.decided = decided,
 		.differs = differs,
 		.payload = rig};
 	rig->told[0] = '\0';
-	if (reader_open(&one, rig->left.directory.path, 0, &rig->fault) < 0 ||
-		reader_open(&other, rig->right.directory.path, 0, &rig->fault) <
-			0)
+	close_readers(rig);
+	if (reader_open(&rig->one, rig->left.directory.path, 0, &rig->fault) <
+			0 ||
+		reader_open(&rig->other, rig->right.directory.path, 0,
+			&rig->fault) < 0)
 		fail_msg("%s", rig->fault.text);
-	int rc = readers_compare(one, other, &options, &rig->left.arena,
+	return readers_compare(rig->one, rig->other, &options, &rig->left.arena,
 		&rig->diff, &rig->fault);
-	reader_close(one);
-	reader_close(other);
-	return rc;
 }
 
 static const struct diff_view *compare_well(struct rig *rig, const char *view)

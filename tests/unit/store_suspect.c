@@ -5,23 +5,27 @@
 #include "tests/lib/store_rig.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* What ran before the end counts, too, where gcov is there. */
+/* NOLINTNEXTLINE(bugprone-reserved-identifier) */
+void __gcov_dump(void) __attribute__((weak));
 
 /* A run in a process of its own, which dies in the middle of it. */
 static void run_and_die(struct store_rig *rig,
 	void (*run)(struct store_rig *rig, int64_t offset), int64_t offset)
 {
 	store_rig_close(rig);
-	(void)fflush(NULL);
 	pid_t child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
 		store_rig_open(rig);
 		run(rig, offset);
-		exit(0); /* gcov writes what it counted; nothing is closed */
+		if (__gcov_dump != NULL)
+			__gcov_dump();
+		_exit(0);
 	}
 	int status = 0;
 	assert_int_equal(waitpid(child, &status, 0), child);
