@@ -374,15 +374,34 @@ bool columns_keep(struct column *columns, size_t count, struct arena *arena)
 	return true;
 }
 
+int sql_fault_other_row(const char *table, struct fault *fault)
+{
+	return fault_set(fault, FAULT_CORRUPT,
+		"table %s: another row than the one that was looked up: run "
+		"`holdfast verify`, then restore a backup",
+		table);
+}
+
+static bool is_equal(const struct column *a, const struct column *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	return has_bytes(a) ? slice_equal(a->as.bytes, b->as.bytes)
+			    : a->as.integer == b->as.integer;
+}
+
 int sql_find_row(sqlite3_stmt *statement, const char *table,
 	struct row_room row, struct arena *arena, struct fault *fault)
 {
+	const struct column key = row.columns[0];
 	sql_bind(statement, row.columns, 1);
 	int rc = sql_step(statement, fault);
 	bool found = rc == 1;
 	if (found)
 		rc = sql_read_row(
 			statement, table, row.columns, row.count, fault);
+	if (found && rc == 0 && !is_equal(&key, &row.columns[0]))
+		rc = sql_fault_other_row(table, fault);
 	if (found && rc == 0 && !columns_keep(row.columns, row.count, arena))
 		rc = fault_set(fault, FAULT_OOM,
 			"table %s: no memory for a row", table);

@@ -100,7 +100,7 @@ int sql_read_row(sqlite3_stmt *statement, const char *table,
 /*
  * The row that `statement` finds by its key, columns[0], into columns[0..count)
  * and `arena`; the statement is reset. 1: found. 0: not there.
- * Errors: as sql_read_row(), sql_step().
+ * Errors: as sql_read_row(), sql_step(), sql_fault_other_row().
  */
 struct row_room {
 	struct column *columns;
@@ -108,6 +108,11 @@ struct row_room {
 };
 int sql_find_row(sqlite3_stmt *statement, const char *table,
 	struct row_room row, struct arena *arena, struct fault *fault);
+
+/* Where a page stands in another's place SQLite may find another row than was
+ * asked for, and its checksum is right: whoever looks a row up by its key
+ * compares that. FAULT_CORRUPT. */
+int sql_fault_other_row(const char *table, struct fault *fault);
 
 /* Copy what columns[0..count) borrow into `arena`. False: out of memory. */
 bool columns_keep(struct column *columns, size_t count, struct arena *arena);

@@ -1,6 +1,7 @@
 #include "store/verify.h"
 
 #include "store/coherence.h"
+#include "store/definitions.h"
 #include "store/reader_inside.h"
 
 #include <ctype.h>
@@ -316,11 +317,20 @@ static int check_tables(struct verification *check, struct fault *fault)
 	return rc;
 }
 
+static int check_definitions(struct verification *check, struct fault *fault)
+{
+	int rc = definitions_check(check->reader->db,
+		check->reader->identity.schema, check->arena, fault);
+	return as_finding(check, rc, fault);
+}
+
 /* What SQLite finds wrong may be anywhere, and where two tables contradict each
  * other nobody knows which of them is right: that concerns all lookups. */
 static int check_all(struct verification *check, struct fault *fault)
 {
 	int rc = check_integrity(check, fault);
+	if (rc == 0)
+		rc = check_definitions(check, fault);
 	if (rc == 0)
 		rc = check_tables(check, fault);
 	if (rc == 0)

@@ -219,18 +219,31 @@ int view_rows_read(struct view_rows *rows, sqlite3_stmt *statement,
 	return decode_present(rows, columns, &held->row, fault);
 }
 
+static bool is_same_entity(const struct view *view, const struct value *entity,
+	const struct value *found)
+{
+	for (size_t i = 0; i < view->key_count; i++)
+		if (!value_equal(
+			    view->keys[i].type.kind, &entity[i], &found[i]))
+			return false;
+	return true;
+}
+
 /* 1: found in the table that held->place names, and read. 0: not there. */
 static int look_up(struct view_rows *rows, const struct value *entity,
 	struct arena *arena, struct held_row *held, struct fault *fault)
 {
 	sqlite3_stmt *statement =
 		held->place == ROW_DELETED ? rows->get_deleted : rows->get;
+	struct value found[SCHEMA_KEYS_MAX];
 	entity_columns(rows->view, entity, rows->columns);
 	sql_bind(statement, rows->columns, rows->view->key_count);
 	int rc = sql_step(statement, fault);
 	if (rc == 1) {
 		int read = view_rows_read(
-			rows, statement, arena, NULL, held, fault);
+			rows, statement, arena, found, held, fault);
+		if (read == 0 && !is_same_entity(rows->view, entity, found))
+			read = sql_fault_other_row(rows->view->name, fault);
 		rc = read < 0 ? read : 1;
 	}
 	sqlite3_reset(statement);

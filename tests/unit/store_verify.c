@@ -241,6 +241,29 @@ static void every_table_of_ours_is_checked(void **state)
 	}
 }
 
+/* A bit in SQLite's own table of tables, which leaves every page whole. */
+static void a_table_that_is_not_defined_as_it_was_made_is_found(void **state)
+{
+	struct store_rig *rig = *state;
+	static const char *const changes[] = {
+		"sql = replace(sql, 'attempts', 'attemptr')"
+		" WHERE name = '_parked'",
+		"sql = replace(sql, 'label', 'labem') WHERE name = 'account'",
+	};
+	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+		char sql[256];
+		fill_and_close(rig);
+		snprintf(sql, sizeof sql,
+			"PRAGMA writable_schema = ON;"
+			"UPDATE sqlite_schema SET %s",
+			changes[i]);
+		store_rig_tamper(rig, sql);
+		assert_true(verify(rig, "is not defined as it was made") > 0);
+		directory_remove(&rig->directory);
+		store_rig_open(rig);
+	}
+}
+
 /* Without these nobody can even begin. */
 static void a_damaged_partition_or_identity_is_refused(void **state)
 {
@@ -307,6 +330,7 @@ int main(void)
 		WITH_STORE(a_digest_that_does_not_fit_is_found),
 		WITH_STORE(letters_that_went_are_found),
 		WITH_STORE(every_table_of_ours_is_checked),
+		WITH_STORE(a_table_that_is_not_defined_as_it_was_made_is_found),
 		WITH_STORE(a_damaged_partition_or_identity_is_refused),
 		WITH_STORE(a_damaged_row_stops_the_writer),
 	};
