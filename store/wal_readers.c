@@ -49,14 +49,9 @@ static void append(char *out, size_t size, long pid)
 		memcpy(out + held, name, (size_t)length + 1);
 }
 
-size_t wal_readers_name(const char *database, char *out, size_t size)
+/* Of those that hold a lock in the file with this inode. */
+static size_t look(ino_t inode, char *out, size_t size)
 {
-	char path[PATH_MAX + 8];
-	struct stat status;
-	out[0] = '\0';
-	int length = snprintf(path, sizeof path, "%s-shm", database);
-	if (length < 0 || stat(path, &status) != 0)
-		return 0;
 	FILE *locks = fopen("/proc/locks", "r");
 	if (locks == NULL)
 		return 0;
@@ -65,14 +60,33 @@ size_t wal_readers_name(const char *database, char *out, size_t size)
 	size_t count = 0;
 	while (fgets(line, sizeof line, locks) != NULL) {
 		/* One process may hold several: they stand side by side. */
-		if (!read_lock(line, status.st_ino, &pid) ||
-			pid == (long)getpid() || pid == newest)
+		if (!read_lock(line, inode, &pid) || pid == (long)getpid() ||
+			pid == newest)
 			continue;
 		newest = pid;
 		count++;
 		append(out, size, pid);
 	}
 	fclose(locks);
+	return count;
+}
+
+/* The kernel gives its list out page by page, and counts lines to go on: where
+ * other locks come and go meanwhile, one look in a thousand misses a line
+ * (fs/locks.c, locks_start()). */
+#define LOOKS 5
+
+size_t wal_readers_name(const char *database, char *out, size_t size)
+{
+	char path[PATH_MAX + 8];
+	struct stat status;
+	size_t count = 0;
+	out[0] = '\0';
+	int length = snprintf(path, sizeof path, "%s-shm", database);
+	if (length < 0 || stat(path, &status) != 0)
+		return 0;
+	for (int looks = 0; count == 0 && looks < LOOKS; looks++)
+		count = look(status.st_ino, out, size);
 	return count;
 }
 
