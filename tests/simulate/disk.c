@@ -111,6 +111,7 @@ void inode_sync(struct inode *inode)
 		apply(&inode->durable, &inode->pending[i]);
 	inode_forget(inode);
 	inode->named = true;
+	inode->torn = false;
 }
 
 /* Sector by sector: there, not there, or anything. */
@@ -182,7 +183,6 @@ static void inode_restart(
 		apply_damaged(
 			disk, &inode->durable, &inode->pending[i], damage);
 	if (damage != DAMAGE_NONE) {
-		inode->torn = inode->pending_count > 0;
 		inode_forget(inode);
 		image_copy(&inode->now, &inode->durable);
 		lose_name(disk, inode);
@@ -199,6 +199,7 @@ void disk_restart(struct disk *disk, enum disk_damage damage)
 		struct stat status;
 		if (inode->handles != NULL || fstat(inode->fd, &status) != 0)
 			abort();
+		inode->torn |= inode->pending_count > 0;
 		if (damage != DAMAGE_NONE)
 			inode_restart(disk, inode, damage);
 		if (status.st_nlink > 0) {

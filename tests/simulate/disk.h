@@ -86,8 +86,8 @@ int disk_copy_fd(struct disk *disk, int from, int to);
 /* A name changes: false, and errno: it can't, or nobody lives to do it. */
 bool disk_may_name(struct disk *disk);
 
-/* Flip one bit that is durable, of a file that has any; but of no WAL when
- * power failed while it was copied: two faults at once. */
+/* Flip one bit that is durable, of a file that has any; but of no WAL at a
+ * crash while it was copied: two faults at once. */
 void disk_rot(struct disk *disk);
 
 /* Something of note happened. */

@@ -31,7 +31,7 @@ struct inode {
 	ino_t number;
 	bool named;  /* its name is durable */
 	bool is_wal; /* of an SQLite database */
-	bool torn;   /* power failed when not all of it was synced */
+	bool torn;   /* at a crash not all of it was synced, nor since */
 	struct image now, durable;
 	size_t shown;		/* bytes there */
 	struct change *pending; /* pending[0..pending_count) */

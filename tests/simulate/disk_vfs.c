@@ -103,8 +103,10 @@ static int file_sync(sqlite3_file *file, int flags)
 	(void)flags;
 	bool off = handle->disk->plan.failure == FAIL_SYNC_OFF;
 	enum fate fate = disk_step(handle->disk, 's', 0, 0);
-	if (fate == FATE_FAIL && off && !handle->disk->dead)
+	if (fate == FATE_FAIL && off && !handle->disk->dead) {
 		inode_forget(handle->inode);
+		handle->inode->torn = true;
+	}
 	if (fate != FATE_GO)
 		return SQLITE_IOERR_FSYNC;
 	if (!handle->disk->plan.lies)
