@@ -78,6 +78,9 @@ static void a_store_has_taken_it_when_each_partition_is_as_far(void **state)
 		{"b:1:0", 0}, /* unknown partition */
 		{"c:0:0", 0}, /* unknown topic */
 		{"%61:0:10", 1},
+		{"%4a:0:0", 0}, /* "J" */
+		{"%4A:0:0", 0},
+		{"A-Z_9.z:0:0", 0},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
 		if (taken(cases[i].text, store, 3) != cases[i].taken)
@@ -104,6 +107,7 @@ static void what_is_no_position_is_refused(void **state)
 		"a:-0:1", "a:+0:1", "a: 0:1", "a:0:1 ", "a:0x1:1",
 		"a:2147483648:1", "a:0:9223372036854775808", "a:0@:1",
 		"a:0@4294967296:1", "a:@1:1", "a%:0:1", "a%4:0:1", "a%4g:0:1",
+		"a%g4:0:1", "a%4@:0:1", "a%:4:1", "a%4`:0:1", "a/b:0:1",
 		"a b:0:1", "a:0:1:2", "a:0:1,b:0:1:2", "a:0:1;b:0:1"};
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		if (taken(texts[i], NULL, 0) != -1)
