@@ -39,7 +39,8 @@ static int stop_behind(struct kafka_source *source,
 		"deletes_lost: %s:%" PRId32 " was last whole at %s, and its "
 		"compacted topic keeps deletes for %" PRId64 " s "
 		"(delete.retention.ms): entities deleted since may still be "
-		"in the store. `holdfast rebuild` takes the log anew; or go on "
+		"in the store. `holdfast rebuild --even-if-different` takes "
+		"the log anew, which is not what it was any more; or go on "
 		"with them: holdfast resume %s:%" PRId32 " --accept-gap",
 		partition->topic, partition->number,
 		rfc3339_print(partition->whole_us, since),
