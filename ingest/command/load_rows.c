@@ -1,5 +1,8 @@
 #include "ingest/command/load_rows.h"
 
+#include "schema/decode.h"
+#include "schema/json.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +12,20 @@
 static int no_memory(struct fault *fault)
 {
 	return fault_set(fault, FAULT_OOM, "no memory for a row");
+}
+
+/* As events are read (schema/json.h). *out: the value; NULL: it is none, or
+ * digits of its numbers would be gone. Lack of memory says nothing of it. */
+static int parse(struct slice text, json_t **out, struct fault *fault)
+{
+	struct arena arena = ARENA_INIT;
+	struct json_text read;
+	int rc = json_read(text, DEPTH_MAX, &arena, &read);
+	arena_finish(&arena);
+	*out = rc == 0 && !read.lossy ? read.root : NULL;
+	if (rc == 0 && read.lossy)
+		json_decref(read.root);
+	return rc < 0 ? no_memory(fault) : 0;
 }
 
 /* One field of CSV: its bytes without quotes in `text`, which has room for all
@@ -229,7 +246,10 @@ static int check_time(struct load_rows *rows, struct fault *fault)
 	if (rows->event_time != NULL || find_row(rows, &place, &row) == 0)
 		return 0;
 	rows->at = begins;
-	json_t *object = json_loadb(row.data, row.length, 0, NULL);
+	json_t *object = NULL;
+	int rc = parse(row, &object, fault);
+	if (rc < 0)
+		return rc;
 	bool lacks = json_is_object(object) &&
 		     json_object_get(object, EVENT_TIME) == NULL;
 	json_decref(object);
@@ -303,16 +323,16 @@ void load_rows_finish(struct load_rows *rows)
 
 /* A field as JSON, by its type. What is none of it stays text, and is judged
  * as that. */
-static json_t *field_value(
-	const struct load_column *column, const struct field_read *field)
+static json_t *field_value(const struct load_column *column,
+	const struct field_read *field, int *rc, struct fault *fault)
 {
 	json_t *text = json_stringn(field->text, field->length);
 	if (column->type == NULL || column->type->kind == TYPE_STRING ||
 		column->type->kind == TYPE_BYTES ||
 		column->type->kind == TYPE_TIMESTAMP || text == NULL)
 		return text;
-	json_t *value =
-		json_loadb(field->text, field->length, JSON_DECODE_ANY, NULL);
+	json_t *value = NULL;
+	*rc = parse((struct slice){field->text, field->length}, &value, fault);
 	if (value == NULL || json_is_string(value) || json_is_null(value) ||
 		json_is_object(value)) {
 		json_decref(value);
@@ -348,31 +368,33 @@ static void event_put(struct event *event, enum load_role role,
 			json_object_set_new(object, name, value) < 0;
 }
 
-static void read_csv(const struct load_rows *rows, struct slice row, char *text,
-	struct event *event)
+static int read_csv(const struct load_rows *rows, struct slice row, char *text,
+	struct event *event, struct fault *fault)
 {
+	int rc = 0;
 	struct field_read field = {.text = text};
 	size_t at = 0, column = 0;
 	do {
 		at = read_field(row, at, &field);
 		if (column == rows->column_count) {
 			event->wrong = true;
-			return;
+			return 0;
 		}
 		const struct load_column *one = &rows->columns[column++];
 		event->wrong |= field.wrong;
 		if (field.length > 0 || field.quoted)
 			event_put(event, one->role, one->name,
-				field_value(one, &field));
-	} while (!field.last);
+				field_value(one, &field, &rc, fault));
+	} while (rc == 0 && !field.last);
 	event->wrong |= column != rows->column_count;
+	return rc;
 }
 
-static void read_object(
-	const struct load_rows *rows, struct slice row, struct event *event)
+static int read_object(const struct load_rows *rows, struct slice row,
+	struct event *event, struct fault *fault)
 {
-	json_t *object = json_loadb(row.data, row.length,
-		JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+	json_t *object = NULL;
+	int rc = parse(row, &object, fault);
 	const char *name;
 	size_t length;
 	json_t *value;
@@ -387,6 +409,7 @@ static void read_object(
 		event_put(event, column.role, name, json_incref(value));
 	}
 	json_decref(object);
+	return rc;
 }
 
 /* The event's text, or the row as it is. */
@@ -416,14 +439,15 @@ static int read_row(const struct load_rows *rows, struct slice row,
 	if (text == NULL)
 		return no_memory(fault);
 	event_begin(&event, rows);
-	if (rows->csv)
-		read_csv(rows, row, text, &event);
-	else
-		read_object(rows, row, &event);
-	put_text(rows, &event, row, out);
+	int rc = rows->csv ? read_csv(rows, row, text, &event, fault)
+			   : read_object(rows, row, &event, fault);
+	if (rc == 0)
+		put_text(rows, &event, row, out);
 	free(text);
 	json_decref(event.root);
-	return out->value == NULL ? no_memory(fault) : 1;
+	if (rc == 0 && out->value == NULL)
+		rc = no_memory(fault);
+	return rc < 0 ? rc : 1;
 }
 
 int load_rows_next(
