@@ -10,6 +10,7 @@
 #include "tests/lib/check.h"
 #include "tests/lib/store_rig.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const struct decision decision = {.at_us = STORE_RIG_TIME_US,
@@ -185,6 +186,35 @@ static void what_is_given_back_explains_another_and_no_copy(void **state)
 	check(&tracing, &events[2], PROOF_DEAD, PROOF_WHY_CLEARED);
 	check(&tracing, &events[1], PROOF_MISSING, PROOF_WHY_NO_LETTER);
 	end(&tracing);
+}
+
+/* A proof that is gone on with later: no letter explains two updates. */
+static void what_was_explained_is_known_to_who_goes_on(void **state)
+{
+	struct store_rig *rig = *state;
+	struct fault fault = {0};
+	struct store_rig_event events[3];
+	struct trace_spent nothing, spent;
+	struct tracing tracing = trace_cleared(rig, events);
+	check_ok(trace_spent(tracing.trace, &nothing, &fault), &fault);
+	assert_int_equal(nothing.letters, 0);
+	assert_int_equal(nothing.count, 0);
+	check(&tracing, &events[0], PROOF_DEAD, PROOF_WHY_CLEARED);
+	check_ok(trace_spent(tracing.trace, &spent, &fault), &fault);
+	assert_int_equal(spent.letters, 1);
+	assert_int_equal(spent.count, 1);
+	end(&tracing);
+	tracing = trace_live(rig);
+	check_ok(trace_spend(tracing.trace, &spent, &fault), &fault);
+	check(&tracing, &events[1], PROOF_DUPLICATE, PROOF_WHY_COPY);
+	check(&tracing, &events[2], PROOF_MISSING, PROOF_WHY_NO_LETTER);
+	end(&tracing);
+	tracing = trace_live(rig);
+	check_ok(trace_spend(tracing.trace, &nothing, &fault), &fault);
+	check(&tracing, &events[2], PROOF_DEAD, PROOF_WHY_CLEARED);
+	end(&tracing);
+	free(nothing.keys);
+	free(spent.keys);
 }
 
 static void one_without_a_key_is_explained_by_a_cleared_letter_once(
@@ -416,6 +446,7 @@ int main(void)
 		WITH_STORE(
 			a_letter_that_was_cleared_explains_one_update_and_its_copies),
 		WITH_STORE(what_is_given_back_explains_another_and_no_copy),
+		WITH_STORE(what_was_explained_is_known_to_who_goes_on),
 		WITH_STORE(
 			one_without_a_key_is_explained_by_a_cleared_letter_once),
 		WITH_STORE(what_is_beyond_the_offsets_taken_is_ahead),
