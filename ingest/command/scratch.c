@@ -1,6 +1,7 @@
 #include "ingest/command/scratch.h"
 
 #include "ingest/bounded_source.h"
+#include "ingest/clock.h"
 #include "ingest/command/ingestion.h"
 #include "ingest/command/say.h"
 #include "ingest/command/signals.h"
@@ -10,14 +11,22 @@
 #include "store/decisions.h"
 #include "store/generations.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define OPEN_AT_ONCE 8 /* directories, while it is removed */
+#define PREFIX "against."
+/* A copy is locked when its file is there, which a large one takes a while. */
+#define LOCKED_WITHIN_S 3600
 
 static void notice(void *payload, const char *text)
 {
@@ -117,10 +126,58 @@ static int take(struct scratch *scratch, struct store *store,
 	return rc;
 }
 
+static int remove_one(const char *path, const struct stat *status, int kind,
+	struct FTW *where)
+{
+	(void)status;
+	(void)kind;
+	(void)where;
+	return remove(path);
+}
+
+static bool remove_all(const char *path)
+{
+	return nftw(path, remove_one, OPEN_AT_ONCE, FTW_DEPTH | FTW_PHYS) == 0;
+}
+
+/* One that a process left which was killed: its lock is nobody's
+ * (store/store.h, store_open()), and it was not made just now. */
+static bool is_left(const char *path)
+{
+	struct stat status;
+	struct clock *clock = clock_system();
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool left = fd >= 0 && fstat(fd, &status) == 0 &&
+		    clock->wall_us(clock) / 1000000 - status.st_mtim.tv_sec >
+			    LOCKED_WITHIN_S &&
+		    flock(fd, LOCK_EX | LOCK_NB) == 0;
+	if (fd >= 0)
+		close(fd);
+	return left;
+}
+
+static void clear_left(const char *store)
+{
+	char path[PATH_MAX];
+	DIR *directory = opendir(store);
+	const struct dirent *entry;
+	while (directory != NULL && (entry = readdir(directory)) != NULL) {
+		int length = snprintf(
+			path, sizeof path, "%s/%s", store, entry->d_name);
+		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0 &&
+			length > 0 && (size_t)length < sizeof path &&
+			is_left(path))
+			(void)remove_all(path);
+	}
+	if (directory != NULL)
+		closedir(directory);
+}
+
 static int make_directory(struct scratch *scratch, struct fault *fault)
 {
+	clear_left(scratch->config->store.path);
 	int length = snprintf(scratch->directory, sizeof scratch->directory,
-		"%s/against.XXXXXX", scratch->config->store.path);
+		"%s/" PREFIX "XXXXXX", scratch->config->store.path);
 	if (length > 0 && (size_t)length < sizeof scratch->directory &&
 		mkdtemp(scratch->directory) != NULL)
 		return 0;
@@ -148,20 +205,9 @@ int scratch_make(struct scratch *scratch, const char *file,
 	return rc;
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind,
-	struct FTW *where)
-{
-	(void)status;
-	(void)kind;
-	(void)where;
-	return remove(path);
-}
-
 void scratch_remove(struct scratch *scratch)
 {
-	if (scratch->directory[0] != '\0' &&
-		nftw(scratch->directory, remove_one, OPEN_AT_ONCE,
-			FTW_DEPTH | FTW_PHYS) != 0)
+	if (scratch->directory[0] != '\0' && !remove_all(scratch->directory))
 		say(SAY_WARNING, "%s could not be removed: remove it",
 			scratch->directory);
 	scratch->directory[0] = '\0';

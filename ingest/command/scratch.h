@@ -18,7 +18,8 @@ struct scratch {
 
 /*
  * Copy the backup `file` into a directory within config->store.path, and take
- * the log to where `ahead` stands. Call scratch_remove() in any case.
+ * the log to where `ahead` stands. Call scratch_remove() in any case. What a
+ * killed process left there an hour ago or more is removed first.
  * Errors: FAULT_LOG (the log does not lead there), FAULT_BUSY (a signal), those
  * of store_found(), sources_open(), pipeline_run().
  */

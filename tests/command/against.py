@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """against.py HOLDFAST [unittest options]: `verify --against`: two copies of a store, at the same offsets."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -47,6 +48,26 @@ class Compared(command.Case):
     def offset(self):
         partition, = [one for one in self.status()["partitions"] if one["topic"] == TOPIC]
         return partition["next_offset"]
+
+
+class Left(Compared):
+    def test_what_a_killed_one_left_is_removed_and_no_other(self):
+        """One that somebody has locked is in use; one that is new may soon be."""
+        self.send(total=1)
+        self.take()
+        self.holdfast("backup", "one")
+        self.send(total=1)
+        self.take()
+        for name in ("against.dead", "against.used", "against.new"):
+            (self.store / name / "generations").mkdir(parents=True)
+            (self.store / name / "generations" / "g1.db").write_text("pages")
+        for name in ("against.dead", "against.used"):
+            os.utime(self.store / name, (0, 0))
+        used = os.open(self.store / "against.used", os.O_RDONLY)
+        self.addCleanup(os.close, used)
+        fcntl.flock(used, fcntl.LOCK_EX)
+        self.assertTrue(self.against("one")["same"])
+        self.assertEqual(sorted(path.name for path in self.store.glob("against*")), ["against.new", "against.used"])
 
 
 class Against(Compared):
