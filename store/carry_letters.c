@@ -330,8 +330,8 @@ static int take_one(struct letter_carry *letters, struct letters *source,
 	}
 	if (rc <= 0)
 		return rc;
-	carry->out->letters++;
 	if (live->peer != 0) {
+		carry->out->letters++;
 		const struct slot built = {.id = live->id};
 		return take_fate(letters, &built, &letter, fault);
 	}
@@ -341,6 +341,7 @@ static int take_one(struct letter_carry *letters, struct letters *source,
 	carry->out->damaged += rc == FAULT_CORRUPT;
 	if (rc < 0)
 		return rc == FAULT_CORRUPT ? 0 : rc;
+	carry->out->letters++;
 	return copy(letters, &letter, &record, fault);
 }
 

@@ -331,6 +331,54 @@ static void letters_that_only_one_has_stay_apart(void **state)
 	expect_whole(rig);
 }
 
+static void many_letters_keep_their_ids(void **state)
+{
+	struct store_rig *rig = *state;
+	for (int64_t offset = 0; offset < 150; offset++)
+		take(rig, offset, REASON_TYPE_MISMATCH);
+	struct store *live = begin_build(rig, NULL);
+	for (int64_t offset = 0; offset < 150; offset++)
+		take(rig, offset, REASON_TYPE_MISMATCH);
+	assert_int_equal(carry(rig).letters, 150);
+	end_build(rig, live);
+	assert_int_equal(count(rig, "_dead d JOIN _record r ON r.id = d.record"
+				    " WHERE d.id = r.offset + 1"),
+		150);
+}
+
+/* What the log lost, and the live one can't give. */
+static void letters_that_can_not_be_read_stay_behind_and_are_counted(
+	void **state)
+{
+	struct store_rig *rig = *state;
+	take(rig, 0, REASON_TYPE_MISMATCH);
+	take(rig, 1, REASON_NONE);
+	store_rig_tamper(rig, "UPDATE _dead SET detail = detail || '!'");
+	struct store *live = begin_build(rig, NULL);
+	take_from_behind(rig);
+	const struct carried carried = carry(rig);
+	assert_int_equal(carried.damaged, 1);
+	assert_int_equal(carried.copied + carried.letters, 0);
+	store_close(rig->store);
+	rig->store = live;
+}
+
+/* Nor one whose record is damaged. */
+static void letters_of_damaged_records_stay_behind_and_are_counted(void **state)
+{
+	struct store_rig *rig = *state;
+	take(rig, 0, REASON_TYPE_MISMATCH);
+	take(rig, 1, REASON_NONE);
+	store_rig_tamper(rig, "UPDATE _record SET value = x'00'");
+	struct store *live = begin_build(rig, NULL);
+	take_from_behind(rig);
+	const struct carried carried = carry(rig);
+	assert_int_equal(carried.damaged, 1);
+	assert_int_equal(carried.copied + carried.letters, 0);
+	store_close(rig->store);
+	rig->store = live;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -343,6 +391,11 @@ int main(void)
 		WITH_STORE(tries_and_times_of_parked_letters_are_the_live_ones),
 		WITH_STORE(letters_of_copies_are_one_letter),
 		WITH_STORE(letters_that_only_one_has_stay_apart),
+		WITH_STORE(many_letters_keep_their_ids),
+		WITH_STORE(
+			letters_that_can_not_be_read_stay_behind_and_are_counted),
+		WITH_STORE(
+			letters_of_damaged_records_stay_behind_and_are_counted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
