@@ -6,7 +6,7 @@
 #                                         2,000 seeds: four minutes on two cores
 #     run.sh [-b BUILD] some              a part of that: what ctest runs where sanitizers or counters slow it down
 #     run.sh [-b BUILD] long HOURS        other seeds, until the time is over
-#     run.sh mutants [NAME...]            deliberate bugs, each of which must be found: twenty minutes
+#     run.sh mutants [NAME...]            deliberate bugs, each of which must be found: some ten minutes
 #     run.sh [-b BUILD] seed N            one seed again
 #     run.sh [-b BUILD] crash CHANGE KIND   one crash of the fixed workload again
 #     run.sh [-b BUILD] back-seed N, back-crash CHANGE KIND   likewise, with generations and backups
