@@ -20,14 +20,14 @@ struct rig {
 	struct client_reply reply;
 	struct fault fault;
 	pthread_mutex_t lock;
-	char said[512]; /* the last notice */
+	char said[4096]; /* all notices: the readers of the store have theirs */
 };
 
 static void hear(void *payload, const char *text)
 {
 	struct rig *rig = payload;
 	pthread_mutex_lock(&rig->lock);
-	strncpy(rig->said, text, sizeof rig->said - 1);
+	strncat(rig->said, text, sizeof rig->said - strlen(rig->said) - 1);
 	pthread_mutex_unlock(&rig->lock);
 }
 
