@@ -95,8 +95,9 @@ static const char *record_text(int64_t round, int number)
 			"{\"id\": \"%d.%d\", \"view\": \"card\", \"entity\":"
 			" {\"id\": \"e%d\"}, \"event_time\":"
 			" \"2026-01-02T03:04:05Z\", \"features\":"
-			" {\"own\": \"%s\", \"n\": 1}}",
-			(int)round, number, number, own[number]);
+			" {\"own\": \"%.*s\", \"n\": 1}}",
+			(int)round, number, number, LONG_OWN_BYTES,
+			own[number]);
 	else if (number == ENTITIES)
 		(void)snprintf(text, sizeof text,
 			"{\"id\": \"%d.gone\", \"view\": \"card\", \"entity\":"
